@@ -1,0 +1,23 @@
+"""Callbacks: what happens beside training; none of them does arithmetic of its own.
+
+How to add one: a new file here with a ``Callback`` that reads ``task.iteration`` for its interval, its import below,
+and a line in a config.
+"""
+
+from callbacks.checkpointing import Checkpointing
+from callbacks.generator_ema import GeneratorEMA
+from callbacks.metrics_csv import MetricsCSV
+from callbacks.progress import IterationProgressBar
+from callbacks.sample_grid import SampleGridLogger
+from callbacks.sample_writer import SampleWriter
+from callbacks.semantic_layout import SemanticLayoutLogger
+
+__all__ = [
+    "Checkpointing",
+    "GeneratorEMA",
+    "IterationProgressBar",
+    "MetricsCSV",
+    "SampleGridLogger",
+    "SampleWriter",
+    "SemanticLayoutLogger",
+]

@@ -1,0 +1,115 @@
+"""An exponential moving average of the generator's weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from lit_an.errors import InputError
+from lit_an.tasks.adversarial import AdversarialTask
+
+
+class GeneratorEMA(Callback):
+    """Averages the generator's parameters, and only those; its buffers are copied.
+
+    The average stands in for the weights in validate, test and predict and in the pictures of the loggers, and
+    lives in the checkpoint. Buffers are copied because averaging spectral norm's vectors breaks them.
+
+    Args:
+        decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
+            min(decay, (1 + t) / (10 + t)), so that a short run is not dominated by its start.
+
+    Raises:
+        InputError: decay out of range.
+
+    Source: Yazıcı et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019.
+    """
+
+    def __init__(self, decay: float = 0.9999) -> None:
+        if not 0 <= decay < 1:
+            raise InputError(f"GeneratorEMA: decay must be at least 0 and less than 1, got {decay}")
+        self.decay = decay
+        # The average; while it stands in for the live weights, the live weights.
+        self._held: dict[str, Tensor] = {}
+        self._task: AdversarialTask | None = None
+        self._swapped = False
+
+    def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
+        self._task = task
+        task.averaged_weights = self.averaged_weights
+
+    def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if not self._held:
+            self._held = {name: tensor.detach().clone() for name, tensor in _state(task).items()}
+        self._held = {name: tensor.to(task.device) for name, tensor in self._held.items()}
+
+    @torch.no_grad()
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        decay = min(self.decay, (1 + task.iteration) / (10 + task.iteration))
+        live = dict(task.generator.named_parameters())
+        average_in_place = get_ema_multi_avg_fn(decay)
+        average_in_place([self._held[name] for name in live], [p.detach() for p in live.values()], 0)
+        for name, buffer in task.generator.named_buffers():
+            if name in self._held:
+                self._held[name].copy_(buffer)
+
+    # Standing in
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The generator has the averaged weights inside the block, if there is an average yet."""
+        if self._swapped or not self._held:
+            yield
+            return
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        assert self._task is not None
+        for name, tensor in _state(self._task).items():
+            mine, self._held[name] = self._held[name].to(tensor.device), tensor.data
+            tensor.data = mine
+        self._swapped = not self._swapped
+
+    def _stand_in(self, *args: Any) -> None:
+        if self._held and not self._swapped:
+            self._swap()
+
+    def _stand_down(self, *args: Any) -> None:
+        if self._swapped:
+            self._swap()
+
+    on_validation_start = on_test_start = on_predict_start = _stand_in
+    on_validation_end = on_test_end = on_predict_end = on_exception = _stand_down
+
+    # Checkpoints, right at any moment, also in the middle of a validation
+
+    def state_dict(self) -> dict[str, Any]:
+        average = self._held
+        if self._swapped:
+            assert self._task is not None
+            average = {name: tensor.data for name, tensor in _state(self._task).items()}
+        return {"average": average}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._held = dict(state_dict["average"])
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, task: AdversarialTask, checkpoint: dict[str, Any]) -> None:
+        if self._swapped:
+            live = {f"generator.{name}": tensor for name, tensor in self._held.items()}
+            checkpoint["state_dict"] = {**checkpoint["state_dict"], **live}
+
+
+def _state(task: AdversarialTask) -> dict[str, Tensor]:
+    """The generator's own parameters and persistent buffers by name, not copies of them."""
+    return task.generator.state_dict(keep_vars=True)

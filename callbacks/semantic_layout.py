@@ -1,0 +1,105 @@
+"""The learned regions over time: pictures, and the numbers beside them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from torch import Tensor, nn
+
+from callbacks.image_logging import log_image
+from lit_an.errors import InputError
+from lit_an.metrics.layout import LayoutStatistics, layout_statistics
+from lit_an.norms.attentive import SemanticLayout
+from lit_an.panels import layout_panel
+from lit_an.tasks.adversarial import AdversarialTask
+
+Recorded = dict[str, tuple[Tensor, Tensor]]
+
+
+class SemanticLayoutLogger(Callback):
+    """Logs what the generator's semantic layouts do on fixed inputs.
+
+    For every ``SemanticLayout`` in the generator a panel (the image, the strongest region at each position, each
+    region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
+    position, entropy, and each region's mean and spread of the features. With a norm that has no layout it says so
+    once and logs nothing.
+
+    Args:
+        every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
+        images_per_row_name: images shown of each row of the task's preview (each class), ≥ 1.
+
+    Raises:
+        InputError: a number below 1.
+    """
+
+    def __init__(self, every_iterations: int = 500, images_per_row_name: int = 1) -> None:
+        if every_iterations < 1 or images_per_row_name < 1:
+            raise InputError("SemanticLayoutLogger: every_iterations and images_per_row_name must be at least 1")
+        self.every_iterations, self.images_per_row_name = every_iterations, images_per_row_name
+        self._logged_at = -1
+        self._has_layout = True
+
+    def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        self._has_layout = any(isinstance(module, SemanticLayout) for module in task.generator.modules())
+        if not self._has_layout:
+            rank_zero_info(
+                "SemanticLayoutLogger: no norm of this generator has a semantic layout, so no region maps are logged"
+            )
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if task.iteration % self.every_iterations == 0:
+            self._log(trainer, task)
+
+    def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        self._log(trainer, task)
+
+    def _log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if not self._has_layout or not trainer.is_global_zero or self._logged_at == task.iteration:
+            return
+        with recorded_layouts(task.generator) as recorded:
+            images = task.preview(self.images_per_row_name).images
+        for name, (features, layout) in recorded.items():
+            log_image(trainer, f"layouts/{name}", layout_panel(images, layout), task.iteration)
+            scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
+            for logger in trainer.loggers:
+                logger.log_metrics(scalars, step=task.iteration)
+        self._logged_at = task.iteration
+
+
+@contextmanager
+def recorded_layouts(network: nn.Module) -> Iterator[Recorded]:
+    """Records input features and layout of every ``SemanticLayout`` that runs in the block, by module name.
+
+    Yields:
+        A dictionary that fills: name to ((B, C, H, W) features without their channel means, (B, N, H, W) layout).
+    """
+    recorded: Recorded = {}
+
+    def record(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], layout: Tensor) -> None:
+            recorded[name] = (inputs[0].detach(), layout.detach())
+
+        return hook
+
+    modules = [(name, module) for name, module in network.named_modules() if isinstance(module, SemanticLayout)]
+    handles = [module.register_forward_hook(record(name.removesuffix(".layout"))) for name, module in modules]
+    try:
+        yield recorded
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _scalars(prefix: str, statistics: LayoutStatistics) -> dict[str, float]:
+    scalars: dict[str, float] = {}
+    for field, value in statistics._asdict().items():
+        if value.dim() == 0:
+            scalars[f"{prefix}/{field}"] = value.item()
+        else:
+            scalars |= {f"{prefix}/{field}/{region:02d}": item for region, item in enumerate(value.tolist())}
+    return scalars

@@ -1,0 +1,172 @@
+"""The command line: ``python cli.py fit | validate | test | predict --config …``.
+
+Everything heavy is imported by the class that a config names, when it is named.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import set_parsing_settings
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from lit_an.errors import InputError
+from lit_an.files import replacing
+from lit_an.tasks.adversarial import AdversarialTask
+
+_RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes the full config to ``<run folder>/config.yaml`` when training starts; keeps the one it replaces."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit" or not trainer.is_global_zero:
+            return
+        path = Path(trainer.default_root_dir, "config.yaml")
+        text = self.parser.dump(self.config, skip_none=False)
+        if path.exists() and path.read_text() != text:
+            earlier = len(list(path.parent.glob("config_before_resume_*.yaml")))
+            path.replace(path.with_name(f"config_before_resume_{earlier + 1}.yaml"))
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+
+
+class Cli(LightningCLI):
+    """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--iterations", type=int | None, default=None, help="Generator iterations to train in all; overrides trainer.max_steps."
+        )
+        parser.add_argument(
+            "--run_folder",
+            type=str | None,
+            default=None,
+            help="Where everything goes. Default: runs/<name of the first config>, numbered if taken; the folder of the checkpoint with --ckpt_path.",
+        )
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
+        config = self._get(self.config, "trainer", default={})
+        folder = self._run_folder()
+        kwargs["default_root_dir"] = folder
+        iterations = self._get(self.config, "iterations")
+        if iterations is not None:
+            kwargs["max_steps"] = self.model.optimizer_steps(iterations)
+        if config.get("logger") is None:
+            kwargs["logger"] = _loggers(folder)
+        return super().instantiate_trainer(**kwargs)
+
+    def _run_folder(self) -> str:
+        """The run folder, the same in every process that this one starts."""
+        if _RUN_FOLDER_VARIABLE not in os.environ:
+            chosen = self._get(self.config, "run_folder")
+            checkpoint = self._get(self.config, "ckpt_path")
+            configs = self._get(self.config, "config") or []
+            name = Path(str(configs[0])).stem if configs else "run"
+            os.environ[_RUN_FOLDER_VARIABLE] = choose_run_folder(chosen, checkpoint, name, self.subcommand == "fit")
+        return os.environ[_RUN_FOLDER_VARIABLE]
+
+    def after_fit(self) -> None:
+        """Says where to look; ends with the exit code of a signal that stopped the run."""
+        if self.trainer.is_global_zero:
+            print(_where_to_look(self.trainer.default_root_dir), flush=True)
+        stopped_by = getattr(self.trainer.checkpoint_callback, "stopped_by", None)
+        if stopped_by is not None:
+            sys.exit(128 + stopped_by)
+
+
+def choose_run_folder(chosen: str | None, checkpoint: str | None, name: str, fits: bool) -> str:
+    """Where a run's files go; never over another run's.
+
+    Args:
+        chosen: ``--run_folder``, or None.
+        checkpoint: ``--ckpt_path``, or None; a run that goes on stays in its folder.
+        name: of the config.
+        fits: whether this run trains.
+
+    Raises:
+        InputError: the chosen folder holds another run, or the checkpoint does not exist.
+    """
+    origin = None
+    if checkpoint is not None:
+        path = Path(checkpoint)
+        if not path.is_file():
+            raise InputError(f"--ckpt_path {checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder")
+        origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    if chosen is not None:
+        folder = Path(chosen)
+        if fits and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
+            raise InputError(
+                f"--run_folder {chosen} holds a run already; choose another folder, or go on with "
+                f"--ckpt_path {folder / 'checkpoints' / 'last.ckpt'}"
+            )
+        return str(folder)
+    if origin is not None:
+        return str(origin)
+    folder, number = Path("runs", name), 1
+    while _holds_a_run(folder):
+        number += 1
+        folder = Path("runs", f"{name}_{number}")
+    return str(folder)
+
+
+def _holds_a_run(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _loggers(folder: str) -> list[Any]:
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    from callbacks.metrics_csv import MetricsCSV
+
+    return [TensorBoardLogger(folder, name="", version=""), MetricsCSV(folder)]
+
+
+def _where_to_look(folder: str) -> str:
+    places = {
+        "samples": "sample grids over time",
+        "layouts": "region maps over time",
+        "metrics.csv": "the curves as a table",
+        "config.yaml": "the full config",
+        "checkpoints/last.ckpt": "go on with --ckpt_path",
+    }
+    lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
+    return "\n".join([f"\nThe run is in {folder}", *lines, f"  tensorboard --logdir {folder}: all of it"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0, or 2 for bad input, said in one sentence."""
+    # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    try:
+        Cli(
+            AdversarialTask,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=SaveConfig,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            parser_kwargs={"parser_mode": "omegaconf+"},
+            trainer_defaults={"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
+            args=arguments,
+        )
+    except InputError as error:
+        _complain(error)
+        return 2
+    return 0
+
+
+@rank_zero_only
+def _complain(error: InputError) -> None:
+    # An error from a data-loader process arrives with its traceback in front of the sentence.
+    sentence = str(error).strip().splitlines()[-1].removeprefix("lit_an.errors.InputError: ")
+    print(f"error: {sentence}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Residual blocks, sizes and slots shared by generators and discriminators."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+from lit_an.networks.initialization import LayerFactory
+from lit_an.norms.registry import NORMS
+
+log = logging.getLogger(__name__)
+
+IMAGE_SIZES = (32, 64, 128, 256)
+SMALLEST_MAP = 4
+LARGEST_MULTIPLE = 16
+
+Scalar = bool | int | float | str
+MakeNorm = Callable[[int], nn.Module]
+
+
+def check_image_size(network: str, image_size: int) -> None:
+    """Raises InputError where a network cannot make or judge images of this side."""
+    if image_size not in IMAGE_SIZES:
+        sizes = ", ".join(map(str, IMAGE_SIZES))
+        raise InputError(f"{network}: image_size={image_size} is not possible; choose one of {sizes}")
+
+
+def check_long_range_resolution(network: str, long_range: str, resolution: int, available: list[int]) -> None:
+    """Raises InputError where a long-range layer is asked for at a resolution that the network never has."""
+    if long_range != "none" and resolution not in available:
+        sizes = ", ".join(map(str, available))
+        raise InputError(f"{network}: long_range_resolution={resolution} never occurs; its feature maps have {sizes}")
+
+
+def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, condition_features: int = 0) -> MakeNorm:
+    """What a slot of a network calls to make its norm, from the name and arguments of a config.
+
+    Arguments that ``name`` does not take but another registered norm does are left out with a notice, so that
+    swapping a norm takes one key although the former norm's arguments still stand beside it.
+
+    Args:
+        slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
+        name: a registered norm.
+        kwargs: arguments for the norm, or None.
+        condition_features: width of the condition that the network gives to its norms; 0 for none.
+
+    Raises:
+        InputError: unknown name, an argument that no norm takes, or one of the wrong type.
+    """
+    arguments, foreign = NORMS.split_arguments(name, kwargs or {})
+    if foreign:
+        log.warning("%s '%s' takes no %s: left out of %s_kwargs", slot, name, ", ".join(foreign), slot)
+    offered: dict[str, Any] = {"condition_features": condition_features} if condition_features else {}
+    offered = {key: value for key, value in offered.items() if key in NORMS.arguments(name)}
+    return NORMS.factory(name, **{**offered, **arguments})
+
+
+class GeneratorBlock(nn.Module):
+    """norm, ReLU, ×2 nearest, convolution, norm, ReLU, convolution, beside a 1×1 convolution and ×2 nearest.
+
+    Args:
+        in_features, out_features: channels.
+        layers: makes the convolutions.
+        make_norm: makes a norm for a number of channels.
+
+    Source: SNGAN-projection (Miyato, Koyama, arXiv 1802.05637), figure 14; SAGAN.
+    """
+
+    def __init__(self, in_features: int, out_features: int, layers: LayerFactory, make_norm: MakeNorm) -> None:
+        super().__init__()
+        self.norm1, self.conv1 = make_norm(in_features), layers.conv(in_features, out_features)
+        self.norm2, self.conv2 = make_norm(out_features), layers.conv(out_features, out_features)
+        self.skip = layers.conv(in_features, out_features, kernel_size=1)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(B, in_features, H, W) and a condition (B, D) to (B, out_features, 2H, 2W)."""
+        hidden = self.conv1(_doubled(F.relu(self.norm1(x, condition))))
+        hidden = self.conv2(F.relu(self.norm2(hidden, condition)))
+        # A 1×1 convolution commutes with nearest upsampling, at a quarter of the cost on the small map.
+        return hidden + _doubled(self.skip(x))
+
+
+class DiscriminatorBlock(nn.Module):
+    """ReLU, convolution, ReLU, convolution and ×1/2 average, beside a 1×1 convolution.
+
+    Args:
+        in_features, out_features: channels.
+        layers: makes the convolutions.
+        downsample: halve the map.
+        first: the input is the image: no ReLU before the first convolution.
+
+    Source: SNGAN-projection (Miyato, Koyama, arXiv 1802.05637), figure 14; SAGAN.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, layers: LayerFactory, downsample: bool = True, first: bool = False
+    ) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = layers.conv(in_features, out_features), layers.conv(out_features, out_features)
+        self.skip = layers.conv(in_features, out_features, kernel_size=1) if downsample else nn.Identity()
+        self.downsample, self.first = downsample, first
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_features, H, W) to (B, out_features, H/2, W/2), or the same size without ``downsample``."""
+        hidden = self.conv2(F.relu(self.conv1(x if self.first else F.relu(x))))
+        if not self.downsample:
+            return hidden + x
+        # Averaging before a 1×1 convolution is the same as after it, at a quarter of the cost.
+        return F.avg_pool2d(hidden, 2) + self.skip(F.avg_pool2d(x, 2))
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,0 +1,117 @@
+"""Class-conditional residual generator for 32, 64, 128 and 256 px, with two slots for norms."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+from lit_an.networks.blocks import (
+    LARGEST_MULTIPLE,
+    SMALLEST_MAP,
+    GeneratorBlock,
+    Scalar,
+    check_image_size,
+    check_long_range_resolution,
+    resolve_norm,
+)
+from lit_an.networks.initialization import Initialization, LayerFactory
+
+
+class ResNetGenerator(nn.Module):
+    """Latent and class to an image, in the SNGAN-projection / SAGAN family.
+
+    A linear layer makes a 4×4 map; each block doubles it; a map of side r has
+    ``base_width · min(16, image_size / r)`` channels. The class reaches the blocks through their norms, if those
+    are conditional, as a one-hot vector or through an embedding shared by all of them.
+
+    Args:
+        image_size: 32, 64, 128 or 256.
+        num_classes: classes, ≥ 1.
+        latent_dim: width of the latent.
+        base_width: channels of the last feature map; 64 in the paper.
+        norm: the norm of every block, any registered name.
+        norm_kwargs: its arguments.
+        long_range: the layer after the block that ends at ``long_range_resolution``, any registered name.
+        long_range_resolution: side of the map it works on: 8, 16, … up to ``image_size``; 32 in the paper.
+        long_range_kwargs: its arguments.
+        class_embedding: width of a shared class embedding (BigGAN), or 0 for one-hot classes (SNGAN, SAGAN).
+        initialization: ``orthogonal`` or ``xavier``.
+        spectral_norm: divide the weights by their largest singular value.
+
+    Raises:
+        InputError: an argument out of range, or an unknown norm.
+
+    Source: Miyato, Koyama, arXiv 1802.05637; Zhang et al., arXiv 1805.08318; the place of AN: Wang et al., CVPR 2020.
+
+    Example:
+        >>> generator = ResNetGenerator(32, num_classes=3, base_width=4, long_range_resolution=16)
+        >>> generator(torch.randn(2, 128), torch.tensor([0, 2])).shape
+        torch.Size([2, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        num_classes: int,
+        latent_dim: int = 128,
+        base_width: int = 64,
+        norm: str = "conditional_batch",
+        norm_kwargs: dict[str, Scalar] | None = None,
+        long_range: str = "attentive",
+        long_range_resolution: int = 32,
+        long_range_kwargs: dict[str, Scalar] | None = None,
+        class_embedding: int = 0,
+        initialization: Initialization = "xavier",
+        spectral_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        check_image_size("ResNetGenerator", image_size)
+        sides = [SMALLEST_MAP]
+        while sides[-1] < image_size:
+            sides.append(sides[-1] * 2)
+        check_long_range_resolution("ResNetGenerator", long_range, long_range_resolution, sides[1:])
+        for name, value in (("num_classes", num_classes), ("latent_dim", latent_dim), ("base_width", base_width)):
+            if value < 1:
+                raise InputError(f"ResNetGenerator: {name} must be at least 1, got {value}")
+        self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
+
+        layers = LayerFactory(initialization, spectral_norm)
+        condition_features = class_embedding or num_classes
+        make_norm = resolve_norm("norm", norm, norm_kwargs, condition_features)
+        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, condition_features)
+        widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
+
+        self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None
+        self.stem = layers.linear(latent_dim, widths[0] * SMALLEST_MAP**2)
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in zip(widths, widths[1:], strict=False)
+        )
+        self.long_range_index = sides[1:].index(long_range_resolution) if long_range != "none" else -1
+        self.long_range = make_long_range(widths[self.long_range_index + 1]) if long_range != "none" else None
+        self.final_norm = make_norm(widths[-1])
+        self.to_image = layers.conv(widths[-1], 3)
+
+    def forward(self, latent: Tensor, label: Tensor) -> Tensor:
+        """Generates one image per latent and class.
+
+        Args:
+            latent: (B, latent_dim), standard normal.
+            label: (B,), int64, 0 ≤ label < num_classes.
+
+        Returns:
+            image: (B, 3, image_size, image_size), in [-1, 1].
+        """
+        condition = self._condition(label, latent.dtype)
+        x = self.stem(latent).unflatten(1, (-1, SMALLEST_MAP, SMALLEST_MAP))
+        for index, block in enumerate(self.blocks):
+            x = block(x, condition)
+            if self.long_range is not None and index == self.long_range_index:
+                x = self.long_range(x, condition)
+        return torch.tanh(self.to_image(F.relu(self.final_norm(x, condition))))
+
+    def _condition(self, label: Tensor, dtype: torch.dtype) -> Tensor:
+        """(B, D): the class embedding, or the class as a one-hot vector."""
+        if self.class_embedding is not None:
+            embedded: Tensor = self.class_embedding(label)
+            return embedded
+        return F.one_hot(label, self.num_classes).to(dtype)

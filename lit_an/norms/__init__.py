@@ -1,0 +1,32 @@
+"""Norms: attentive normalization and everything that can stand in its place; needs torch, not Lightning.
+
+How to add one: a new file here with a class ``MyNorm2d(num_features, …)`` whose ``forward(x, condition=None)`` keeps
+the shape (inherit ``Norm2d``), decorated with ``@register_norm("my_norm")``, and its import below. The contract tests
+over ``NORMS`` then test it. A norm in another package registers through the entry-point group ``lit_an.norms``.
+"""
+
+from lit_an.norms.attentive import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.base import Norm2d, Penalized, total_penalty
+from lit_an.norms.conditional import ConditionalBatchNorm2d, ConditionalInstanceNorm2d
+from lit_an.norms.registry import NORMS, norm_factory, register_norm
+from lit_an.norms.self_attention import SelfAttention2d
+from lit_an.norms.standard import BatchNorm2d, GroupNorm2d, InstanceNorm2d, LayerNorm2d, NoNorm
+
+__all__ = [
+    "NORMS",
+    "AttentiveNorm2d",
+    "BatchNorm2d",
+    "ConditionalBatchNorm2d",
+    "ConditionalInstanceNorm2d",
+    "GroupNorm2d",
+    "InstanceNorm2d",
+    "LayerNorm2d",
+    "NoNorm",
+    "Norm2d",
+    "Penalized",
+    "SelfAttention2d",
+    "SemanticLayout",
+    "norm_factory",
+    "register_norm",
+    "total_penalty",
+]

@@ -1,0 +1,63 @@
+"""What a norm is: a module from (B, C, H, W) to the same shape, with an optional condition."""
+
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+
+
+class Norm2d(nn.Module):
+    """Base of the norms here: checks the channels, then normalizes.
+
+    A subclass implements ``normalize``. A norm from elsewhere need not inherit: any module with
+    ``forward(x, condition=None) -> x`` of the same shape will do.
+
+    Args:
+        num_features: C, channels of the input, ≥ 1.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        if num_features < 1:
+            raise InputError(f"{type(self).__name__}: num_features must be at least 1, got {num_features}")
+        self.num_features = num_features
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Normalizes a feature map.
+
+        Args:
+            x: (B, C, H, W), features.
+            condition: (B, D), what a conditional norm depends on; the others ignore it.
+
+        Returns:
+            (B, C, H, W).
+
+        Raises:
+            InputError: not four dimensions, or another number of channels than ``num_features``.
+        """
+        if x.dim() != 4 or x.shape[1] != self.num_features:
+            raise InputError(
+                f"{type(self).__name__}(num_features={self.num_features}) takes (B, {self.num_features}, H, W), "
+                f"got {tuple(x.shape)}"
+            )
+        return self.normalize(x, condition)
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        """The norm itself; shapes as in ``forward``, already checked."""
+        raise NotImplementedError
+
+
+@runtime_checkable
+class Penalized(Protocol):
+    """A module whose weights ask for a penalty in the loss; no forward pass needed."""
+
+    def penalty(self) -> Tensor:
+        """Scalar, ≥ 0."""
+        ...
+
+
+def total_penalty(network: nn.Module) -> Tensor | None:
+    """Sum of the penalties that the modules of a network ask for, or None if none does."""
+    penalties = [module.penalty() for module in network.modules() if isinstance(module, Penalized)]
+    return sum(penalties[1:], penalties[0]) if penalties else None

@@ -1,0 +1,72 @@
+"""Norms whose gain and shift come from a condition, such as a class."""
+
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+from lit_an.norms.base import Norm2d
+from lit_an.norms.registry import register_norm
+
+
+class _Conditional(Norm2d):
+    """(1 + gain(condition)) · norm(x) + shift(condition), gain and shift linear and 0 at the start."""
+
+    def __init__(self, num_features: int, condition_features: int, norm: nn.Module) -> None:
+        super().__init__(num_features)
+        if condition_features < 1:
+            raise InputError(
+                f"{type(self).__name__} needs the width of its condition: pass condition_features=…, at least 1"
+            )
+        self.norm = norm
+        self.gain = nn.Linear(condition_features, num_features, bias=False)
+        self.shift = nn.Linear(condition_features, num_features, bias=False)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.shift.weight)
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        if condition is None or condition.dim() != 2 or condition.shape[1] != self.gain.in_features:
+            given = "none" if condition is None else tuple(condition.shape)
+            raise InputError(
+                f"{type(self).__name__} needs a condition of shape (B, {self.gain.in_features}), got {given}"
+            )
+        gain, shift = self.gain(condition)[:, :, None, None], self.shift(condition)[:, :, None, None]
+        return (1 + gain) * self.norm(x) + shift
+
+
+@register_norm("conditional_batch")
+class ConditionalBatchNorm2d(_Conditional):
+    """Batch normalization with gain and shift from a condition (Dumoulin et al., arXiv 1610.07629).
+
+    With a one-hot class as the condition it is the class-conditional batch norm of SNGAN-projection and SAGAN.
+
+    Args:
+        num_features: C, channels.
+        condition_features: D, width of the condition; a network passes its own.
+        eps: > 0, added to the variance.
+        momentum: share of the newest batch in the running statistics, 0 to 1.
+
+    Example:
+        >>> import torch
+        >>> norm = ConditionalBatchNorm2d(8, condition_features=3)
+        >>> norm(torch.randn(2, 8, 4, 4), torch.eye(3)[:2]).shape
+        torch.Size([2, 8, 4, 4])
+    """
+
+    def __init__(
+        self, num_features: int, condition_features: int = 0, eps: float = 1e-5, momentum: float = 0.1
+    ) -> None:
+        norm = nn.BatchNorm2d(num_features, eps, momentum, affine=False)
+        super().__init__(num_features, condition_features, norm)
+
+
+@register_norm("conditional_instance")
+class ConditionalInstanceNorm2d(_Conditional):
+    """Instance normalization with gain and shift from a condition (Dumoulin et al., arXiv 1610.07629).
+
+    Args:
+        num_features: C, channels.
+        condition_features: D, width of the condition; a network passes its own.
+        eps: > 0, added to the variance.
+    """
+
+    def __init__(self, num_features: int, condition_features: int = 0, eps: float = 1e-5) -> None:
+        super().__init__(num_features, condition_features, nn.InstanceNorm2d(num_features, eps))

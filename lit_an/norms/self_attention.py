@@ -1,0 +1,53 @@
+"""SAGAN's self-attention in the slot of a norm: the baseline that compares all pairs of positions. It is no norm."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as spectrally_normalized
+
+from lit_an.norms.base import Norm2d
+from lit_an.norms.registry import register_norm
+
+
+@register_norm("self_attention")
+class SelfAttention2d(Norm2d):
+    """x + γ · attention(x), γ a learned scalar that starts at 0.
+
+    Queries at all positions, keys and values at the 2×2 max-pooled ones; C/8 channels for queries and keys, C/2
+    for values. Cost and memory grow with the square of the number of positions.
+
+    Args:
+        num_features: C, channels.
+        spectral_norm: divide each projection by its spectral norm, as published.
+
+    Source: Zhang et al., "Self-Attention Generative Adversarial Networks", ICML 2019 (arXiv 1805.08318), section 3,
+    and the sizes of the authors' code.
+
+    Example:
+        >>> x = torch.randn(2, 16, 8, 8)
+        >>> torch.equal(SelfAttention2d(16)(x), x)
+        True
+    """
+
+    def __init__(self, num_features: int, spectral_norm: bool = True) -> None:
+        super().__init__(num_features)
+        narrow, half = max(1, num_features // 8), max(1, num_features // 2)
+
+        def project(in_features: int, out_features: int) -> nn.Module:
+            convolution = nn.Conv2d(in_features, out_features, 1, bias=False)
+            nn.init.xavier_uniform_(convolution.weight)
+            return spectrally_normalized(convolution) if spectral_norm else convolution
+
+        self.query, self.key = project(num_features, narrow), project(num_features, narrow)
+        self.value, self.output = project(num_features, half), project(half, num_features)
+        self.residual_scale = nn.Parameter(torch.zeros(()))
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        query, key, value = self.query(x), self.key(x), self.value(x)
+        if min(x.shape[2:]) > 1:
+            key, value = F.max_pool2d(key, 2), F.max_pool2d(value, 2)
+        # (B, channels, H, W) -> (B, one head, positions, channels); SAGAN's logits are not scaled.
+        heads = [part.flatten(2).transpose(1, 2).unsqueeze(1) for part in (query, key, value)]
+        attended = F.scaled_dot_product_attention(*heads, scale=1.0).squeeze(1)
+        attended = attended.transpose(1, 2).unflatten(2, x.shape[2:])
+        return x + self.residual_scale.to(x.dtype) * self.output(attended)

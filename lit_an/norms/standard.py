@@ -1,0 +1,91 @@
+"""The usual norms behind the one contract ``forward(x, condition=None)``."""
+
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+from lit_an.norms.base import Norm2d
+from lit_an.norms.registry import register_norm
+
+
+class _Wrapped(Norm2d):
+    """A norm that torch has; held, not inherited, so that SyncBatchNorm can take a batch norm's place."""
+
+    def __init__(self, num_features: int, norm: nn.Module) -> None:
+        super().__init__(num_features)
+        self.norm = norm
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        normalized: Tensor = self.norm(x)
+        return normalized
+
+
+@register_norm("batch")
+class BatchNorm2d(_Wrapped):
+    """Batch normalization (Ioffe, Szegedy, arXiv 1502.03167), the layer of torch.
+
+    Args:
+        num_features: C, channels.
+        eps: > 0, added to the variance.
+        momentum: share of the newest batch in the running statistics, 0 to 1.
+        affine: learn a gain and a shift per channel.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine))
+
+
+@register_norm("instance")
+class InstanceNorm2d(_Wrapped):
+    """Instance normalization (Ulyanov et al., arXiv 1607.08022), the layer of torch.
+
+    Args:
+        num_features: C, channels.
+        eps: > 0, added to the variance.
+        affine: learn a gain and a shift per channel.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine))
+
+
+@register_norm("group")
+class GroupNorm2d(_Wrapped):
+    """Group normalization (Wu, He, arXiv 1803.08494), the layer of torch.
+
+    Args:
+        num_features: C, channels.
+        num_groups: groups of channels; lowered to C where C is smaller, else it must divide C.
+        eps: > 0, added to the variance.
+        affine: learn a gain and a shift per channel.
+
+    Raises:
+        InputError: ``num_groups`` does not divide the channels.
+    """
+
+    def __init__(self, num_features: int, num_groups: int = 32, eps: float = 1e-5, affine: bool = True) -> None:
+        groups = min(num_groups, num_features)
+        if groups < 1 or num_features % groups:
+            raise InputError(f"norm 'group': num_groups={num_groups} must divide the {num_features} channels")
+        super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine))
+
+
+@register_norm("layer")
+class LayerNorm2d(_Wrapped):
+    """Layer normalization over channels and positions together (Ba et al., arXiv 1607.06450).
+
+    Args:
+        num_features: C, channels.
+        eps: > 0, added to the variance.
+        affine: learn a gain and a shift per channel.
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine))
+
+
+@register_norm("none")
+class NoNorm(_Wrapped):
+    """The identity: the slot is empty."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__(num_features, nn.Identity())

@@ -1,0 +1,10 @@
+"""Tasks: what a training step means; Lightning modules without networks or data of their own.
+
+How to add one: a new file here with a subclass of ``AdversarialTask`` that computes the terms of either side, its
+import below, and a config that names it.
+"""
+
+from lit_an.tasks.adversarial import AdversarialTask, Preview
+from lit_an.tasks.class_conditional import ClassConditionalGAN
+
+__all__ = ["AdversarialTask", "ClassConditionalGAN", "Preview"]

@@ -1,0 +1,280 @@
+"""The training engine of every GAN here: alternating updates, once, with manual optimization.
+
+One Lightning batch is one iteration: it holds the images of all discriminator steps. So Lightning's own counters of
+batches, its logging steps and ``val_check_interval`` count generator iterations.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from pytorch_lightning.core.optimizer import LightningOptimizer
+from pytorch_lightning.strategies import DDPStrategy
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lit_an.errors import InputError
+from lit_an.seeds import mix_seed
+
+Terms = dict[str, Tensor]
+
+
+class Preview(NamedTuple):
+    """Images for a person to look at, always of the same inputs.
+
+    Attributes:
+        images: (B, 3, H, W), float32 in [-1, 1].
+        row_names: one name for each row of a grid; B is a multiple of their number.
+    """
+
+    images: Tensor
+    row_names: list[str]
+
+
+class AdversarialTask(pl.LightningModule):
+    """A generator against a discriminator.
+
+    A subclass computes the loss terms of either side (``discriminator_terms``, ``generator_terms``) from a batch;
+    this class decides who moves when: per iteration ``discriminator_steps`` steps of the discriminator and one of the
+    generator, each on the mean gradient of ``accumulate`` parts of its batch.
+
+    All randomness inside an iteration is a function of the run's seed, the iteration and the rank: a resumed run
+    draws what the uninterrupted one would have drawn.
+
+    Args:
+        generator, discriminator: the networks.
+        generator_optimizer, discriminator_optimizer: from parameters to an optimizer.
+        generator_scheduler, discriminator_scheduler: from an optimizer to a learning-rate schedule over iterations,
+            or None for a constant rate.
+        discriminator_steps: discriminator steps per generator step, ≥ 1.
+        accumulate: parts that each step's batch is split into to save memory, ≥ 1.
+        gradient_clip_norm: largest norm of a network's gradient at a step; 0 for no limit.
+        channels_last: lay out convolutions channels-last, faster in mixed precision.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        generator_optimizer: OptimizerCallable,
+        discriminator_optimizer: OptimizerCallable,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_steps: int = 1,
+        accumulate: int = 1,
+        gradient_clip_norm: float = 0.0,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        for name, value in (("discriminator_steps", discriminator_steps), ("accumulate", accumulate)):
+            if value < 1:
+                raise InputError(f"{type(self).__name__}: {name} must be at least 1, got {value}")
+        self.generator, self.discriminator = generator, discriminator
+        if channels_last:
+            generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._optimizers_of = (generator_optimizer, discriminator_optimizer)
+        self._schedulers_of = (generator_scheduler, discriminator_scheduler)
+        self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
+        self.gradient_clip_norm, self.channels_last = gradient_clip_norm, channels_last
+        self.iteration = 0
+        self.images_seen = 0
+        self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._run_seed = 0
+
+    # What a subclass computes
+
+    def discriminator_terms(self, batch: Any) -> Terms:
+        """Loss terms of the discriminator on a batch, by name; their sum is minimized."""
+        raise NotImplementedError
+
+    def generator_terms(self, batch: Any) -> Terms:
+        """Loss terms of the generator on a batch, by name; their sum is minimized."""
+        raise NotImplementedError
+
+    def preview(self, columns: int) -> Preview:
+        """Images of the same inputs each time, ``columns`` for each row, for a person to look at."""
+        raise NotImplementedError
+
+    # One iteration
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """``discriminator_steps`` steps of the discriminator, then one of the generator."""
+        self._seed_iteration()
+        generator_optimizer, discriminator_optimizer = self.optimizers()
+        for part in _split(batch, self.discriminator_steps):
+            terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
+        self._log_terms("discriminator", terms)
+        # The generator's step sees as many images as one discriminator step.
+        terms = self._update(self.generator, generator_optimizer, self.generator_terms, part)
+        self._log_terms("generator", terms)
+        self._count(batch)
+
+    def _update(
+        self, network: nn.Module, optimizer: LightningOptimizer, compute_terms: Callable[[Any], Terms], batch: Any
+    ) -> Terms:
+        """Moves one network by one step; returns the mean of each of its loss terms."""
+        means: Terms = {}
+        parts = _split(batch, self.accumulate)
+        with _only_trained(network, self.generator, self.discriminator):
+            for index, part in enumerate(parts):
+                terms = compute_terms(part)
+                with nullcontext() if index == len(parts) - 1 else self._without_gradient_sync():
+                    self.manual_backward(torch.stack(list(terms.values())).sum() / len(parts))
+                for name, term in terms.items():
+                    means[name] = means.get(name, 0) + term.detach() / len(parts)
+            optimizer.step()
+            optimizer.zero_grad()
+        return means
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clips here, where gradients of a scaled loss (fp16) have their true size again."""
+        if self.gradient_clip_norm > 0:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
+
+    def _without_gradient_sync(self) -> AbstractContextManager[None]:
+        strategy = self.trainer.strategy
+        return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
+
+    def _count(self, batch: Any) -> None:
+        """Counts the iteration, moves the learning rates, and ends a run whose length is reached."""
+        self.iteration += 1
+        self.images_seen += _size(batch) * self.trainer.world_size
+        for scheduler in _as_list(self.lr_schedulers()):
+            scheduler.step()
+        # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
+        if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
+            self.trainer.should_stop = True
+
+    def _seed_iteration(self) -> None:
+        torch.manual_seed(mix_seed(self._run_seed, self.iteration, self.global_rank))
+
+    # Lengths, logs, checkpoints
+
+    def optimizer_steps(self, iterations: int) -> int:
+        """Lightning's ``max_steps`` for a number of iterations: it counts the steps of both optimizers."""
+        return iterations * (self.discriminator_steps + 1)
+
+    def _log_terms(self, side: str, terms: Mapping[str, Tensor]) -> None:
+        """Logs at the iterations that Lightning writes out, and only then: logging costs more than a small step."""
+        if (self.iteration + 1) % self.trainer.log_every_n_steps == 0:
+            for name, term in terms.items():
+                self._log(f"train/{side}/{name}", term, prog_bar=name == "adversarial")
+            self._log("step", torch.tensor(self.iteration + 1.0))
+
+    def _log(self, name: str, value: Tensor, **kwargs: Any) -> None:
+        """Logs the mean over ranks."""
+        self.log(name, value, sync_dist=self.trainer.world_size > 1, **kwargs)
+
+    def setup(self, stage: str) -> None:
+        """Prepares the strategy: each backward pass leaves the other network's parameters unused."""
+        if isinstance(self.trainer.strategy, DDPStrategy):
+            self.trainer.strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+
+    def on_fit_start(self) -> None:
+        self._run_seed = torch.initial_seed()
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer a network, generator first, and their schedules."""
+        pairs = zip((self.generator, self.discriminator), self._optimizers_of, self._schedulers_of, strict=True)
+        configured = []
+        for network, make_optimizer, make_scheduler in pairs:
+            optimizer = make_optimizer(network.parameters())
+            configured.append({"optimizer": optimizer})
+            if make_scheduler is not None:
+                configured[-1]["lr_scheduler"] = make_scheduler(optimizer)
+        return configured
+
+    @contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Evaluation mode with averaged weights, if a callback keeps any, and no gradients."""
+        modes = [(module, module.training) for module in self.modules()]
+        with torch.no_grad(), self.averaged_weights(), self.trainer.precision_plugin.forward_context():
+            self.eval()
+            try:
+                yield
+            finally:
+                for module, mode in modes:
+                    module.training = mode
+
+    def get_extra_state(self) -> dict[str, int]:
+        """The counters: kept as numbers, so that no step waits for a device to read them."""
+        return {"iteration": self.iteration, "images_seen": self.images_seen}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.iteration, self.images_seen = state["iteration"], state["images_seen"]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuses the weights of another architecture in one sentence.
+
+        Raises:
+            InputError: a parameter is missing, unknown or of another shape.
+        """
+        _check_architecture(self.state_dict(), checkpoint["state_dict"])
+
+
+def _split(batch: Any, parts: int) -> list[Any]:
+    """Parts of equal size of a named tuple of tensors."""
+    if parts == 1:
+        return [batch]
+    size = _size(batch)
+    if size % parts:
+        raise InputError(
+            f"a training batch of {size} images cannot be split into {parts} equal parts; set data.batch_size and "
+            "data.batches_per_iteration so that discriminator_steps × accumulate divides it"
+        )
+    fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
+    return [type(batch)(*part) for part in zip(*fields, strict=True)]
+
+
+def _size(batch: Any) -> int:
+    return len(batch[0])
+
+
+def _as_list(schedulers: Any) -> list[Any]:
+    if schedulers is None:
+        return []
+    return schedulers if isinstance(schedulers, list) else [schedulers]
+
+
+@contextmanager
+def _only_trained(network: nn.Module, *networks: nn.Module) -> Iterator[None]:
+    """Gradients for one network's parameters; the others pass gradients on without keeping any."""
+    others = [
+        parameter
+        for other in networks
+        if other is not network
+        for parameter in other.parameters()
+        if parameter.requires_grad
+    ]
+    for parameter in others:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in others:
+            parameter.requires_grad_(True)
+
+
+def _check_architecture(mine: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    for name in [*mine, *stored]:
+        if name not in stored:
+            problem = f"lacks {name}"
+        elif name not in mine:
+            problem = f"holds {name}, which the configured networks lack"
+        elif isinstance(mine[name], Tensor) and mine[name].shape != stored[name].shape:
+            problem = f"holds {name} with shape {tuple(stored[name].shape)}, not {tuple(mine[name].shape)}"
+        else:
+            continue
+        raise InputError(
+            f"the checkpoint is of another architecture: it {problem}; use the config that it was trained with "
+            "(config.yaml in its run folder)"
+        )
