@@ -63,7 +63,8 @@ class Cli(LightningCLI):
 
     def _run_folder(self) -> str:
         """The run folder, the same in every process that this one starts."""
-        if _RUN_FOLDER_VARIABLE not in os.environ:
+        started_by_another = "LOCAL_RANK" in os.environ and _RUN_FOLDER_VARIABLE in os.environ
+        if not started_by_another:
             chosen = self._get(self.config, "run_folder")
             checkpoint = self._get(self.config, "ckpt_path")
             configs = self._get(self.config, "config") or []

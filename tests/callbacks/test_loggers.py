@@ -1,0 +1,99 @@
+"""What loggers leave on disk."""
+
+import csv
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from callbacks import MetricsCSV, SampleGridLogger, SampleWriter, SemanticLayoutLogger
+from callbacks.semantic_layout import recorded_layouts
+from lit_an.errors import InputError
+from tests.training import make_data, make_task, make_trainer
+
+
+def pictures(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_grids_and_panels_at_their_iterations(tmp_path: Path, image_folder: Path) -> None:
+    task = make_task()
+    loggers = [TensorBoardLogger(tmp_path, name="", version=""), MetricsCSV(str(tmp_path))]
+    callbacks = [SampleGridLogger(every_iterations=2, columns=4), SemanticLayoutLogger(every_iterations=2)]
+    make_trainer(tmp_path, task, 5, callbacks, logger=loggers).fit(task, datamodule=make_data(image_folder))
+    expected = [f"iteration_{iteration:07d}.png" for iteration in (2, 4, 5)]
+    assert pictures(tmp_path / "samples") == expected
+    assert pictures(tmp_path / "layouts" / "long_range") == expected
+    assert Image.open(tmp_path / "samples" / expected[0]).size == (72 + 2 + 4 * 64 + 3 * 2, 3 * 64 + 2 * 2)
+    assert Image.open(tmp_path / "layouts" / "long_range" / expected[0]).size == (6 * 64 + 5 * 2, 18 + 3 * 66)
+
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["layout/long_range/effective_regions"]]
+    assert [int(row["step"]) for row in rows] == [2, 4, 5]
+    for row in rows:
+        assert sum(float(row[f"layout/long_range/usage/{region:02d}"]) for region in range(4)) == pytest.approx(1)
+        assert 1 <= float(row["layout/long_range/effective_regions"]) <= 4
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in events.Images("samples")] == [2, 4, 5]
+    assert [event.step for event in events.Images("layouts/long_range")] == [2, 4, 5]
+    assert [event.step for event in events.Scalars("train/generator/adversarial")] == [1, 2, 3, 4, 5]
+
+
+def test_a_norm_without_a_layout_says_so_once(
+    tmp_path: Path, image_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = make_task(long_range="instance")
+    with caplog.at_level(logging.INFO):
+        callbacks = [SemanticLayoutLogger(every_iterations=1)]
+        make_trainer(tmp_path, task, 3, callbacks).fit(task, datamodule=make_data(image_folder))
+    assert caplog.text.count("no norm of this generator has a semantic layout") == 1
+    assert not (tmp_path / "layouts").exists()
+
+
+def test_recording_takes_its_hooks_away() -> None:
+    task = make_task()
+    latent, label = torch.randn(2, 8), torch.tensor([0, 1])
+    with recorded_layouts(task.generator) as recorded:
+        task.generator(latent, label)
+    features, layout = recorded["long_range"]
+    assert features.shape == (2, 8, 8, 8)
+    assert layout.shape == (2, 4, 8, 8)
+    recorded.clear()
+    task.generator(latent, label)
+    assert recorded == {}
+
+
+def test_predictions_are_files_of_their_class_and_seed(tmp_path: Path, image_folder: Path) -> None:
+    task = make_task()
+    data = make_data(image_folder, samples_per_class=3, batch_size=4)
+    make_trainer(tmp_path, task, 1, [SampleWriter()]).predict(task, data, return_predictions=False)
+    written = sorted(str(file.relative_to(tmp_path / "predictions")) for file in tmp_path.glob("predictions/*/*.png"))
+    assert written == [f"{name}/{seed:05d}.png" for name in ("blue", "green", "red") for seed in range(3)]
+    assert Image.open(tmp_path / "predictions" / written[0]).size == (32, 32)
+
+
+def test_csv_goes_on_with_the_file_it_finds(tmp_path: Path) -> None:
+    first = MetricsCSV(str(tmp_path))
+    first.log_metrics({"a": 1.0}, step=1)
+    first.log_metrics({"a": 2.0, "b": 3.0}, step=2)
+    second = MetricsCSV(str(tmp_path))
+    second.log_metrics({"c": 4.0}, step=3)
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [
+        {"step": "1", "a": "1.0", "b": "", "c": ""},
+        {"step": "2", "a": "2.0", "b": "3.0", "c": ""},
+        {"step": "3", "a": "", "b": "", "c": "4.0"},
+    ]
+
+
+def test_intervals_below_one_are_refused() -> None:
+    for callback in (SampleGridLogger, SemanticLayoutLogger):
+        with pytest.raises(InputError, match="must be at least 1"):
+            callback(every_iterations=0)

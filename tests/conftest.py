@@ -1,0 +1,43 @@
+"""Options, and small real data that many tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--runslow", action="store_true", help="run tests that take longer than a minute")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--runslow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes longer than a minute: run with --runslow"))
+
+
+# Networks of width 2 are faster on one thread, and tests may run beside each other.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labelled folder of 48 JPEGs, 40×36 px, in three classes of plainly different colours."""
+    root = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for channel, name in enumerate(("blue", "green", "red")):
+        (root / name).mkdir()
+        for index in range(16):
+            pixels = random.integers(0, 80, (36, 40, 3))
+            pixels[..., 2 - channel] += 150
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{index:02d}.jpg")
+    return root

@@ -1,0 +1,164 @@
+"""Generator and discriminator: sizes from one definition, slots, layers made alike, sentences."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
+from lit_an.networks.blocks import IMAGE_SIZES, DiscriminatorBlock, GeneratorBlock
+from lit_an.networks.initialization import LayerFactory
+from lit_an.norms import NORMS, AttentiveNorm2d, SelfAttention2d
+
+LABEL = torch.tensor([0, 2])
+
+
+def generator(image_size: int = 32, **kwargs: object) -> ResNetGenerator:
+    defaults: dict[str, object] = {"base_width": 4, "latent_dim": 16, "long_range_resolution": 16}
+    return ResNetGenerator(image_size, num_classes=3, **{**defaults, **kwargs})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_both_networks_work_at_every_size(image_size: int) -> None:
+    image = generator(image_size, base_width=2)(torch.randn(2, 16), LABEL)
+    assert image.shape == (2, 3, image_size, image_size)
+    assert image.abs().max() <= 1
+    assert ProjectionDiscriminator(image_size, 3, base_width=2)(image, LABEL).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("image_size", "widths"),
+    [
+        (32, [8, 4, 2, 1]),
+        (64, [16, 8, 4, 2, 1]),
+        (128, [16, 16, 8, 4, 2, 1]),
+        (256, [16, 16, 16, 8, 4, 2, 1]),
+    ],
+)
+def test_widths_are_the_published_multiples(image_size: int, widths: list[int]) -> None:
+    network = generator(image_size, base_width=2, long_range="none")
+    blocks = [block for block in network.modules() if isinstance(block, GeneratorBlock)]
+    assert [blocks[0].conv1.in_channels, *[block.conv1.out_channels for block in blocks]] == [2 * w for w in widths]
+
+
+def test_the_papers_network_has_an_at_32_with_256_channels() -> None:
+    network = ResNetGenerator(128, num_classes=10)
+    assert isinstance(network.long_range, AttentiveNorm2d)
+    assert network.long_range.num_features == 256
+    seen = []
+    network.long_range.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[-1]))
+    with torch.no_grad():
+        network(torch.randn(1, 128), torch.tensor([0]))
+    assert seen == [32]
+
+
+@pytest.mark.parametrize("name", NORMS.names())
+def test_every_norm_fits_the_long_range_slots(name: str) -> None:
+    image = generator(long_range=name)(torch.randn(2, 16), LABEL)
+    assert image.shape == (2, 3, 32, 32)
+    if not name.startswith("conditional"):
+        discriminator = ProjectionDiscriminator(32, 3, base_width=4, long_range=name, long_range_resolution=8)
+        assert discriminator(image, LABEL).shape == (2,)
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS.names() if name != "self_attention"])
+def test_every_norm_fits_the_norm_slot(name: str) -> None:
+    assert generator(norm=name, long_range="none")(torch.randn(2, 16), LABEL).shape == (2, 3, 32, 32)
+
+
+@pytest.mark.parametrize("class_embedding", [0, 5])
+def test_the_class_changes_the_image(class_embedding: int) -> None:
+    network = generator(class_embedding=class_embedding).eval()
+    with torch.no_grad():
+        for block in network.blocks:
+            block.norm1.gain.weight.normal_()
+        latent = torch.randn(1, 16).expand(2, -1)
+        images = network(latent, LABEL)
+    assert (images[0] - images[1]).abs().max() > 1e-4
+
+
+def test_the_projection_depends_on_the_class() -> None:
+    network = ProjectionDiscriminator(32, 3, base_width=4).eval()
+    logits = network(torch.randn(1, 3, 32, 32).expand(2, -1, -1, -1), LABEL)
+    assert logits[0] != logits[1]
+
+
+def test_the_cheap_orders_of_the_skips_change_nothing() -> None:
+    """A 1×1 convolution commutes with nearest upsampling and with average pooling."""
+    layers = LayerFactory(spectral_norm=False)
+    x = torch.randn(2, 4, 8, 8)
+    up = GeneratorBlock(4, 6, layers, lambda channels: NORMS.create("none", channels))
+    up.conv2 = nn.Sequential(up.conv2, _Zero())
+    expected = up.skip(nn.functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+    torch.testing.assert_close(up(x, torch.zeros(2, 1)), expected)
+    down = DiscriminatorBlock(4, 6, layers)
+    down.conv2 = nn.Sequential(down.conv2, _Zero())
+    torch.testing.assert_close(down(x), nn.functional.avg_pool2d(down.skip(x), 2))
+
+
+class _Zero(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 0 * x
+
+
+def test_spectral_norm_bounds_every_weight() -> None:
+    network = ProjectionDiscriminator(32, 3, base_width=4)
+    for _ in range(30):  # power iterations
+        network(torch.randn(2, 3, 32, 32), LABEL)
+    network.eval()
+    layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear, nn.Embedding))]
+    singular = [torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2).item() for layer in layers]
+    assert len(layers) > 10
+    assert max(singular) < 1.05
+
+
+def test_spectral_norm_stays_in_float32_under_autocast() -> None:
+    layer = LayerFactory(spectral_norm=True).conv(4, 4).eval()
+    exact = layer.weight
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(layer.weight, exact)
+
+
+@pytest.mark.parametrize("initialization", ["orthogonal", "xavier"])
+def test_layers_start_as_asked(initialization: str) -> None:
+    weight = LayerFactory(initialization, spectral_norm=False).linear(6, 4).weight  # type: ignore[arg-type]
+    if initialization == "orthogonal":
+        torch.testing.assert_close(weight @ weight.t(), torch.eye(4))
+    else:
+        assert weight.abs().max() <= (6 / 10) ** 0.5
+
+
+def test_networks_can_be_copied() -> None:
+    network = generator().eval()
+    latent = torch.randn(2, 16)
+    assert torch.equal(copy.deepcopy(network)(latent, LABEL), network(latent, LABEL))
+
+
+def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.LogCaptureFixture) -> None:
+    network = generator(long_range="self_attention", long_range_kwargs={"num_regions": 8, "temperature": 1.0})
+    assert isinstance(network.long_range, SelfAttention2d)
+    assert "long_range 'self_attention' takes no num_regions, temperature: left out of long_range_kwargs" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"image_size": 48}, "image_size=48 is not possible; choose one of 32, 64, 128, 256"),
+        ({"long_range_resolution": 12}, "long_range_resolution=12 never occurs; its feature maps have 8, 16, 32"),
+        ({"base_width": 0}, "base_width must be at least 1, got 0"),
+        ({"norm": "bach"}, "unknown norm 'bach', did you mean 'batch'"),
+        ({"long_range_kwargs": {"num_region": 3}}, "norm 'attentive' has no argument 'num_region', did you mean"),
+        ({"long_range_kwargs": {"num_regions": "3"}}, r"num_regions must be int, got '3' \(str\)"),
+        ({"initialization": "zeros"}, "initialization must be 'orthogonal' or 'xavier', got 'zeros'"),
+    ],
+)
+def test_bad_input_gets_one_sentence(kwargs: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        generator(**{"image_size": 32, **kwargs})  # type: ignore[arg-type]
+
+
+def test_the_discriminator_refuses_a_resolution_it_lacks() -> None:
+    with pytest.raises(InputError, match="long_range_resolution=32 never occurs; its feature maps have 16, 8, 4"):
+        ProjectionDiscriminator(32, 3, long_range="attentive")

@@ -1,0 +1,159 @@
+"""The layer: against the whole method written as loops, and its promises."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from lit_an.errors import InputError
+from lit_an.norms import AttentiveNorm2d, SemanticLayout
+from tests.norms.oracles import oracle_layout, oracle_normalize
+
+
+def oracle(norm: AttentiveNorm2d, x: Tensor) -> Tensor:
+    """Evaluation-mode AN in float64, by the loops: x + ρ V̂(v(x), softmax(τ W x))."""
+    x, entities = x.double(), norm.layout.entities.detach().double()
+    filters, constants = entities.expand(len(x), -1, -1), torch.zeros(len(x), len(entities)).double()
+    layout = oracle_layout(x, filters, constants, norm.layout.temperature)
+    value_bias = None if norm.value.bias is None else norm.value.bias.detach().double()
+    value = torch.nn.functional.conv2d(x, norm.value.weight.detach().double(), value_bias)
+    weight = None if norm.weight is None else norm.weight.detach().double()
+    bias = None if norm.bias is None else norm.bias.detach().double()
+    scale = norm.residual_scale.detach().double()
+    return x + scale * oracle_normalize(value, layout, weight, bias, norm.moments, norm.eps)
+
+
+def made(**kwargs: object) -> AttentiveNorm2d:
+    norm = AttentiveNorm2d(6, num_regions=4, **kwargs).eval()  # type: ignore[arg-type]
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+        if norm.weight is not None and norm.bias is not None:
+            norm.weight.normal_()
+            norm.bias.normal_()
+    return norm
+
+
+@pytest.mark.parametrize("moments", ["soft", "masked"])
+@pytest.mark.parametrize("affine", [False, True])
+@torch.no_grad()
+def test_evaluation_equals_the_loop_oracle(moments: str, affine: bool) -> None:
+    norm, x = made(moments=moments, affine=affine), torch.randn(2, 6, 5, 4)
+    expected = oracle(norm, x)
+    torch.testing.assert_close(norm(x).double(), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(norm.double()(x.double()), expected, rtol=0, atol=1e-10)
+
+
+@torch.no_grad()
+def test_float32_keeps_its_precision_beside_a_large_offset() -> None:
+    norm, x = made(), torch.randn(2, 6, 8, 8) + 1e3
+    torch.testing.assert_close(norm(x).double(), oracle(norm, x), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_oracle_test_can_fail() -> None:
+    """A slip the size of one missing term is far above the tolerance."""
+    norm, x = made(), torch.randn(2, 6, 5, 4)
+    other = made()
+    other.load_state_dict(norm.state_dict())
+    other.layout.temperature *= 1.05
+    assert (norm(x).double() - oracle(other, x)).abs().max() > 1e-3
+
+
+def test_it_begins_as_the_identity() -> None:
+    x = torch.randn(2, 6, 8, 8)
+    assert torch.equal(AttentiveNorm2d(6)(x), x)
+
+
+def test_every_parameter_learns() -> None:
+    norm = AttentiveNorm2d(16, num_regions=4, affine=True)
+    with torch.no_grad():
+        norm.residual_scale.fill_(0.5)
+    norm(torch.randn(2, 16, 8, 8)).square().sum().backward()
+    still = [name for name, p in norm.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert still == []
+
+
+def test_training_samples_and_evaluation_does_not() -> None:
+    layout, x = SemanticLayout(6, num_regions=4), torch.randn(2, 6, 8, 8)
+    assert not torch.equal(layout(x), layout(x))
+    torch.manual_seed(3)
+    first = layout(x)
+    torch.manual_seed(3)
+    assert torch.equal(first, layout(x))
+    layout.eval()
+    assert torch.equal(layout(x), layout(x))
+    assert not any("key" in name for name, _ in SemanticLayout(6, self_sampling=False).named_parameters())
+
+
+def test_self_sampling_is_what_the_equations_say() -> None:
+    """With as many regions as pooled positions, every position is sampled: the map is known up to its order."""
+    layout = SemanticLayout(8, num_regions=4, temperature=1.0).double()
+    with torch.no_grad():
+        layout.entities.zero_()
+        layout.sampling_scale.fill_(0.3)
+    x = torch.randn(1, 8, 4, 4, dtype=torch.float64) + 5
+    keys = torch.nn.functional.max_pool2d(layout.key(x), 2).flatten(2)[0]  # (K, 4)
+    queries = layout.query(x).flatten(2)[0]  # (K, 16)
+    expected = (0.3 * keys.t() @ queries).softmax(0)
+    actual = layout(x)[0].flatten(1)
+    order = torch.cdist(actual.detach(), expected.detach()).argmin(1)
+    assert sorted(order.tolist()) == [0, 1, 2, 3]
+    torch.testing.assert_close(actual, expected[order])
+
+
+@pytest.mark.parametrize("training", [False, True])
+@torch.no_grad()
+def test_the_layout_sums_to_one(training: bool) -> None:
+    layout = SemanticLayout(6, num_regions=5, temperature=2.0).train(training)(torch.randn(3, 6, 9, 7) + 10)
+    assert layout.shape == (3, 5, 9, 7)
+    assert layout.min() >= 0
+    torch.testing.assert_close(layout.sum(1), torch.ones(3, 9, 7))
+
+
+@torch.no_grad()
+def test_an_offset_given_apart_gives_the_same_layout() -> None:
+    layout, x = SemanticLayout(6).double().eval(), torch.randn(2, 6, 8, 8).double() + 7
+    mean = x.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(layout(x - mean, mean), layout(x))
+
+
+def test_one_region_is_instance_normalization_of_the_value() -> None:
+    norm, x = AttentiveNorm2d(6, num_regions=1), torch.randn(2, 6, 8, 8)
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+    torch.testing.assert_close(norm(x), x + torch.nn.functional.instance_norm(norm.value(x)), rtol=0, atol=1e-4)
+
+
+def test_bfloat16_autocast_stays_close_and_keeps_the_input_type() -> None:
+    norm, x = made(), torch.randn(2, 6, 16, 16)
+    exact = oracle(norm, x)
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        half = norm(x.bfloat16())
+        assert half.dtype == torch.bfloat16
+        wide = norm(x)
+    assert ((wide.double() - exact).norm() / exact.norm()) < 2e-2
+
+
+def test_the_penalty_is_of_the_entities_and_needs_no_forward_pass() -> None:
+    norm = AttentiveNorm2d(8, num_regions=3)
+    entities = norm.layout.entities.detach()
+    assert norm.penalty().item() == pytest.approx((entities @ entities.t() - torch.eye(3)).square().sum().item())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "sentence"),
+    [
+        ({"num_regions": 0}, "num_regions must be at least 1, got 0"),
+        ({"temperature": 0.0}, "temperature must be greater than 0, got 0.0"),
+        ({"moments": "hard"}, "moments must be 'soft' or 'masked', got 'hard'"),
+    ],
+)
+def test_arguments_out_of_range_are_refused_in_one_sentence(kwargs: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        AttentiveNorm2d(8, **kwargs)  # type: ignore[arg-type]
+
+
+def test_more_regions_than_positions_are_refused_in_training_only() -> None:
+    norm, x = AttentiveNorm2d(8, num_regions=17), torch.randn(1, 8, 4, 4)
+    with pytest.raises(InputError, match="num_regions=17"):
+        norm(x)
+    assert torch.isfinite(norm.eval()(x)).all()

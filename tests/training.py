@@ -1,0 +1,61 @@
+"""Tiny real runs for tests: networks of width 2, batches of 4, files in a temporary folder."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+
+from lit_an.data import ImageFolder
+from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
+from lit_an.tasks import ClassConditionalGAN
+
+ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
+
+
+def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalGAN:
+    torch.manual_seed(0)
+    generator = ResNetGenerator(
+        32,
+        num_classes=3,
+        latent_dim=8,
+        base_width=2,
+        long_range=long_range,
+        long_range_resolution=8,
+        long_range_kwargs={"num_regions": 4, "temperature": 1.0},
+    )
+    discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=2)
+    return ClassConditionalGAN(generator, discriminator, ADAM, ADAM, **kwargs)
+
+
+def make_data(folder: Path, **kwargs: Any) -> ImageFolder:
+    return ImageFolder(root=str(folder), image_size=32, **{"batch_size": 4, "val_fraction": 0.25, **kwargs})
+
+
+def make_trainer(
+    folder: Path, task: ClassConditionalGAN, iterations: int, callbacks: list[Callback] | None = None, **kwargs: Any
+) -> pl.Trainer:
+    torch.manual_seed(0)
+    defaults: dict[str, Any] = {
+        "accelerator": "cpu",
+        "max_epochs": -1,
+        "max_steps": task.optimizer_steps(iterations),
+        "default_root_dir": folder,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "limit_val_batches": 1,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": 1,
+    }
+    if any(hasattr(callback, "stopped_by") for callback in callbacks or []):
+        del defaults["enable_checkpointing"]
+    return pl.Trainer(callbacks=callbacks or [], **{**defaults, **kwargs})
+
+
+def weights(task: ClassConditionalGAN, network: str) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in getattr(task, network).named_parameters()}
