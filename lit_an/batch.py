@@ -48,7 +48,7 @@ class Draw(NamedTuple):
         seed: 63-bit, distinct for each draw of a run.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, of no use here
     seed: int
 
 

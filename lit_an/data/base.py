@@ -38,7 +38,9 @@ class EndlessSampler(DistributedSampler[Draw]):
     """
 
     def __init__(self, num_items: int, seed: int = 0, start: int = 0, rank: int = 0, world_size: int = 1) -> None:
-        assert num_items >= 1 and start >= 0 and 0 <= rank < world_size
+        assert num_items >= 1
+        assert start >= 0
+        assert 0 <= rank < world_size
         self.num_items, self.seed, self.start = num_items, seed, start
         self.rank, self.num_replicas = rank, world_size
 
@@ -104,9 +106,15 @@ class LabelledImages(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in (("image_size", image_size), ("batch_size", batch_size)):
-            if value < 1:
-                raise InputError(f"data: {name} must be at least 1, got {value}")
+        for name, value, least in (
+            ("image_size", image_size, 1),
+            ("batch_size", batch_size, 1),
+            ("batches_per_iteration", batches_per_iteration, 1),
+            ("num_workers", num_workers, 0),
+            ("samples_per_class", samples_per_class, 1),
+        ):
+            if value < least:
+                raise InputError(f"data: {name} must be at least {least}, got {value}")
         self.image_size, self.batch_size, self.batches_per_iteration = image_size, batch_size, batches_per_iteration
         self.num_workers, self.flip, self.samples_per_class, self.seed = num_workers, flip, samples_per_class, seed
 

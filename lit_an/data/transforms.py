@@ -1,0 +1,126 @@
+"""From an image file to a tensor: decoding, geometry, range. Pure functions; whatever is random takes a seed."""
+
+import os
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from lit_an.errors import InputError
+from lit_an.seeds import mix_seed
+
+ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
+
+
+def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -> Image.Image:
+    """The picture in a file as a viewer shows it, in RGB with 8 bits a channel.
+
+    The EXIF orientation is applied, transparent pixels are laid over white, 16-bit grey is scaled to 8 bits (not
+    clipped, as Pillow alone would do), and of an animation the first frame is taken.
+
+    Args:
+        path: a file in any format that Pillow reads.
+        smallest_side: the picture will be shrunk to about this many pixels; a JPEG of more than four times that
+            is then decoded at 1/2, 1/4 or 1/8 of its size, which is several times faster.
+
+    Raises:
+        InputError: a file that is missing, broken or no image; one line that names it.
+
+    Example:
+        >>> read_image("1.png")
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.InputError: the image '1.png' cannot be read (No such file or directory); replace or remove it
+    """
+    try:
+        with Image.open(path) as file:
+            if smallest_side is not None:
+                # Twice the size asked for, so that the antialiased resize still has pixels to average.
+                file.draft(None, (2 * smallest_side, 2 * smallest_side))  # type: ignore[no-untyped-call]
+            return _to_rgb(_to_eight_bits(ImageOps.exif_transpose(file)))
+    except Exception as error:  # Pillow's decoders raise nearly anything when a file is broken
+        # !r keeps an odd file name on one line: a command line prints the last line of a worker's message.
+        raise InputError(
+            f"the image {os.fspath(path)!r} cannot be read ({_reason(error)}); replace or remove it"
+        ) from error
+
+
+def crop_to_square(image: Image.Image, image_size: int) -> Image.Image:
+    """Resizes the short side to ``image_size`` with antialiasing and keeps the centre of the long side.
+
+    Example:
+        >>> crop_to_square(Image.new("RGB", (300, 200)), 64).size
+        (64, 64)
+    """
+    side = min(image.size)
+    # Whole source pixels: half a pixel of offset would blur a picture that needs no resizing.
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((image_size, image_size), Image.Resampling.LANCZOS)
+
+
+def to_tensor(image: Image.Image) -> Tensor:
+    """(3, H, W), uint8: the pixels of an RGB image, channels first."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def to_unit_range(image: Tensor) -> Tensor:
+    """Maps uint8 0 … 255 to float32 -1 … 1; any shape.
+
+    Example:
+        >>> to_unit_range(torch.tensor([0, 255], dtype=torch.uint8))
+        tensor([-1.,  1.])
+    """
+    return image.float().div_(127.5).sub_(1.0)
+
+
+def load_square(path: str | os.PathLike[str], image_size: int) -> Tensor:
+    """(3, image_size, image_size), float32 in [-1, 1]: the centre square of an image file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    return to_unit_range(to_tensor(crop_to_square(read_image(path, image_size), image_size)))
+
+
+def flips(seed: int) -> bool:
+    """Whether a draw with this seed is mirrored: true for half of all seeds.
+
+    Example:
+        >>> flips(1) == flips(1)
+        True
+    """
+    return bool(mix_seed(seed) & 1)
+
+
+def mirror(x: Tensor) -> Tensor:
+    """Mirrors images or region maps, (…, H, W), left to right."""
+    return x.flip(-1)
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Scales the modes with more than 8 bits (``I;16``, and ``I`` holding 16 bits) to ``L``; leaves the others."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of unknown range, convert it to 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ValueError("its pixels have more than 16 bits, convert it to 8 or 16 bits")
+    return Image.fromarray(np.rint(pixels / 257.0).astype(np.uint8))  # 65535 / 257 = 255
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode not in ALPHA_MODES and "transparency" not in image.info:
+        return image.convert("RGB")
+    with_alpha = image.convert("RGBA")
+    white = Image.new("RGBA", with_alpha.size, "white")
+    return Image.alpha_composite(white, with_alpha).convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image, or of an unknown format"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
