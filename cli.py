@@ -40,14 +40,23 @@ class Cli(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
-            "--iterations", type=int | None, default=None, help="Generator iterations to train in all; overrides trainer.max_steps."
+            "--iterations",
+            type=int | None,
+            default=None,
+            help="Generator iterations to train in all; overrides trainer.max_steps.",
         )
         parser.add_argument(
             "--run_folder",
             type=str | None,
             default=None,
-            help="Where everything goes. Default: runs/<name of the first config>, numbered if taken; the folder of the checkpoint with --ckpt_path.",
+            help="Where everything goes. Default: runs/<name of the first config>, numbered if taken; with --ckpt_path "
+            "the folder of that checkpoint.",
         )
+
+    def before_instantiate_classes(self) -> None:
+        """Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for."""
+        if self.config[self.subcommand].get("weights_only") is None:
+            self.config[self.subcommand]["weights_only"] = True
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
@@ -97,7 +106,9 @@ def choose_run_folder(chosen: str | None, checkpoint: str | None, name: str, fit
     if checkpoint is not None:
         path = Path(checkpoint)
         if not path.is_file():
-            raise InputError(f"--ckpt_path {checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder")
+            raise InputError(
+                f"--ckpt_path {checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder"
+            )
         origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     if chosen is not None:
         folder = Path(chosen)
@@ -156,10 +167,20 @@ def main(arguments: list[str] | None = None) -> int:
             trainer_defaults={"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
             args=arguments,
         )
-    except InputError as error:
-        _complain(error)
+    except ValueError as error:
+        bad_input = _bad_input_behind(error)
+        if bad_input is None:
+            raise
+        _complain(bad_input)
         return 2
     return 0
+
+
+def _bad_input_behind(error: BaseException | None) -> InputError | None:
+    """The InputError that led to an error: jsonargparse wraps what a constructor raises."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__
+    return error
 
 
 @rank_zero_only

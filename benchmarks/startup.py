@@ -1,4 +1,4 @@
-"""How long the command line takes to say something: ``python cli.py fit --help`` against the bare import of LightningCLI.
+"""How long ``python cli.py fit --help`` takes, against the bare import of LightningCLI.
 
     python benchmarks/startup.py [--repeats 5]
 

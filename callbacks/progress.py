@@ -37,7 +37,7 @@ class IterationProgressBar(TQDMProgressBar):
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         bar: Tqdm = self.train_progress_bar
-        if self._should_update(task.iteration, bar.total or float("inf")):
+        if self._should_update(task.iteration, bar.total or 0):
             bar.set_postfix(self.get_metrics(trainer, task), refresh=False)
             bar.update(task.iteration - bar.n)
 

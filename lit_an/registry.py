@@ -152,7 +152,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _type_hints(entry: Callable[..., Any]) -> dict[str, Any]:
-    return typing.get_type_hints(entry.__init__ if isinstance(entry, type) else entry)
+    return typing.get_type_hints(inspect.getattr_static(entry, "__init__") if isinstance(entry, type) else entry)
 
 
 def _is_a(value: Any, hint: Any) -> bool:

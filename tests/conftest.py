@@ -41,3 +41,10 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels[..., 2 - channel] += 150
             Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{index:02d}.jpg")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _plain_argv(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line is called with its own arguments; pytest's are none of its business."""
+    monkeypatch.setattr("sys.argv", ["cli.py"])
+    monkeypatch.delenv("LIT_AN_RUN_FOLDER", raising=False)

@@ -14,8 +14,9 @@ TRAINERS = sorted(ROOT.glob("configs/trainer/*.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
 
 
-def toy(image_folder: Path, run_folder: Path) -> list[str]:
+def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
     """Overrides that shrink any class-conditional config to seconds on three classes of real files."""
+    generator = yaml.safe_load(path.read_text())["model"]["init_args"]["generator"]["init_args"]
     return [
         "--iterations=2",
         f"--run_folder={run_folder}",
@@ -29,6 +30,7 @@ def toy(image_folder: Path, run_folder: Path) -> list[str]:
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
         "--data=lit_an.data.ImageFolder",
+        f"--data.image_size={generator['image_size']}",
         f"--data.root={image_folder}",
         "--data.batch_size=4",
         "--data.num_workers=0",
@@ -51,7 +53,7 @@ def parsed(*paths: Path, extra: tuple[str, ...] = ()) -> dict[str, object]:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_trains(path: Path, image_folder: Path, tmp_path: Path) -> None:
-    arguments = ["fit", "--config", str(path), *toy(image_folder, tmp_path / "run")]
+    arguments = ["fit", "--config", str(path), *toy(path, image_folder, tmp_path / "run")]
     assert cli.main(arguments) == 0
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
     assert (tmp_path / "run" / "config.yaml").exists()
@@ -93,7 +95,11 @@ def test_the_128_px_recipe_keeps_the_papers_values() -> None:
     model = parsed(ROOT / "configs/class_conditional/imagenet128_an.yaml")["model"]["init_args"]  # type: ignore[index]
     generator = model["generator"]["init_args"]
     assert generator["long_range_kwargs"] == {"num_regions": 16, "temperature": 0.1}
-    assert (generator["long_range"], generator["long_range_resolution"], generator["base_width"]) == ("attentive", 32, 64)
+    assert (generator["long_range"], generator["long_range_resolution"], generator["base_width"]) == (
+        "attentive",
+        32,
+        64,
+    )
     rates = [model[f"{side}_optimizer"]["init_args"]["lr"] for side in ("generator", "discriminator")]
     assert rates == [1e-4, 4e-4]
     assert model["orthogonality_weight"] == 1e-3

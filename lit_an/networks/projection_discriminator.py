@@ -1,5 +1,7 @@
 """Residual projection discriminator for 32, 64, 128 and 256 px, with a slot for a long-range layer."""
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -71,7 +73,7 @@ class ProjectionDiscriminator(nn.Module):
         make_long_range = resolve_norm("long_range", long_range, long_range_kwargs)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // (2 * side)) for side in sides]
         first = DiscriminatorBlock(3, widths[0], layers, first=True)
-        halving = (DiscriminatorBlock(fewer, more, layers) for fewer, more in zip(widths, widths[1:], strict=False))
+        halving = (DiscriminatorBlock(fewer, more, layers) for fewer, more in pairwise(widths))
         last = DiscriminatorBlock(widths[-1], widths[-1], layers, downsample=False)
         self.blocks = nn.ModuleList([first, *halving, last])
         self.long_range_index = sides.index(long_range_resolution) if long_range != "none" else -1

@@ -1,5 +1,7 @@
 """Class-conditional residual generator for 32, 64, 128 and 256 px, with two slots for norms."""
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -83,9 +85,7 @@ class ResNetGenerator(nn.Module):
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None
         self.stem = layers.linear(latent_dim, widths[0] * SMALLEST_MAP**2)
-        self.blocks = nn.ModuleList(
-            GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in zip(widths, widths[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in pairwise(widths))
         self.long_range_index = sides[1:].index(long_range_resolution) if long_range != "none" else -1
         self.long_range = make_long_range(widths[self.long_range_index + 1]) if long_range != "none" else None
         self.final_norm = make_norm(widths[-1])

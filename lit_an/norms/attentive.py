@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.norms import functional as AN
+import lit_an.norms.functional as AN
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
 
@@ -71,6 +71,8 @@ class SemanticLayout(nn.Module):
 
     def _self_sampled(self, centred: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
         """Entity filters with the self-sampled ones added, (B, N, C), and their constants, (B, N)."""
+        assert self.key.bias is not None
+        assert self.query.bias is not None
         key_weight, query_weight = self.key.weight.flatten(1), self.query.weight.flatten(1)
         # k(x) = W_k (x − offset) + (W_k offset + b_k)
         key_bias = (key_weight @ offset.flatten(2)).transpose(1, 2) + self.key.bias  # (B, 1, K)

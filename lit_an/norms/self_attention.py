@@ -47,7 +47,7 @@ class SelfAttention2d(Norm2d):
         if min(x.shape[2:]) > 1:
             key, value = F.max_pool2d(key, 2), F.max_pool2d(value, 2)
         # (B, channels, H, W) -> (B, one head, positions, channels); SAGAN's logits are not scaled.
-        heads = [part.flatten(2).transpose(1, 2).unsqueeze(1) for part in (query, key, value)]
-        attended = F.scaled_dot_product_attention(*heads, scale=1.0).squeeze(1)
+        query, key, value = (part.flatten(2).transpose(1, 2).unsqueeze(1) for part in (query, key, value))
+        attended = F.scaled_dot_product_attention(query, key, value, scale=1.0).squeeze(1)
         attended = attended.transpose(1, 2).unflatten(2, x.shape[2:])
         return x + self.residual_scale.to(x.dtype) * self.output(attended)

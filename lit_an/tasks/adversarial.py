@@ -6,7 +6,7 @@ batches, its logging steps and ``val_check_interval`` count generator iterations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytorch_lightning as pl
 import torch
@@ -108,7 +108,7 @@ class AdversarialTask(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
-        generator_optimizer, discriminator_optimizer = self.optimizers()
+        generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
         for part in _split(batch, self.discriminator_steps):
             terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
         self._log_terms("discriminator", terms)
@@ -165,7 +165,7 @@ class AdversarialTask(pl.LightningModule):
 
     def _log_terms(self, side: str, terms: Mapping[str, Tensor]) -> None:
         """Logs at the iterations that Lightning writes out, and only then: logging costs more than a small step."""
-        if (self.iteration + 1) % self.trainer.log_every_n_steps == 0:
+        if (self.iteration + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             for name, term in terms.items():
                 self._log(f"train/{side}/{name}", term, prog_bar=name == "adversarial")
             self._log("step", torch.tensor(self.iteration + 1.0))
@@ -185,7 +185,7 @@ class AdversarialTask(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """One optimizer a network, generator first, and their schedules."""
         pairs = zip((self.generator, self.discriminator), self._optimizers_of, self._schedulers_of, strict=True)
-        configured = []
+        configured: list[dict[str, Any]] = []
         for network, make_optimizer, make_scheduler in pairs:
             optimizer = make_optimizer(network.parameters())
             configured.append({"optimizer": optimizer})

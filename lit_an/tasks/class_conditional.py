@@ -183,7 +183,10 @@ class ClassConditionalGAN(AdversarialTask):
     def predict_step(self, batch: SampleRequest, batch_idx: int) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] for requests, each a function of its label and seed alone."""
         latent = torch.stack(
-            [self._seeded_latent(mix_seed(*pair)) for pair in zip(batch.label.tolist(), batch.seed.tolist(), strict=True)]
+            [
+                self._seeded_latent(mix_seed(*pair))
+                for pair in zip(batch.label.tolist(), batch.seed.tolist(), strict=True)
+            ]
         )
         image: Tensor = self.generator(latent.to(batch.label.device), batch.label)
         return image.float()

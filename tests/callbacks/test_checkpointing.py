@@ -118,7 +118,9 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> N
     assert resumed["state_dict"].pop("_extra_state") == straight["state_dict"].pop("_extra_state")
     assert straight["global_step"] == resumed["global_step"]
     for part in ("state_dict", "optimizer_states", "callbacks"):
-        torch.testing.assert_close(resumed[part], straight[part], rtol=0, atol=0, msg=lambda m, part=part: f"{part}: {m}")
+        torch.testing.assert_close(
+            resumed[part], straight[part], rtol=0, atol=0, msg=lambda m, part=part: f"{part}: {m}"
+        )
 
 
 def test_bad_numbers_are_refused() -> None:

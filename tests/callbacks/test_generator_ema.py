@@ -31,7 +31,7 @@ def test_the_average_is_the_formula_and_buffers_are_copies(tmp_path: Path, image
     task, ema, oracle = make_task(), GeneratorEMA(decay=0.6), Oracle(0.6)
     make_trainer(tmp_path, task, 8, [ema, oracle]).fit(task, datamodule=make_data(image_folder))
     average = ema.state_dict()["average"]
-    assert {name for name in average} == set(task.generator.state_dict())
+    assert set(average) == set(task.generator.state_dict())
     for name, expected in oracle.average.items():
         torch.testing.assert_close(average[name].double(), expected, rtol=1e-5, atol=1e-6)
     for name, buffer in task.generator.named_buffers():

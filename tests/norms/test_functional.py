@@ -47,7 +47,9 @@ def test_semantic_layout_has_the_right_gradients() -> None:
     x = torch.randn(1, 3, 2, 3, dtype=torch.float64, requires_grad=True)
     filters = torch.randn(1, 2, 3, dtype=torch.float64, requires_grad=True)
     constants = torch.randn(1, 2, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda *a: AN.semantic_layout(*AN.center(a[0]), a[1], a[2], 0.5), (x, filters, constants))
+    assert torch.autograd.gradcheck(
+        lambda *a: AN.semantic_layout(*AN.center(a[0]), a[1], a[2], 0.5), (x, filters, constants)
+    )
 
 
 def test_sampled_filters_make_the_same_map_as_keys_and_queries() -> None:
@@ -151,9 +153,7 @@ def test_wrong_shapes_and_moments_are_refused_in_one_sentence() -> None:
 
 def test_orthogonality_penalty_is_the_squared_frobenius_norm() -> None:
     weight = torch.randn(3, 7, dtype=torch.float64)
-    expected = sum(
-        (float(weight[i] @ weight[j]) - (1.0 if i == j else 0.0)) ** 2 for i in range(3) for j in range(3)
-    )
+    expected = sum((float(weight[i] @ weight[j]) - (1.0 if i == j else 0.0)) ** 2 for i in range(3) for j in range(3))
     assert float(AN.orthogonality_penalty(weight)) == pytest.approx(expected)
     rows = torch.linalg.qr(torch.randn(7, 3, dtype=torch.float64)).Q.t()
     assert float(AN.orthogonality_penalty(rows)) == pytest.approx(0, abs=1e-12)

@@ -130,7 +130,9 @@ def test_total_penalty_sums_over_a_network_once() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest_and_the_full_list() -> None:
-    with pytest.raises(InputError, match="unknown norm 'atentive', did you mean 'attentive'. Known: .*self_attention"):
+    with pytest.raises(
+        InputError, match=r"unknown norm 'atentive', did you mean 'attentive'\? Known: .*self_attention"
+    ):
         norm_factory("atentive")
 
 
@@ -157,7 +159,7 @@ def test_groups_must_divide_the_channels() -> None:
 
 
 def test_a_name_is_given_once() -> None:
-    with pytest.raises(InputError, match="norm 'none' is already registered by lit_an.norms.standard.NoNorm"):
+    with pytest.raises(InputError, match=r"norm 'none' is already registered by lit_an\.norms\.standard\.NoNorm"):
         register_norm("none")(torch.nn.Identity)
     assert register_norm("none")(NoNorm) is NoNorm
 

@@ -18,7 +18,9 @@ def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
     return any(not torch.equal(before[name], after[name]) for name in before)
 
 
-def run(tmp_path: Path, image_folder: Path, iterations: int = 1, data: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+def run(
+    tmp_path: Path, image_folder: Path, iterations: int = 1, data: dict[str, Any] | None = None, **kwargs: Any
+) -> Any:
     trainer_options = kwargs.pop("trainer", {})
     task = make_task(**kwargs)
     trainer = make_trainer(tmp_path, task, iterations, **trainer_options)
@@ -34,7 +36,9 @@ def test_each_step_moves_its_own_network_only(tmp_path: Path, image_folder: Path
     def observe(side: str, compute: Any, batch: ClassBatch) -> Any:
         terms = compute(batch)
         now = {name: weights(task, name) for name in before}
-        log.append((side, moved(before["generator"], now["generator"]), moved(before["discriminator"], now["discriminator"])))
+        log.append(
+            (side, moved(before["generator"], now["generator"]), moved(before["discriminator"], now["discriminator"]))
+        )
         return terms
 
     task.discriminator_terms = partial(observe, "discriminator", task.discriminator_terms)  # type: ignore[method-assign]
@@ -80,11 +84,14 @@ def test_accumulation_takes_the_gradient_of_the_whole_batch(tmp_path: Path, imag
     for accumulate in (1, 2):
         task = make_task(accumulate=accumulate)
         task.configure_optimizers = lambda task=task: [  # type: ignore[method-assign]
-            {"optimizer": torch.optim.SGD(network.parameters(), lr=0.1)} for network in (task.generator, task.discriminator)
+            {"optimizer": torch.optim.SGD(network.parameters(), lr=0.1)}
+            for network in (task.generator, task.discriminator)
         ]
         losses_of_images(task)
         make_trainer(tmp_path, task, 1).fit(task, datamodule=make_data(image_folder))
-        results.append({**weights(task, "generator"), **{f"d.{k}": v for k, v in weights(task, "discriminator").items()}})
+        results.append(
+            {**weights(task, "generator"), **{f"d.{k}": v for k, v in weights(task, "discriminator").items()}}
+        )
     torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-6)
 
 
@@ -147,7 +154,12 @@ def test_bfloat16_trains_with_finite_weights(tmp_path: Path, image_folder: Path)
 def test_log_values_stand_at_their_iteration(tmp_path: Path, image_folder: Path) -> None:
     from callbacks.metrics_csv import MetricsCSV
 
-    run(tmp_path, image_folder, 6, trainer={"logger": MetricsCSV(str(tmp_path)), "log_every_n_steps": 2, "val_check_interval": 3})
+    run(
+        tmp_path,
+        image_folder,
+        6,
+        trainer={"logger": MetricsCSV(str(tmp_path)), "log_every_n_steps": 2, "val_check_interval": 3},
+    )
     import csv
 
     with (tmp_path / "metrics.csv").open() as file:

@@ -77,7 +77,9 @@ def test_every_game_trains(loss: str, tmp_path: Path, image_folder: Path) -> Non
 def test_another_number_of_classes_is_refused(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     task.generator.num_classes = 5
-    with pytest.raises(InputError, match=r"the data has 3 classes \(blue, green, red\) but the generator was made for 5"):
+    with pytest.raises(
+        InputError, match=r"the data has 3 classes \(blue, green, red\) but the generator was made for 5"
+    ):
         make_trainer(tmp_path, task, 1).fit(task, datamodule=make_data(image_folder))
 
 

@@ -1,0 +1,29 @@
+# Every target builds what it needs; `make quickstart` and `make test` are all a fresh machine has to run.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: venv quickstart test lint bench
+
+venv: $(VENV)/.quickstart
+
+# Installed again when what is asked for changes.
+$(VENV)/.quickstart $(VENV)/.test: $(VENV)/.%: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --editable '.[quickstart,$*]'
+	touch $@
+
+quickstart: $(VENV)/.quickstart
+	$(RUN) cli.py fit --config configs/class_conditional/earth_quickstart.yaml
+
+test: $(VENV)/.test
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+bench: $(VENV)/.quickstart
+	$(RUN) benchmarks/startup.py

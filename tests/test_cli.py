@@ -1,0 +1,308 @@
+"""The command line as a person uses it: real processes for what a process shows, the same function for the rest."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import cli
+from lit_an.errors import InputError
+from lit_an.norms import NORMS
+
+ROOT = Path(__file__).parent.parent
+QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+
+
+def arguments(image_folder: Path, run_folder: Path, *more: str, command: str = "fit") -> list[str]:
+    """The quickstart's config, shrunk to width 2 and to three classes of small files."""
+    return [
+        command,
+        f"--config={QUICKSTART}",
+        f"--run_folder={run_folder}",
+        "--iterations=2",
+        "--trainer.limit_val_batches=1",
+        "--trainer.log_every_n_steps=1",
+        "--model.generator.base_width=2",
+        "--model.generator.num_classes=3",
+        "--model.discriminator.base_width=2",
+        "--data=lit_an.data.ImageFolder",
+        "--data.image_size=32",
+        f"--data.root={image_folder}",
+        "--data.batch_size=4",
+        *more,
+    ]
+
+
+def start(argv: list[str], **kwargs: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "cli.py"), *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **kwargs,  # type: ignore[call-overload]
+    )
+
+
+def load(folder: Path) -> dict[str, object]:
+    checkpoint: dict[str, object] = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    return checkpoint
+
+
+@pytest.fixture(scope="module")
+def finished_run(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert cli.main(arguments(image_folder, folder)) == 0
+    return folder
+
+
+# Shows 2: the swap by one key
+
+CONDITIONLESS = [name for name in NORMS.names() if not name.startswith("conditional")]
+
+
+@pytest.mark.parametrize("name", NORMS.names())
+def test_every_registered_norm_in_the_long_range_slot(name: str, image_folder: Path, tmp_path: Path) -> None:
+    assert cli.main(arguments(image_folder, tmp_path / "run", f"--model.generator.long_range={name}")) == 0
+    assert load(tmp_path / "run")["global_step"] == 4
+
+
+@pytest.mark.parametrize("name", [name for name in NORMS.names() if name != "self_attention"])
+def test_every_registered_norm_in_the_norm_slot(name: str, image_folder: Path, tmp_path: Path) -> None:
+    assert (
+        cli.main(arguments(image_folder, tmp_path / "run", f"--model.init_args.generator.init_args.norm={name}")) == 0
+    )
+    assert load(tmp_path / "run")["global_step"] == 4
+
+
+@pytest.mark.parametrize("name", CONDITIONLESS)
+def test_every_norm_without_a_condition_in_the_discriminator(name: str, image_folder: Path, tmp_path: Path) -> None:
+    swap = (f"--model.discriminator.long_range={name}", "--model.discriminator.long_range_resolution=8")
+    assert cli.main(arguments(image_folder, tmp_path / "run", *swap)) == 0
+
+
+def test_arguments_of_a_norm_are_overridden_one_by_one(image_folder: Path, tmp_path: Path) -> None:
+    assert cli.main(arguments(image_folder, tmp_path / "run", "--model.generator.long_range_kwargs.num_regions=5")) == 0
+    assert load(tmp_path / "run")["state_dict"]["generator.long_range.layout.entities"].shape[0] == 5  # type: ignore[index]
+    assert "temperature: " in (tmp_path / "run" / "config.yaml").read_text()
+
+
+# What a run leaves, and what reads it
+
+
+def test_a_run_leaves_everything_in_one_folder(finished_run: Path) -> None:
+    expected = {
+        "checkpoints/iteration_0000002.ckpt",
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "layouts/long_range/iteration_0000002.png",
+        "metrics.csv",
+        "samples/iteration_0000002.png",
+    }
+    files = {str(file.relative_to(finished_run)) for file in finished_run.rglob("*") if file.is_file()}
+    events = {name for name in files if name.startswith("events.out.tfevents")}
+    assert len(events) == 1
+    assert files - events - {"hparams.yaml"} == expected
+    assert "num_regions: 16" in (finished_run / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_other_commands_read_a_run(command: str, finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = finished_run / "checkpoints" / "last.ckpt"
+    argv = [command, f"--config={finished_run / 'config.yaml'}", f"--ckpt_path={checkpoint}"]
+    before = checkpoint.read_bytes()
+    assert cli.main([*argv, "--data.samples_per_class=2"]) == 0
+    assert checkpoint.read_bytes() == before
+    if command == "predict":
+        files = sorted(finished_run.glob("predictions/*/*.png"))
+        assert [f"{file.parent.name}/{file.name}" for file in files] == [
+            f"{name}/0000{seed}.png" for name in ("blue", "green", "red") for seed in (0, 1)
+        ]
+        assert Image.open(files[0]).size == (32, 32)
+    else:
+        assert f"{'val' if command == 'validate' else 'test'}/generator/adversarial" in capsys.readouterr().out
+
+
+def test_interrupting_and_going_on_loses_nothing(image_folder: Path, tmp_path: Path) -> None:
+    """Shows 4, in real processes: SIGTERM in the middle, then --ckpt_path."""
+    folder = tmp_path / "run"
+    argv = arguments(image_folder, folder, "--iterations=100000")
+    process = start(argv)
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, output
+    assert "Stopping on SIGTERM; the checkpoint is written" in output
+    stopped = load(folder)
+    iteration = stopped["state_dict"]["_extra_state"]["iteration"]  # type: ignore[index]
+    assert iteration > 1
+    assert stopped["global_step"] == 2 * iteration
+    assert any("GeneratorEMA" in key for key in stopped["callbacks"])  # type: ignore[attr-defined]
+    assert len(stopped["optimizer_states"]) == 2  # type: ignore[arg-type]
+
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    rows = (folder / "metrics.csv").read_text().count("\n")
+    argv = [*arguments(image_folder, folder, f"--iterations={iteration + 3}"), f"--ckpt_path={checkpoint}"]
+    assert cli.main(argv) == 0
+    resumed = load(folder)
+    assert resumed["state_dict"]["_extra_state"] == {  # type: ignore[index]
+        "iteration": iteration + 3,
+        "images_seen": 4 * (iteration + 3),
+    }
+    assert resumed["global_step"] == 2 * (iteration + 3)
+    steps = {int(state["step"]) for states in resumed["optimizer_states"] for state in states["state"].values()}  # type: ignore[attr-defined]
+    assert steps == {iteration + 3}
+    assert (folder / "metrics.csv").read_text().count("\n") > rows
+    assert (folder / "config_before_resume_1.yaml").exists()
+
+
+def test_two_processes_train_as_one(image_folder: Path, tmp_path: Path) -> None:
+    """--trainer.devices 2 with the CPU, out of the box: one run folder, images of both ranks counted."""
+    folder = tmp_path / "run"
+    process = start(arguments(image_folder, folder, "--trainer.devices=2", "--data.batch_size=2"))
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    checkpoint = load(folder)
+    assert checkpoint["state_dict"]["_extra_state"] == {"iteration": 2, "images_seen": 8}  # type: ignore[index]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert len(list((folder / "samples").iterdir())) == 1
+    assert (folder / "metrics.csv").read_text().count("\n") >= 4
+
+
+# Bad input: one sentence, a non-zero exit, nothing left behind
+
+BAD_INPUT = {
+    "unknown norm": (["--model.generator.norm=bach"], "unknown norm 'bach', did you mean 'batch'? Known: attentive, "),
+    "misspelt argument": (
+        ["--model.generator.long_range_kwargs.num_region=3"],
+        "norm 'attentive' has no argument 'num_region', did you mean 'num_regions'?",
+    ),
+    "wrong type": (["--model.generator.long_range_kwargs.num_regions=many"], "num_regions must be int, got 'many'"),
+    "num_regions below 1": (["--model.generator.long_range_kwargs.num_regions=0"], "num_regions must be at least 1"),
+    "num_regions above the positions": (
+        ["--model.generator.long_range_kwargs.num_regions=300"],
+        "num_regions=300 needs at least as many positions to sample from, but the feature map has 16x16 = 256",
+    ),
+    "image size": (
+        ["--model.generator.image_size=48"],
+        "image_size=48 is not possible; choose one of 32, 64, 128, 256",
+    ),
+    "resolution": (
+        ["--model.generator.long_range_resolution=20"],
+        "long_range_resolution=20 never occurs; its feature maps have 8, 16, 32",
+    ),
+    "unknown loss": (["--model.adversarial_loss=hing"], "unknown adversarial loss 'hing', did you mean 'hinge'?"),
+    "classes": (["--model.generator.num_classes=4"], "the data has 3 classes (blue, green, red) but"),
+    "missing folder": (["--data.root=/no/such/folder"], "/no/such/folder"),
+    "checkpoint": (["--ckpt_path=/no/such.ckpt"], "--ckpt_path /no/such.ckpt: there is no such file"),
+    "uneven batch": (["--model.accumulate=3"], "cannot be split into 3 equal parts"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_gets_one_sentence(
+    case: str, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more, sentence = BAD_INPUT[case]
+    assert cli.main(arguments(image_folder, tmp_path / "run", *more)) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert sentence in line
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_misspelt_key_names_itself_and_exits_with_2(image_folder: Path, tmp_path: Path) -> None:
+    process = start(arguments(image_folder, tmp_path / "run", "--model.generator.base_wdth=3"))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "base_wdth" in output
+    assert "Traceback" not in output
+
+
+def test_a_broken_image_is_named_also_from_a_worker(image_folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    broken = tmp_path / "images"
+    shutil.copytree(image_folder, broken)
+    for file in broken.glob("*/*.jpg"):
+        file.write_bytes(file.read_bytes()[:100])
+    process = start(arguments(broken, tmp_path / "run", "--data.num_workers=1"))
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, output
+    (line,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert re.search(r"images/(blue|green|red)/\d\d\.jpg", line)
+
+
+def test_a_missing_extra_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    argv = ["fit", f"--config={QUICKSTART}", f"--run_folder={tmp_path / 'run'}", "--iterations=1"]
+    assert cli.main(argv) == 2
+    assert "pip install '.[quickstart]'" in capsys.readouterr().err
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(
+    finished_run: Path, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = arguments(image_folder, tmp_path / "run", "--model.generator.base_width=4")
+    assert cli.main([*argv, f"--ckpt_path={finished_run / 'checkpoints' / 'last.ckpt'}"]) == 2
+    assert "the checkpoint is of another architecture: it holds generator." in capsys.readouterr().err
+
+
+# Run folders
+
+
+def test_a_second_run_never_writes_over_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = cli.choose_run_folder(None, None, "earth", fits=True)
+    assert first == "runs/earth"
+    Path(first).mkdir(parents=True)
+    (Path(first) / "config.yaml").touch()
+    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth_2"
+    with pytest.raises(
+        InputError, match="--run_folder runs/earth holds a run already; choose another folder, or go on"
+    ):
+        cli.choose_run_folder("runs/earth", None, "earth", fits=True)
+
+
+def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    assert cli.choose_run_folder(None, str(checkpoint), "x", fits=True) == str(tmp_path / "a")
+    assert cli.choose_run_folder(str(tmp_path / "a"), str(checkpoint), "x", fits=True) == str(tmp_path / "a")
+    assert cli.choose_run_folder(str(tmp_path / "b"), str(checkpoint), "x", fits=True) == str(tmp_path / "b")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What takes seconds is imported where it is used."""
+    script = (
+        "import sys, cli\n"
+        "try:\n    cli.main(['fit', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = ('torchvision', 'tensorboard', 'matplotlib', 'lit_an.data', 'lit_an.networks', 'PIL')\n"
+        "print('HEAVY', [name for name in heavy if name in sys.modules])\n"
+    )
+    bare = (
+        "import sys, pytorch_lightning.cli\n"
+        "heavy = ('torchvision', 'tensorboard', 'matplotlib', 'PIL')\n"
+        "print('HEAVY', [name for name in heavy if name in sys.modules])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    outputs = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment).stdout
+        for code in (script, bare)
+    ]
+    ours, theirs = (set(re.findall(r"'([\w.]+)'", output.splitlines()[-1])) for output in outputs)
+    assert ours <= theirs, f"--help imports {ours - theirs} that LightningCLI does not"
+    for word in ("--iterations", "--run_folder", "--model", "--data", "--ckpt_path"):
+        assert word in outputs[0]
