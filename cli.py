@@ -6,7 +6,7 @@ Everything heavy is imported by the class that a config names, when it is named.
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonargparse import set_parsing_settings
 from pytorch_lightning import LightningModule, Trainer
@@ -15,9 +15,20 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from lit_an.errors import InputError
 from lit_an.files import replacing
+from lit_an.parse_errors import one_sentence
 from lit_an.tasks.adversarial import AdversarialTask
 
 _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
+
+
+class Parser(LightningArgumentParser):
+    """LightningCLI's parser, saying what is wrong in one sentence."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
+            super().error(message, ex)
+        print(f"error: {one_sentence(message)}", file=sys.stderr)
+        sys.exit(2)
 
 
 class SaveConfig(SaveConfigCallback):
@@ -163,6 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
             save_config_callback=SaveConfig,
             seed_everything_default=0,
             auto_configure_optimizers=False,
+            parser_class=Parser,
             parser_kwargs={"parser_mode": "omegaconf+"},
             trainer_defaults={"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
             args=arguments,

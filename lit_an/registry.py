@@ -71,7 +71,7 @@ class Registry(Generic[T]):
         """
         names = self.names()
         if name not in self._entries:
-            raise InputError(f"unknown {self.kind} {name!r}{_nearest(name, names)} Known: {', '.join(names)}")
+            raise InputError(f"unknown {self.kind} {name!r}{nearest(name, names)} Known: {', '.join(names)}")
         return self._entries[name]
 
     def arguments(self, name: str) -> list[str]:
@@ -117,7 +117,7 @@ class Registry(Generic[T]):
         for key, value in kwargs.items():
             if key not in parameters:
                 raise InputError(
-                    f"{self.kind} {name!r} has no argument {key!r}{_nearest(key, parameters)} "
+                    f"{self.kind} {name!r} has no argument {key!r}{nearest(key, parameters)} "
                     f"It accepts: {', '.join(parameters) or 'no arguments'}"
                 )
             if not _is_a(value, hints.get(key, Any)):
@@ -146,7 +146,8 @@ class Registry(Generic[T]):
             self.register(point.name)(entry)
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Goes on in a sentence: with the most similar known word as a question, or with a full stop."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean {near[0]!r}?" if near else "."
 

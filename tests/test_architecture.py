@@ -24,7 +24,8 @@ MAY_IMPORT = {
     "data": FOUNDATION,
     "tasks": FOUNDATION | {"norms", "losses", "metrics"},
     "callbacks": FOUNDATION | {"norms", "metrics", "panels", "tasks"},
-    "cli": FOUNDATION | {"tasks", "callbacks"},
+    "parse_errors": {"registry"},
+    "cli": FOUNDATION | {"parse_errors", "tasks", "callbacks"},
 }
 WITH_LIGHTNING = {"data", "tasks", "callbacks", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])

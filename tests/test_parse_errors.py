@@ -1,0 +1,34 @@
+"""What a mistyped command line says, through the real parser."""
+
+import pytest
+
+import cli
+from tests.test_cli import QUICKSTART
+
+CASES = {
+    "--model.generator.base_wdth=3": (
+        "error: model.generator: lit_an.networks.ResNetGenerator has no argument 'base_wdth', did you mean "
+        "'base_width'? It accepts: image_size, num_classes"
+    ),
+    "--model.discriminator_stps=3": (
+        "error: model: lit_an.tasks.ClassConditionalGAN has no argument 'discriminator_stps', did you mean "
+        "'discriminator_steps'?"
+    ),
+    "--model.generator.base_width=wide": "error: model.generator.base_width: expected an int, got wide",
+    "--data.stride=x": "error: data.stride: expected an int, got x",
+    "--iterations=abc": "error: iterations: expected an int, got abc",
+    "--config=no_such_file.yaml": "error: config: File does not exist: ",
+    "--trainer.callbacks+=callbacks.Nope": "error: trainer.callbacks: module 'callbacks' has no attribute 'Nope'",
+    "--trainer.max_stps=3": "error: unrecognized arguments: --trainer.max_stps=3",
+    "--trainer.precision=bf17": "bf16-mixed",
+}
+
+
+@pytest.mark.parametrize("argument", CASES)
+def test_one_sentence_and_exit_code_2(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["fit", f"--config={QUICKSTART}", argument])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert CASES[argument] in line
