@@ -3,8 +3,11 @@
 Everything heavy is imported by the class that a config names, when it is named.
 """
 
+import itertools
+import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,10 +35,16 @@ class Parser(LightningArgumentParser):
 
 
 class SaveConfig(SaveConfigCallback):
-    """Writes the full config to ``<run folder>/config.yaml`` when training starts; keeps the one it replaces."""
+    """Writes the full config to ``<run folder>/config.yaml`` when training starts; keeps the one it replaces.
+
+    Only then, and not in ``setup``: a run that never starts, for bad input, leaves nothing.
+    """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if stage != "fit" or not trainer.is_global_zero:
+        """Nothing yet."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
             return
         path = Path(trainer.default_root_dir, "config.yaml")
         text = self.parser.dump(self.config, skip_none=False)
@@ -94,15 +103,22 @@ class Cli(LightningCLI):
 
     def after_fit(self) -> None:
         """Says where to look; ends with the exit code of a signal that stopped the run."""
-        if self.trainer.is_global_zero:
-            print(_where_to_look(self.trainer.default_root_dir), flush=True)
+        self._say_where_to_look()
         stopped_by = getattr(self.trainer.checkpoint_callback, "stopped_by", None)
         if stopped_by is not None:
             sys.exit(128 + stopped_by)
 
+    def after_predict(self) -> None:
+        """Says where to look."""
+        self._say_where_to_look()
+
+    def _say_where_to_look(self) -> None:
+        if self.trainer.is_global_zero:
+            print(_where_to_look(self.trainer.default_root_dir), flush=True)
+
 
 def choose_run_folder(chosen: str | None, checkpoint: str | None, name: str, fits: bool) -> str:
-    """Where a run's files go; never over another run's.
+    """Where a run's files go; never over another run's, also when two start at once.
 
     Args:
         chosen: ``--run_folder``, or None.
@@ -131,15 +147,30 @@ def choose_run_folder(chosen: str | None, checkpoint: str | None, name: str, fit
         return str(folder)
     if origin is not None:
         return str(origin)
-    folder, number = Path("runs", name), 1
-    while _holds_a_run(folder):
-        number += 1
-        folder = Path("runs", f"{name}_{number}")
-    return str(folder)
+    return str(_claim(Path("runs", name)))
 
 
 def _holds_a_run(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
+
+
+def _claim(wanted: Path) -> Path:
+    """Makes the first folder of wanted, wanted_2, wanted_3, … that does not exist yet."""
+    for number in itertools.count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
+        try:
+            if rank_zero_only.rank == 0:  # the others write nothing
+                folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("itertools.count has no end")
+
+
+def _give_back_run_folder() -> None:
+    folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, ""))
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _loggers(folder: str) -> list[Any]:
@@ -154,6 +185,7 @@ def _where_to_look(folder: str) -> str:
     places = {
         "samples": "sample grids over time",
         "layouts": "region maps over time",
+        "predictions": "predicted images",
         "metrics.csv": "the curves as a table",
         "config.yaml": "the full config",
         "checkpoints/last.ckpt": "go on with --ckpt_path",
@@ -164,6 +196,7 @@ def _where_to_look(folder: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, or 2 for bad input, said in one sentence."""
+    _quieten()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     try:
@@ -184,8 +217,18 @@ def main(arguments: list[str] | None = None) -> int:
         if bad_input is None:
             raise
         _complain(bad_input)
+        _give_back_run_folder()
         return 2
     return 0
+
+
+def _quieten() -> None:
+    """Takes out three messages of libraries that nobody here can act on."""
+    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "try installing [litlogger]" not in record.getMessage()
+    )
 
 
 def _bad_input_behind(error: BaseException | None) -> InputError | None:

@@ -219,6 +219,13 @@ def test_bad_input_gets_one_sentence(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+def test_bad_input_leaves_no_folder(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv = [a for a in arguments(image_folder, tmp_path) if "run_folder" not in a]
+    assert cli.main([*argv, "--model.generator.num_classes=4"]) == 2
+    assert list(tmp_path.glob("runs/*")) == []
+
+
 def test_a_misspelt_key_names_itself_and_exits_with_2(image_folder: Path, tmp_path: Path) -> None:
     process = start(arguments(image_folder, tmp_path / "run", "--model.generator.base_wdth=3"))
     output, _ = process.communicate(timeout=120)
@@ -264,11 +271,9 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 
 def test_a_second_run_never_writes_over_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    first = cli.choose_run_folder(None, None, "earth", fits=True)
-    assert first == "runs/earth"
-    Path(first).mkdir(parents=True)
-    (Path(first) / "config.yaml").touch()
-    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth_2"
+    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth"
+    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth_2", "claimed, though still empty"
+    Path("runs/earth/config.yaml").touch()
     with pytest.raises(
         InputError, match="--run_folder runs/earth holds a run already; choose another folder, or go on"
     ):

@@ -31,7 +31,7 @@ from lit_an.files import replacing
 __all__ = ["CLASS_NAMES", "REGION_NAMES", "EarthTiles"]
 
 # Raise it when the code that cuts the tiles changes what they are: old cache files are then left alone.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 
 
 class TileSplit(Dataset[ClassBatch]):

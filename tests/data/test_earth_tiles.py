@@ -33,10 +33,9 @@ def test_counts_are_those_of_the_design(earth_tiles: EarthTiles) -> None:
     sizes = {split: len(earth_tiles.dataset(split)) for split in SPLITS}  # type: ignore[arg-type]
     assert sum(sizes.values()) == len(tiles.label)
     assert sizes["train"] > 6000
-    assert sizes["val"] > 1000
-    assert sizes["test"] > 400
     for split in SPLITS:
-        assert set(tiles.label[split_of(tiles.longitude) == split]) == set(range(6))
+        in_class = np.bincount(tiles.label[split_of(tiles.longitude) == split], minlength=6)
+        assert in_class.min() > 40, "every split has enough of every class to be measured on"
 
 
 def test_items_are_images_labels_and_regions_in_their_ranges(earth_tiles: EarthTiles) -> None:
@@ -77,7 +76,7 @@ def test_splits_are_bands_of_longitude(earth_tiles: EarthTiles) -> None:
     longitude = earth_tiles.tiles().longitude
     band = np.floor((longitude + 180) / 30).astype(int)
     assert set(band) == set(range(12))
-    expected = np.where(band % 6 == 2, "val", np.where(band % 6 == 5, "test", "train"))
+    expected = np.where(band == 10, "val", np.where(band == 9, "test", "train"))
     assert (split_of(longitude) == expected).all()
 
 
