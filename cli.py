@@ -3,7 +3,6 @@
 Everything heavy is imported by the class that a config names, when it is named.
 """
 
-import itertools
 import logging
 import os
 import sys
@@ -16,6 +15,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+import lit_an.run_folder as run_folder
 from lit_an.errors import InputError
 from lit_an.files import replacing
 from lit_an.parse_errors import one_sentence
@@ -73,6 +73,11 @@ class Cli(LightningCLI):
             "the folder of that checkpoint.",
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses, and keeps the name of the first config: what is parsed does not hold it."""
+        self._name = run_folder.name_of_first_config(sys.argv[1:] if args is None else args)
+        super().parse_arguments(parser, args)
+
     def before_instantiate_classes(self) -> None:
         """Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for."""
         if self.config[self.subcommand].get("weights_only") is None:
@@ -96,9 +101,8 @@ class Cli(LightningCLI):
         if not started_by_another:
             chosen = self._get(self.config, "run_folder")
             checkpoint = self._get(self.config, "ckpt_path")
-            configs = self._get(self.config, "config") or []
-            name = Path(str(configs[0])).stem if configs else "run"
-            os.environ[_RUN_FOLDER_VARIABLE] = choose_run_folder(chosen, checkpoint, name, self.subcommand == "fit")
+            fits = self.subcommand == "fit"
+            os.environ[_RUN_FOLDER_VARIABLE] = run_folder.choose(chosen, checkpoint, self._name, fits, _rank())
         return os.environ[_RUN_FOLDER_VARIABLE]
 
     def after_fit(self) -> None:
@@ -112,65 +116,9 @@ class Cli(LightningCLI):
         """Says where to look."""
         self._say_where_to_look()
 
-    def _say_where_to_look(self) -> None:
+    def _sayrun_folder.where_to_look(self) -> None:
         if self.trainer.is_global_zero:
-            print(_where_to_look(self.trainer.default_root_dir), flush=True)
-
-
-def choose_run_folder(chosen: str | None, checkpoint: str | None, name: str, fits: bool) -> str:
-    """Where a run's files go; never over another run's, also when two start at once.
-
-    Args:
-        chosen: ``--run_folder``, or None.
-        checkpoint: ``--ckpt_path``, or None; a run that goes on stays in its folder.
-        name: of the config.
-        fits: whether this run trains.
-
-    Raises:
-        InputError: the chosen folder holds another run, or the checkpoint does not exist.
-    """
-    origin = None
-    if checkpoint is not None:
-        path = Path(checkpoint)
-        if not path.is_file():
-            raise InputError(
-                f"--ckpt_path {checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder"
-            )
-        origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    if chosen is not None:
-        folder = Path(chosen)
-        if fits and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
-            raise InputError(
-                f"--run_folder {chosen} holds a run already; choose another folder, or go on with "
-                f"--ckpt_path {folder / 'checkpoints' / 'last.ckpt'}"
-            )
-        return str(folder)
-    if origin is not None:
-        return str(origin)
-    return str(_claim(Path("runs", name)))
-
-
-def _holds_a_run(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
-
-
-def _claim(wanted: Path) -> Path:
-    """Makes the first folder of wanted, wanted_2, wanted_3, … that does not exist yet."""
-    for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
-        try:
-            if rank_zero_only.rank == 0:  # the others write nothing
-                folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError("itertools.count has no end")
-
-
-def _give_back_run_folder() -> None:
-    folder = Path(os.environ.get(_RUN_FOLDER_VARIABLE, ""))
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+            print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
 
 
 def _loggers(folder: str) -> list[Any]:
@@ -179,19 +127,6 @@ def _loggers(folder: str) -> list[Any]:
     from callbacks.metrics_csv import MetricsCSV
 
     return [TensorBoardLogger(folder, name="", version=""), MetricsCSV(folder)]
-
-
-def _where_to_look(folder: str) -> str:
-    places = {
-        "samples": "sample grids over time",
-        "layouts": "region maps over time",
-        "predictions": "predicted images",
-        "metrics.csv": "the curves as a table",
-        "config.yaml": "the full config",
-        "checkpoints/last.ckpt": "go on with --ckpt_path",
-    }
-    lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
-    return "\n".join([f"\nThe run is in {folder}", *lines, f"  tensorboard --logdir {folder}: all of it"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -217,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         if bad_input is None:
             raise
         _complain(bad_input)
-        _give_back_run_folder()
+        run_folder.give_back(os.environ.get(_RUN_FOLDER_VARIABLE))
         return 2
     return 0
 
@@ -236,6 +171,11 @@ def _bad_input_behind(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__
     return error
+
+
+def _rank() -> int:
+    """This process among all of the run, as Lightning reads it from the environment before it starts."""
+    return int(getattr(rank_zero_only, "rank", 0))
 
 
 @rank_zero_only

@@ -9,7 +9,7 @@ from lit_an.registry import nearest
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 _STRUCTURE = re.compile(
-    r"^(Does not validate against|Subtypes:|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path |Subtypes)"
+    r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path )"
 )
 _UNKNOWN = re.compile(r"(?:Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected)")
 
@@ -62,9 +62,7 @@ def _unknown_argument(key: str, class_path: str, name: str) -> str:
     place = f"{key}: " if key else ""
     if not accepted:
         return f"{place}there is no key {name!r} here; see --help"
-    return (
-        f"{place}{class_path} has no argument {name!r}{nearest(name, accepted)} It accepts: {', '.join(accepted)}"
-    )
+    return f"{place}{class_path} has no argument {name!r}{nearest(name, accepted)} It accepts: {', '.join(accepted)}"
 
 
 def _arguments(class_path: str) -> list[str]:

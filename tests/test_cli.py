@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 import cli
-from lit_an.errors import InputError
 from lit_an.norms import NORMS
 
 ROOT = Path(__file__).parent.parent
@@ -226,6 +225,16 @@ def test_bad_input_leaves_no_folder(image_folder: Path, tmp_path: Path, monkeypa
     assert list(tmp_path.glob("runs/*")) == []
 
 
+def test_a_run_is_named_after_its_first_config(
+    image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    argv = [a for a in arguments(image_folder, tmp_path) if "run_folder" not in a]
+    for folder in ("earth_quickstart", "earth_quickstart_2"):
+        assert cli.main(argv) == 0
+        assert (tmp_path / "runs" / folder / "checkpoints" / "last.ckpt").exists()
+
+
 def test_a_misspelt_key_names_itself_and_exits_with_2(image_folder: Path, tmp_path: Path) -> None:
     process = start(arguments(image_folder, tmp_path / "run", "--model.generator.base_wdth=3"))
     output, _ = process.communicate(timeout=120)
@@ -264,29 +273,6 @@ def test_a_checkpoint_of_another_architecture_is_refused(
     argv = arguments(image_folder, tmp_path / "run", "--model.generator.base_width=4")
     assert cli.main([*argv, f"--ckpt_path={finished_run / 'checkpoints' / 'last.ckpt'}"]) == 2
     assert "the checkpoint is of another architecture: it holds generator." in capsys.readouterr().err
-
-
-# Run folders
-
-
-def test_a_second_run_never_writes_over_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth"
-    assert cli.choose_run_folder(None, None, "earth", fits=True) == "runs/earth_2", "claimed, though still empty"
-    Path("runs/earth/config.yaml").touch()
-    with pytest.raises(
-        InputError, match="--run_folder runs/earth holds a run already; choose another folder, or go on"
-    ):
-        cli.choose_run_folder("runs/earth", None, "earth", fits=True)
-
-
-def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.touch()
-    assert cli.choose_run_folder(None, str(checkpoint), "x", fits=True) == str(tmp_path / "a")
-    assert cli.choose_run_folder(str(tmp_path / "a"), str(checkpoint), "x", fits=True) == str(tmp_path / "a")
-    assert cli.choose_run_folder(str(tmp_path / "b"), str(checkpoint), "x", fits=True) == str(tmp_path / "b")
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from lit_an.errors import InputError
 import lit_an.norms.functional as AN
+from lit_an.errors import InputError
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
 
