@@ -116,7 +116,7 @@ class Cli(LightningCLI):
         """Says where to look."""
         self._say_where_to_look()
 
-    def _sayrun_folder.where_to_look(self) -> None:
+    def _say_where_to_look(self) -> None:
         if self.trainer.is_global_zero:
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
 
