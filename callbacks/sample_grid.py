@@ -17,15 +17,16 @@ class SampleGridLogger(Callback):
     Args:
         every_iterations: iterations from one grid to the next, ≥ 1; one more at the end of training.
         columns: samples in a row, ≥ 1.
+        rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
 
     Raises:
         InputError: a number below 1.
     """
 
-    def __init__(self, every_iterations: int = 500, columns: int = 8) -> None:
-        if every_iterations < 1 or columns < 1:
-            raise InputError("SampleGridLogger: every_iterations and columns must be at least 1")
-        self.every_iterations, self.columns = every_iterations, columns
+    def __init__(self, every_iterations: int = 500, columns: int = 8, rows: int = 16) -> None:
+        if min(every_iterations, columns, rows) < 1:
+            raise InputError("SampleGridLogger: every_iterations, columns and rows must be at least 1")
+        self.every_iterations, self.columns, self.rows = every_iterations, columns, rows
         self._logged_at = -1
 
     def on_train_batch_end(
@@ -40,6 +41,6 @@ class SampleGridLogger(Callback):
     def _log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not trainer.is_global_zero or self._logged_at == task.iteration:
             return
-        preview = task.preview(self.columns)
+        preview = task.preview(self.columns, self.rows)
         log_image(trainer, "samples", sample_grid(preview.images, preview.row_names), task.iteration)
         self._logged_at = task.iteration

@@ -29,16 +29,20 @@ class SemanticLayoutLogger(Callback):
 
     Args:
         every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
-        images_per_row_name: images shown of each row of the task's preview (each class), ≥ 1.
+        shown: images in the panel of each row of the task's preview (each class), ≥ 1.
+        measured: images of each row that the scalars are computed from, ≥ ``shown``.
+        rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
 
     Raises:
-        InputError: a number below 1.
+        InputError: a number out of range.
     """
 
-    def __init__(self, every_iterations: int = 500, images_per_row_name: int = 1) -> None:
-        if every_iterations < 1 or images_per_row_name < 1:
-            raise InputError("SemanticLayoutLogger: every_iterations and images_per_row_name must be at least 1")
-        self.every_iterations, self.images_per_row_name = every_iterations, images_per_row_name
+    def __init__(self, every_iterations: int = 500, shown: int = 2, measured: int = 8, rows: int = 8) -> None:
+        if min(every_iterations, shown, rows) < 1 or measured < shown:
+            raise InputError(
+                "SemanticLayoutLogger: every_iterations, shown and rows must be at least 1, measured at least shown"
+            )
+        self.every_iterations, self.shown, self.measured, self.rows = every_iterations, shown, measured, rows
         self._logged_at = -1
         self._has_layout = True
 
@@ -62,9 +66,12 @@ class SemanticLayoutLogger(Callback):
         if not self._has_layout or not trainer.is_global_zero or self._logged_at == task.iteration:
             return
         with recorded_layouts(task.generator) as recorded:
-            images = task.preview(self.images_per_row_name).images
+            images = task.preview(self.measured, self.rows).images
+        # The first few of each row of the preview.
+        shown = [index for index in range(len(images)) if index % self.measured < self.shown]
         for name, (features, layout) in recorded.items():
-            log_image(trainer, f"layouts/{name}", layout_panel(images, layout), task.iteration)
+            panel = layout_panel(images[shown], layout[shown])
+            log_image(trainer, f"layouts/{name}", panel, task.iteration)
             scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=task.iteration)
@@ -76,7 +83,7 @@ def recorded_layouts(network: nn.Module) -> Iterator[Recorded]:
     """Records input features and layout of every ``SemanticLayout`` that runs in the block, by module name.
 
     Yields:
-        A dictionary that fills: name to ((B, C, H, W) features without their channel means, (B, N, H, W) layout).
+        A dictionary that fills: name to ((B, C, H, W) features, (B, N, H, W) layout).
     """
     recorded: Recorded = {}
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 import lit_an.norms.functional as AN
+import lit_an.norms.fused as fused
 from lit_an.errors import InputError
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
@@ -48,12 +49,11 @@ class SemanticLayout(nn.Module):
             self.query = nn.Conv2d(num_features, width, 1)
             self.sampling_scale = nn.Parameter(torch.full((num_regions,), 0.1))
 
-    def forward(self, x: Tensor, offset: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The layout of a feature map.
 
         Args:
-            x: (B, C, H, W), features; with an offset, centred ones (see ``functional.center``).
-            offset: (B, C, 1, 1), the channel means that were taken out of ``x``, or None if none were.
+            x: (B, C, H, W), features.
 
         Returns:
             layout: (B, N, H, W), float32 or better, ≥ 0, sums to 1 over N; soft region membership.
@@ -62,24 +62,30 @@ class SemanticLayout(nn.Module):
             InputError: self-sampling needs more positions than the map has.
         """
         with torch.autocast(x.device.type, enabled=False):
-            if offset is None:
-                x, offset = AN.center(x)
-            filters, constants = self.entities[None], None
-            if self.self_sampling and self.training:
-                filters, constants = self._self_sampled(x, offset)
-            return AN.semantic_layout(x, offset, filters, constants, self.temperature)
+            filters, constants = self.filters(x)
+            return AN.semantic_layout(*AN.center(x), filters, constants, self.temperature)
 
-    def _self_sampled(self, centred: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-        """Entity filters with the self-sampled ones added, (B, N, C), and their constants, (B, N)."""
-        assert self.key.bias is not None
-        assert self.query.bias is not None
-        key_weight, query_weight = self.key.weight.flatten(1), self.query.weight.flatten(1)
-        # k(x) = W_k (x − offset) + (W_k offset + b_k)
-        key_bias = (key_weight @ offset.flatten(2)).transpose(1, 2) + self.key.bias  # (B, 1, K)
-        keys = AN.salient_keys(centred, self.num_regions, key_weight, key_bias)
-        filters, constants = AN.sampled_filters(keys, query_weight, self.query.bias)
-        scale = self.sampling_scale
-        return self.entities + scale[:, None] * filters, scale * constants
+    def filters(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The 1×1 filters that make the logits of a feature map, drawn anew in training.
+
+        Args:
+            x: (B, C, H, W), features.
+
+        Returns:
+            Filters (1, N, C) or, with self-sampling, (B, N, C), and constants (B, N) or None.
+
+        Raises:
+            InputError: self-sampling needs more positions than the map has.
+        """
+        if not (self.self_sampling and self.training):
+            return self.entities[None], None
+        with torch.autocast(x.device.type, enabled=False):
+            assert self.key.bias is not None
+            assert self.query.bias is not None
+            keys = AN.salient_keys(x, self.num_regions, self.key.weight.flatten(1), self.key.bias)
+            filters, constants = AN.sampled_filters(keys, self.query.weight.flatten(1), self.query.bias)
+            scale = self.sampling_scale
+            return self.entities + scale[:, None] * filters, scale * constants
 
     def extra_repr(self) -> str:
         return f"num_regions={self.num_regions}, temperature={self.temperature}, self_sampling={self.self_sampling}"
@@ -136,10 +142,14 @@ class AttentiveNorm2d(Norm2d):
         self.bias = nn.Parameter(torch.zeros(shape)) if affine else None
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        centred, offset = AN.center(x)
-        layout = self.layout(centred, offset)
+        # Somebody who hooked the layout wants to see it; the fast path never forms it as one tensor.
+        if self.moments == "soft" and not self.layout._forward_hooks:
+            filters, constants = self.layout.filters(x)
+            scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
+            return fused.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
+        layout = self.layout(x)
         # Soft moments do not see an offset, and without it the projection rounds less.
-        value = self.value(centred if self.moments == "soft" else x)
+        value = self.value(AN.center(x)[0] if self.moments == "soft" else x)
         normalized = AN.regional_normalize(value, layout, self.weight, self.bias, self.moments, self.eps)
         return x + self.residual_scale.to(x.dtype) * normalized.to(x.dtype)
 

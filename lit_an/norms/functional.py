@@ -18,7 +18,7 @@ Moments = Literal["soft", "masked"]
 
 # Below this mass a region holds nothing worth normalizing: its mean is drawn to 0 and its share of the output is
 # smaller still. Its square is far from the smallest float32, so that gradients through 1/mass stay finite.
-_SMALLEST_MASS = 1e-12
+SMALLEST_MASS = 1e-12
 
 
 def center(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def salient_keys(x: Tensor, count: int, key_weight: Tensor, key_bias: Tensor) ->
     window = (offset[:, None] * width + offset).flatten()  # (pool²,)
     index = (corner[:, :, None] + window).flatten(1)  # (B, N·pool²)
     index = index[:, None].expand(-1, channels, -1)
-    features = x.flatten(2).gather(2, index)  # (B, C, N·pool²)
+    features = x.flatten(2).gather(2, index).to(key_weight.dtype)  # (B, C, N·pool²)
     keys = (key_weight @ features).transpose(1, 2) + key_bias  # (B, N·pool², K)
     return keys.unflatten(1, (count, pool * pool)).amax(2)
 
@@ -158,7 +158,7 @@ def regional_moments(value: Tensor, layout: Tensor, moments: Moments = "soft") -
     Returns:
         mean and variance, (B, C, N) each, variance ≥ 0.
     """
-    inverse_mass = layout.sum(2).clamp_min(_SMALLEST_MASS).reciprocal()[:, None]  # (B, 1, N)
+    inverse_mass = layout.sum(2).clamp_min(SMALLEST_MASS).reciprocal()[:, None]  # (B, 1, N)
     membership = layout.transpose(1, 2)  # (B, L, N)
     total = value @ membership
     mean = total * inverse_mass
@@ -227,6 +227,40 @@ def regional_normalize(
             shift = shift + bias.t()
         normalized = torch.addcmul(shift @ membership, value, scale @ membership)
     return normalized.unflatten(2, x.shape[2:]).to(x.dtype)
+
+
+def attentive_normalize(
+    x: Tensor,
+    value_weight: Tensor,
+    filters: Tensor,
+    constants: Tensor | None,
+    temperature: float,
+    residual_scale: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """The whole layer with soft moments: x + ρ · regional_normalize(W_v x, layout of x).
+
+    Args:
+        x: (B, C, H, W), a feature map.
+        value_weight: (C, C), the value projection W_v; a bias would not matter.
+        filters: (1, N, C) shared by the batch or (B, N, C) per image.
+        constants: (B, N), added to each region's logits, or None.
+        temperature: > 0, a factor on the logits.
+        residual_scale: scalar ρ.
+        weight, bias: (N, C), gain and shift of each region and channel; None is 1 and 0.
+        eps: > 0, added to the variance.
+
+    Returns:
+        (B, C, H, W), in the type of ``x``.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        centred, offset = center(x)
+        layout = semantic_layout(centred, offset, filters, constants, temperature)
+        value = (value_weight @ centred.flatten(2)).unflatten(2, x.shape[2:])
+        normalized = regional_normalize(value, layout, weight, bias, "soft", eps)
+        return (x + residual_scale * normalized).to(x.dtype)
 
 
 def orthogonality_penalty(weight: Tensor) -> Tensor:

@@ -99,8 +99,8 @@ class AdversarialTask(pl.LightningModule):
         """Loss terms of the generator on a batch, by name; their sum is minimized."""
         raise NotImplementedError
 
-    def preview(self, columns: int) -> Preview:
-        """Images of the same inputs each time, ``columns`` for each row, for a person to look at."""
+    def preview(self, columns: int, rows: int) -> Preview:
+        """Images of the same inputs each time for a person to look at: at most ``rows`` rows of ``columns`` each."""
         raise NotImplementedError
 
     # One iteration

@@ -191,14 +191,19 @@ class ClassConditionalGAN(AdversarialTask):
         image: Tensor = self.generator(latent.to(batch.label.device), batch.label)
         return image.float()
 
-    def preview(self, columns: int) -> Preview:
-        """One row a class; a column shares its latent, so that classes can be compared."""
+    def preview(self, columns: int, rows: int) -> Preview:
+        """One row a class, spread evenly where there are more classes than rows.
+
+        A column shares its latent, so that classes can be compared.
+        """
         latent = torch.stack([self._seeded_latent(mix_seed(_PREVIEW_SEED, column)) for column in range(columns)])
-        latent = latent.repeat(self.num_classes, 1).to(self.device)
-        label = torch.arange(self.num_classes, device=self.device).repeat_interleave(columns)
+        rows = min(rows, self.num_classes)
+        classes = [row * self.num_classes // rows for row in range(rows)]
+        latent = latent.repeat(rows, 1).to(self.device)
+        label = torch.tensor(classes, device=self.device).repeat_interleave(columns)
         with self.evaluation():
             images = self.generator(latent, label).float()
-        return Preview(images, self.class_names)
+        return Preview(images, [self.class_names[index] for index in classes])
 
     def _seeded_latent(self, seed: int) -> Tensor:
         """(latent_dim,), drawn on the CPU so that it is the same on every device."""

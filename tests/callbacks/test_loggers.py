@@ -22,7 +22,7 @@ def pictures(folder: Path) -> list[str]:
 def test_grids_and_panels_at_their_iterations(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     loggers = [TensorBoardLogger(tmp_path, name="", version=""), MetricsCSV(str(tmp_path))]
-    callbacks = [SampleGridLogger(every_iterations=2, columns=4), SemanticLayoutLogger(every_iterations=2)]
+    callbacks = [SampleGridLogger(every_iterations=2, columns=4), SemanticLayoutLogger(every_iterations=2, shown=1)]
     make_trainer(tmp_path, task, 5, callbacks, logger=loggers).fit(task, datamodule=make_data(image_folder))
     expected = [f"iteration_{iteration:07d}.png" for iteration in (2, 4, 5)]
     assert pictures(tmp_path / "samples") == expected
@@ -97,3 +97,17 @@ def test_intervals_below_one_are_refused() -> None:
     for callback in (SampleGridLogger, SemanticLayoutLogger):
         with pytest.raises(InputError, match="must be at least 1"):
             callback(every_iterations=0)
+    with pytest.raises(InputError, match="measured at least shown"):
+        SemanticLayoutLogger(shown=3, measured=2)
+
+
+def test_progress_counts_iterations_of_the_whole_run(tmp_path: Path, image_folder: Path) -> None:
+    from callbacks import Checkpointing, IterationProgressBar
+
+    for iterations, checkpoint in ((3, None), (8, tmp_path / "checkpoints" / "last.ckpt")):
+        task, bar = make_task(), IterationProgressBar(refresh_rate=1)
+        trainer = make_trainer(tmp_path, task, iterations, [bar, Checkpointing()], enable_progress_bar=True)
+        trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
+        assert (bar.train_progress_bar.n, bar.train_progress_bar.total) == (iterations, iterations)
+        assert bar.train_progress_bar.initial == (0 if checkpoint is None else 3)
+        assert {"train/generator/adversarial", "train/discriminator/adversarial"} <= set(bar._newest)

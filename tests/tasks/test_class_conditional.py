@@ -109,9 +109,12 @@ def test_preview_is_fixed_and_leaves_training_as_it_was(tmp_path: Path, image_fo
     make_trainer(tmp_path, task, 1).fit(task, datamodule=make_data(image_folder))
     task.train()
     before = torch.get_rng_state()
-    first, second = task.preview(2), task.preview(2)
+    first, second = task.preview(2, rows=8), task.preview(2, rows=8)
     assert torch.equal(first.images, second.images)
     assert first.images.shape == (6, 3, 32, 32)
     assert first.row_names == ["blue", "green", "red"]
     assert task.generator.training
     assert torch.equal(torch.get_rng_state(), before)
+    two = task.preview(2, rows=2)
+    assert two.row_names == ["blue", "green"]
+    assert torch.equal(two.images, first.images[:4])

@@ -1,0 +1,177 @@
+"""The fast path against the plain one: the same values, gradients and second gradients, in any order of memory."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import lit_an.norms.functional as AN
+import lit_an.norms.fused as fused
+from lit_an.norms import AttentiveNorm2d
+from lit_an.norms.attentive import SemanticLayout
+
+Inputs = dict[str, Tensor | float | None]
+
+
+def make_inputs(
+    shape: tuple[int, int, int, int] = (3, 5, 6, 7), affine: bool = True, per_image: bool = True, offset: float = 2.0
+) -> Inputs:
+    batch, channels, *_ = shape
+
+    def leaf(*size: int) -> Tensor:
+        return torch.randn(size, dtype=torch.float64).requires_grad_()
+
+    return {
+        "x": (torch.randn(shape, dtype=torch.float64) + offset).requires_grad_(),
+        "value_weight": leaf(channels, channels),
+        "filters": leaf(batch if per_image else 1, 4, channels),
+        "constants": leaf(batch, 4) if per_image else None,
+        "temperature": 0.7,
+        "residual_scale": leaf(),
+        "weight": leaf(4, channels) if affine else None,
+        "bias": leaf(4, channels) if affine else None,
+    }
+
+
+def gradients(function: object, inputs: Inputs, upstream: Tensor) -> tuple[Tensor, list[Tensor]]:
+    leaves = [value for value in inputs.values() if isinstance(value, Tensor)]
+    output = function(**inputs)  # type: ignore[operator]
+    return output, list(torch.autograd.grad(output, leaves, upstream))
+
+
+@pytest.mark.parametrize("block", [1 << 17, 60], ids=["one block", "many blocks"])
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("per_image", [False, True])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_values_and_gradients_equal_the_plain_path(
+    block: int, affine: bool, per_image: bool, memory_format: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fused, "_BLOCK", block)
+    monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
+    inputs = make_inputs(affine=affine, per_image=per_image)
+    inputs["x"] = inputs["x"].detach().contiguous(memory_format=memory_format).requires_grad_()  # type: ignore[union-attr]
+    upstream = torch.randn(3, 5, 6, 7, dtype=torch.float64)
+    expected, expected_gradients = gradients(AN.attentive_normalize, inputs, upstream)
+    actual, actual_gradients = gradients(fused.attentive_normalize, inputs, upstream)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
+    for one, other in zip(actual_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+    assert actual.is_contiguous(memory_format=memory_format)
+
+
+def test_small_images_go_several_to_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "_BLOCK", 5 * 42 * 2)
+    monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
+    inputs = make_inputs()
+    blocks = fused._Blocks(inputs["x"], inputs["value_weight"], inputs["filters"], inputs["constants"], 0.7)  # type: ignore[arg-type]
+    assert [(images.start, images.stop) for images, _ in blocks] == [(0, 2), (2, 4)]
+    torch.testing.assert_close(fused.attentive_normalize(**inputs), AN.attentive_normalize(**inputs))  # type: ignore[arg-type]
+
+
+def test_a_gradient_of_a_gradient_takes_the_plain_path() -> None:
+    inputs = make_inputs((1, 3, 3, 3))
+    leaves = tuple(value for value in inputs.values() if isinstance(value, Tensor))
+    names = [name for name, value in inputs.items() if isinstance(value, Tensor)]
+
+    def function(*values: Tensor) -> Tensor:
+        return fused.attentive_normalize(**{**inputs, **dict(zip(names, values, strict=True))})  # type: ignore[arg-type]
+
+    assert torch.autograd.gradcheck(function, leaves)
+    assert torch.autograd.gradgradcheck(function, leaves)
+
+
+def test_a_gradient_penalty_through_the_layer_reaches_its_weights() -> None:
+    norm = AttentiveNorm2d(6, num_regions=4).double()
+    with torch.no_grad():
+        norm.residual_scale.fill_(0.5)
+    x = torch.randn(2, 6, 8, 8, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(norm(x).square().sum(), x, create_graph=True)
+    gradient.square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in (norm.layout.entities, norm.value.weight))
+
+
+def test_only_the_wanted_gradients_are_asked_for() -> None:
+    norm = AttentiveNorm2d(6, num_regions=4)
+    norm.requires_grad_(False)
+    x = torch.randn(2, 6, 8, 8, requires_grad=True)
+    norm(x).sum().backward()
+    assert x.grad is not None
+    assert all(p.grad is None for p in norm.parameters())
+
+
+def test_a_hooked_layout_is_the_one_that_is_used() -> None:
+    norm = AttentiveNorm2d(6, num_regions=4).eval()
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+        x = torch.randn(2, 6, 8, 8)
+        fast = norm(x)
+        seen: list[Tensor] = []
+        handle = norm.layout.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        plain = norm(x)
+        handle.remove()
+    torch.testing.assert_close(fast, plain, rtol=0, atol=1e-5)
+    torch.testing.assert_close(seen[0], norm.layout(x))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_order_of_memory_is_kept_in_training(memory_format: torch.memory_format) -> None:
+    norm = AttentiveNorm2d(16, num_regions=4)
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+    x = torch.randn(2, 16, 32, 32).contiguous(memory_format=memory_format).requires_grad_()
+    y = norm(x)
+    y.backward(torch.randn_like(y))
+    assert y.is_contiguous(memory_format=memory_format)
+    assert x.grad is not None
+    assert x.grad.is_contiguous(memory_format=memory_format)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_close_to_float64(dtype: torch.dtype) -> None:
+    norm = AttentiveNorm2d(32, num_regions=8).eval()
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+        x = torch.randn(2, 32, 16, 16)
+        with torch.autocast("cpu", dtype):
+            half = norm(x.to(dtype))
+            wide = norm(x)
+        exact = norm.double()(x.double())
+    assert half.dtype == dtype
+    assert (half.double() - exact).norm() / exact.norm() < 2e-2
+    assert (wide.double() - exact).norm() / exact.norm() < 1e-5
+
+
+def test_a_large_offset_under_autocast_is_no_worse_than_instance_norm() -> None:
+    norm = AttentiveNorm2d(16, num_regions=1).eval()
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+        torch.nn.init.eye_(norm.value.weight.view(16, 16))
+        x = (torch.randn(2, 16, 16, 16) + 1e3).bfloat16()
+        exact = torch.nn.functional.instance_norm(x.double())
+        with torch.autocast("cpu", torch.bfloat16):
+            theirs = torch.nn.functional.instance_norm(x)
+            ours = norm(x.float()) - x.float()
+    assert (ours.double() - exact).norm() <= (theirs.double() - exact).norm()
+
+
+def test_extremes_give_finite_values_and_gradients() -> None:
+    for shape, regions in (((2, 8, 1, 1), 1), ((1, 8, 4, 4), 15), ((1, 8, 16, 16), 4)):
+        norm = AttentiveNorm2d(8, num_regions=regions)
+        with torch.no_grad():
+            norm.residual_scale.fill_(1.0)
+            norm.layout.entities.mul_(100)  # regions of almost no mass
+        for x in (torch.randn(shape), torch.full(shape, 3.0)):  # constant channels
+            x.requires_grad_()
+            norm(x).square().sum().backward()
+            assert torch.isfinite(x.grad).all()  # type: ignore[arg-type]
+            assert all(torch.isfinite(p.grad).all() for p in norm.parameters())  # type: ignore[arg-type]
+    assert torch.isfinite(AttentiveNorm2d(8, num_regions=16).eval()(torch.randn(1, 8, 1, 1))).all()
+
+
+def test_self_sampling_is_per_image_and_follows_the_seed() -> None:
+    layout, x = SemanticLayout(16, num_regions=4), torch.randn(1, 16, 16, 16).expand(3, -1, -1, -1)
+    filters, _ = layout.filters(x)
+    assert not torch.equal(filters[0], filters[1]), "two copies of an image are sampled at different points"
+    torch.manual_seed(1)
+    first, _ = layout.filters(x)
+    torch.manual_seed(1)
+    assert torch.equal(first, layout.filters(x)[0])
