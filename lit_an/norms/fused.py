@@ -16,8 +16,8 @@ from torch import Tensor
 
 import lit_an.norms.functional as AN
 
-# Elements of one block of the input on the CPU: with what is computed beside it, about a core's second-level cache.
-_BLOCK = 1 << 17
+# Elements of one block of the input on the CPU: with what is computed beside it, about the second-level caches.
+_BLOCK = 1 << 18
 _SMALLEST_BLOCK = 64
 
 
@@ -41,10 +41,9 @@ def attentive_normalize(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """``functional.attentive_normalize`` with soft moments, faster and in less memory; see there."""
-    filters = filters.expand(len(x), -1, -1)
+    """``functional.attentive_normalize``, faster and in less memory; arguments and result as there."""
     output: Tensor = _AttentiveNormalize.apply(
-        x, value_weight, filters, constants, temperature, residual_scale, weight, bias, eps
+        x, value_weight, filters.expand(len(x), -1, -1), constants, temperature, residual_scale, weight, bias, eps
     )
     return output
 
@@ -57,18 +56,12 @@ class _AttentiveNormalize(torch.autograd.Function):
             blocks = _Blocks(x, value_weight, filters, constants, temperature)
             projected = [blocks.project(block) for block in blocks]
             statistics = _statistics(blocks, projected, eps)
-            scale, shift = _affine(statistics, weight, bias)
-            output = torch.empty_like(x)
-            stacked = torch.cat([scale, shift], 1) * residual_scale  # (B, 2C, N)
-            for block, (value, layout) in zip(blocks, projected, strict=True):
-                spread = blocks.product(stacked[block[0]], layout)  # (g, 2C, n)
-                by_scale, by_shift = spread.chunk(2, 1)
-                change = torch.addcmul(by_shift, value, by_scale, out=by_shift)
-                torch.add(blocks.of(x, block), change, out=blocks.of(output, block))
+            output = _output(blocks, projected, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
         ctx.arguments = (temperature, eps)
-        saved = [tensor for pair in projected for tensor in pair]
         ctx.save_for_backward(
-            x, value_weight, filters, constants, residual_scale, weight, bias, blocks.offset, *statistics, *saved
+            *(x, value_weight, filters, constants, residual_scale, weight, bias, blocks.offset),
+            *statistics,
+            *(tensor for pair in projected for tensor in pair),
         )
         return output
 
@@ -81,14 +74,13 @@ class _AttentiveNormalize(torch.autograd.Function):
         # Here, and only here, the path is chosen: a gradient that is to be differentiated again is taken from the plain
         # composition, which autograd can follow; any other by the closed form below.
         if torch.is_grad_enabled():
-            grads = _differentiable_backward(inputs, temperature, eps, gradient)
+            found = _differentiable_backward(inputs, temperature, eps, gradient)
         else:
             statistics, projected = _Statistics(*rest[:4]), list(zip(rest[4::2], rest[5::2], strict=True))
             with torch.autocast(x.device.type, enabled=False):
                 blocks = _Blocks(x, value_weight, filters, constants, temperature, offset)
-                grads = _closed_backward(blocks, projected, statistics, residual_scale, weight, bias, gradient)
-        x_, value_, filters_, constants_, residual_, weight_, bias_ = grads
-        return x_, value_, filters_, constants_, None, residual_, weight_, bias_, None
+                found = _closed_backward(blocks, projected, statistics, residual_scale, weight, bias, gradient)
+        return *found[:4], None, *found[4:], None
 
 
 Block = tuple[slice, slice]
@@ -100,6 +92,7 @@ class _Blocks:
 
     Everything in a block follows the memory order of the map: for channels-last maps a (g, C, n) tensor is a
     transposed view, and products are taken from the other side, so that nothing is ever copied to another order.
+    A row of ones below the channels carries the constants of the logits, and gathers their gradient.
     """
 
     def __init__(
@@ -113,53 +106,61 @@ class _Blocks:
     ) -> None:
         self.type = torch.promote_types(x.dtype, torch.float32)
         self.map = x.flatten(2)
-        self.shape = self.map.shape
+        self.batch, self.channels, self.length = self.map.shape
+        self.num_regions = filters.shape[1]
         self.channels_last = self.map.stride(1) == 1 and self.map.stride(2) != 1
-        self.temperature = temperature
+        self.temperature, self.has_constants = temperature, constants is not None
         self.offset = self.map.mean(2, keepdim=True, dtype=self.type) if offset is None else offset  # (B, C, 1)
-        # Values and layout are products with the same input: one product.
-        self.filters = filters
-        self.joint = torch.cat([value_weight.expand(len(x), -1, -1), filters], 1)  # (B, C + N, C)
-        self.has_constants = constants is not None
-        base = filters @ self.offset
-        self.base = base if constants is None else base + constants[:, :, None]  # (B, N, 1)
+        base = filters @ self.offset  # (B, N, 1)
+        base = base if constants is None else base + constants[:, :, None]
+        self.to_value = value_weight.expand(self.batch, -1, -1)  # (B, C, C)
+        self.to_logits = torch.cat([filters, base], 2) * temperature  # (B, N, C + 1)
 
     def __iter__(self) -> Iterator[Block]:
-        batch, channels, length = self.shape
         if self.map.device.type != "cpu":
-            yield slice(0, batch), slice(0, length)
+            yield slice(0, self.batch), slice(0, self.length)
             return
-        positions = max(_SMALLEST_BLOCK, _BLOCK // channels)
-        images = max(1, positions // length)
-        for image in range(0, batch, images):
-            for position in range(0, length, positions):
+        positions = max(_SMALLEST_BLOCK, _BLOCK // self.channels)
+        images = max(1, positions // self.length)
+        for image in range(0, self.batch, images):
+            for position in range(0, self.length, positions):
                 yield slice(image, image + images), slice(position, position + positions)
 
-    def of(self, tensor: Tensor, block: Block) -> Tensor:
-        """(g, C, n): a block of a (B, C, H, W) map, a view."""
-        return tensor.flatten(2)[block[0], :, block[1]]
-
     def centred(self, block: Block) -> Tensor:
-        """(g, C, n): a block of the input without its channel means, in float32 or better."""
-        return self.map[block[0], :, block[1]] - self.offset[block[0]]
+        """(g, C + 1, n): a block of the input without its channel means, and a row of ones."""
+        x = self.map[block[0], :, block[1]]
+        images, _, positions = x.shape
+        centred = self.empty(images, self.channels + 1, positions)
+        torch.sub(x, self.offset[block[0]], out=centred[:, :-1])
+        centred[:, -1] = 1
+        return centred
+
+    def empty(self, images: int, rows: int, positions: int) -> Tensor:
+        """An uninitialized (g, rows, n) tensor in the memory order of the map."""
+        if self.channels_last:
+            return self.offset.new_empty(images, positions, rows).mT
+        return self.offset.new_empty(images, rows, positions)
 
     def product(self, left: Tensor, right: Tensor) -> Tensor:
         """left @ right, the result in the memory order of the map."""
         return torch.bmm(right.mT, left.mT).mT if self.channels_last else torch.bmm(left, right)
 
+    def add_product(self, to: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """to + left @ right, the result in the memory order of the map."""
+        if self.channels_last:
+            return torch.baddbmm(to.mT, right.mT, left.mT).mT
+        return torch.baddbmm(to, left, right)
+
     def project(self, block: Block) -> Projected:
         """Values (g, C, n) and layout (g, N, n) of a block."""
-        projected = self.product(self.joint[block[0]], self.centred(block))
-        value, logits = projected.split([self.shape[1], projected.shape[1] - self.shape[1]], 1)
-        logits = logits.add(self.base[block[0]]).mul_(self.temperature)
-        return value, logits.softmax(1)
+        centred = self.centred(block)
+        logits = self.product(self.to_logits[block[0]], centred)
+        return self.product(self.to_value[block[0]], centred[:, :-1]), logits.softmax(1)
 
 
 def _statistics(blocks: _Blocks, projected: list[Projected], eps: float) -> _Statistics:
-    batch, channels, _ = blocks.shape
-    num_regions = blocks.filters.shape[1]
-    mass = blocks.offset.new_zeros(batch, 1, num_regions)
-    total, square = (blocks.offset.new_zeros(batch, channels, num_regions) for _ in range(2))
+    mass = blocks.offset.new_zeros(blocks.batch, 1, blocks.num_regions)
+    total, square = (mass.new_zeros(blocks.batch, blocks.channels, blocks.num_regions) for _ in range(2))
     for (images, _), (value, layout) in zip(blocks, projected, strict=True):
         mass[images] += layout.sum(2)[:, None]
         total[images].baddbmm_(value, layout.mT)
@@ -177,6 +178,23 @@ def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None)
     return scale, shift if bias is None else shift + bias.t()
 
 
+def _output(
+    blocks: _Blocks,
+    projected: list[Projected],
+    statistics: _Statistics,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+) -> Tensor:
+    scale, shift = (part * residual_scale for part in _affine(statistics, weight, bias))
+    output = torch.empty_like(blocks.map)
+    for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
+        x = blocks.map[images, :, positions].to(blocks.type)
+        change = blocks.add_product(x, shift[images], layout)
+        torch.addcmul(change, value, blocks.product(scale[images], layout), out=output[images, :, positions])
+    return output
+
+
 def _closed_backward(
     blocks: _Blocks,
     projected: list[Projected],
@@ -188,12 +206,13 @@ def _closed_backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
     scale, shift = _affine(statistics, weight, bias)
+    flat = gradient.flatten(2)
     # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
     by_scale, by_shift = torch.zeros_like(scale), torch.zeros_like(shift)
-    for block, (value, layout) in zip(blocks, projected, strict=True):
-        g = blocks.of(gradient, block).to(blocks.type)
-        by_scale[block[0]].baddbmm_(g * value, layout.mT)
-        by_shift[block[0]].baddbmm_(g, layout.mT)
+    for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
+        g = flat[images, :, positions].to(blocks.type)
+        by_scale[images].baddbmm_(g * value, layout.mT)
+        by_shift[images].baddbmm_(g, layout.mT)
     for_residual = (scale * by_scale + shift * by_shift).sum().to(residual_scale.dtype)
     by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
 
@@ -211,32 +230,34 @@ def _closed_backward(
 
     scale, shift = scale * residual_scale, shift * residual_scale
     to_value = torch.cat([scale, by_total, 2 * by_square], 1)  # (B, 3C, N)
-    for_x = torch.empty_like(gradient)
-    for_joint = torch.zeros_like(blocks.joint)
-    for_base = torch.zeros_like(blocks.base)
+    joint = torch.cat([blocks.to_value, blocks.to_logits[:, :, :-1]], 1)  # (B, C + N, C)
+    for_x = torch.empty_like(blocks.map)
+    for_joint = joint.new_zeros(blocks.batch, blocks.channels + blocks.num_regions, blocks.channels + 1)
     for block, (value, layout) in zip(blocks, projected, strict=True):
-        images = block[0]
-        g = blocks.of(gradient, block).to(blocks.type)
+        images, positions = block
+        g = flat[images, :, positions].to(blocks.type)
+        both = blocks.empty(len(g), blocks.channels + blocks.num_regions, g.shape[2])
         # ∂/∂V = G ∘ (A S) + M S + V ∘ (2 E S), M and E the gradients of the two sums
         first, second, third = blocks.product(to_value[images], layout).chunk(3, 1)
-        for_value = second.addcmul(g, first).addcmul_(value, third)
+        torch.addcmul(second.addcmul_(g, first), value, third, out=both[:, : blocks.channels])
         # ∂/∂S = Aᵀ (G ∘ V) + Dᵀ G + Mᵀ V + Eᵀ V² + the mass
-        for_layout = blocks.product(scale[images].mT, g * value)
-        for_layout += blocks.product(shift[images].mT, g)
-        for_layout += blocks.product(by_total[images].mT, value)
-        for_layout += blocks.product(by_square[images].mT, value * value)
-        for_layout += by_mass[images]
-        for_logits = for_layout.sub_((layout * for_layout).sum(1, keepdim=True)).mul_(layout).mul_(blocks.temperature)
-        both = torch.cat([for_value, for_logits], 1)  # (g, C + N, n)
+        for_layout = blocks.add_product(by_mass[images], scale[images].mT, g * value)
+        for_layout = blocks.add_product(for_layout, shift[images].mT, g)
+        for_layout = blocks.add_product(for_layout, by_total[images].mT, value)
+        for_layout = blocks.add_product(for_layout, by_square[images].mT, value * value)
+        for_layout.sub_((layout * for_layout).sum(1, keepdim=True))
+        torch.mul(for_layout, layout, out=both[:, blocks.channels :])
         for_joint[images].baddbmm_(both, blocks.centred(block).mT)
-        for_base[images] += for_logits.sum(2, keepdim=True)
         # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term.
-        change = blocks.product(blocks.joint[images].mT, both)
-        torch.add(blocks.of(gradient, block), change, out=blocks.of(for_x, block))
-    channels = blocks.shape[1]
-    for_filters = for_joint[:, channels:] + for_base * blocks.offset.mT
-    for_constants = for_base[:, :, 0] if blocks.has_constants else None
-    return for_x, for_joint[:, :channels].sum(0), for_filters, for_constants, for_residual, for_weight, for_bias
+        for_x[images, :, positions] = blocks.add_product(g, joint[images].mT, both)
+    for_value, for_logits = for_joint.split([blocks.channels, blocks.num_regions], 1)
+    for_logits = for_logits * blocks.temperature
+    for_constants = for_logits[:, :, -1] if blocks.has_constants else None
+    for_filters = for_logits[:, :, :-1] + for_logits[:, :, -1:] * blocks.offset.mT
+    return (
+        for_x.unflatten(2, gradient.shape[2:]),
+        *(for_value[:, :, :-1].sum(0), for_filters, for_constants, for_residual, for_weight, for_bias),
+    )
 
 
 def _differentiable_backward(
@@ -257,6 +278,3 @@ def _differentiable_backward(
     wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
     found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True, allow_unused=True))
     return tuple(next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs)
-
-
-__all__ = ["attentive_normalize"]
