@@ -51,7 +51,7 @@ class PlainAttentive(AttentiveNorm2d):
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         from lit_an.norms import functional
 
-        filters, constants = self.layout.filters(x)
+        x, filters, constants = self.layout.filters(x)
         scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
         return functional.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
 

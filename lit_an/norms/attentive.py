@@ -62,30 +62,34 @@ class SemanticLayout(nn.Module):
             InputError: self-sampling needs more positions than the map has.
         """
         with torch.autocast(x.device.type, enabled=False):
-            filters, constants = self.filters(x)
+            x, filters, constants = self.filters(x)
             return AN.semantic_layout(*AN.center(x), filters, constants, self.temperature)
 
-    def filters(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def filters(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """The 1×1 filters that make the logits of a feature map, drawn anew in training.
 
         Args:
             x: (B, C, H, W), features.
 
         Returns:
-            Filters (1, N, C) or, with self-sampling, (B, N, C), and constants (B, N) or None.
+            The map to go on with, which is ``x``, filters (1, N, C) or, with self-sampling, (B, N, C), and constants
+            (B, N) or None.
 
         Raises:
             InputError: self-sampling needs more positions than the map has.
         """
         if not (self.self_sampling and self.training):
-            return self.entities[None], None
+            return x, self.entities[None], None
         with torch.autocast(x.device.type, enabled=False):
             assert self.key.bias is not None
             assert self.query.bias is not None
-            keys = AN.salient_keys(x, self.num_regions, self.key.weight.flatten(1), self.key.bias)
+            height, width = x.shape[2:]
+            windows = AN.salient_windows(len(x), height, width, self.num_regions, x.device)
+            x, features = fused.tap(x, windows)
+            keys = AN.salient_keys(features, self.key.weight.flatten(1), self.key.bias)
             filters, constants = AN.sampled_filters(keys, self.query.weight.flatten(1), self.query.bias)
             scale = self.sampling_scale
-            return self.entities + scale[:, None] * filters, scale * constants
+            return x, self.entities + scale[:, None] * filters, scale * constants
 
     def extra_repr(self) -> str:
         return f"num_regions={self.num_regions}, temperature={self.temperature}, self_sampling={self.self_sampling}"
@@ -144,7 +148,7 @@ class AttentiveNorm2d(Norm2d):
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         # Somebody who hooked the layout wants to see it; the fast path never forms it as one tensor.
         if self.moments == "soft" and not self.layout._forward_hooks:
-            filters, constants = self.layout.filters(x)
+            x, filters, constants = self.layout.filters(x)
             scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
             return fused.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
         layout = self.layout(x)

@@ -67,26 +67,24 @@ def sample_positions(batch_size: int, length: int, count: int, device: torch.dev
     return torch.rand(batch_size, length, device=device).topk(count, sorted=False).indices
 
 
-def salient_keys(x: Tensor, count: int, key_weight: Tensor, key_bias: Tensor) -> Tensor:
-    """Keys k(x) at randomly sampled positions of each image, after a 2×2 max-pool of k(x).
+def salient_windows(batch_size: int, height: int, width: int, count: int, device: torch.device | str) -> Tensor:
+    """Positions of randomly drawn 2×2 windows of a map, for each image its own.
 
-    The pool makes the sampled points salient ones (the paper's choice). Only the 4·count positions that the
-    sampled windows cover are computed. Where the pooled map has fewer than ``count`` positions, the positions
-    themselves are sampled.
+    A max-pool of keys over a window picks its salient point (the paper's choice). Where the pooled map has fewer than
+    ``count`` positions, windows of one position are drawn.
 
     Args:
-        x: (B, C, H, W), a feature map.
-        count: N, points to sample, ≤ H·W.
-        key_weight: (K, C), the key projection.
-        key_bias: (K,), its bias.
+        batch_size: B, images.
+        height, width: of the map.
+        count: N, windows to draw, ≤ H·W.
+        device: where to draw.
 
     Returns:
-        (B, N, K), one key per sampled point.
+        (B, N, P), int64, positions in 0 … H·W − 1, with P = 4 or 1.
 
     Raises:
         InputError: the map has fewer than ``count`` positions.
     """
-    batch_size, channels, height, width = x.shape
     pool = 2 if (height // 2) * (width // 2) >= count else 1
     rows, columns = height // pool, width // pool
     if rows * columns < count:
@@ -94,15 +92,25 @@ def salient_keys(x: Tensor, count: int, key_weight: Tensor, key_bias: Tensor) ->
             f"num_regions={count} needs at least as many positions to sample from, but the feature map has "
             f"{height}x{width} = {height * width}; lower num_regions, use a larger map, or set self_sampling=False"
         )
-    point = sample_positions(batch_size, rows * columns, count, x.device)
+    point = sample_positions(batch_size, rows * columns, count, device)
     corner = (point // columns) * pool * width + (point % columns) * pool  # (B, N), top left of each window
-    offset = torch.arange(pool, device=x.device)
-    window = (offset[:, None] * width + offset).flatten()  # (pool²,)
-    index = (corner[:, :, None] + window).flatten(1)  # (B, N·pool²)
-    index = index[:, None].expand(-1, channels, -1)
-    features = x.flatten(2).gather(2, index).to(key_weight.dtype)  # (B, C, N·pool²)
-    keys = (key_weight @ features).transpose(1, 2) + key_bias  # (B, N·pool², K)
-    return keys.unflatten(1, (count, pool * pool)).amax(2)
+    offset = torch.arange(pool, device=device)
+    return corner[:, :, None] + (offset[:, None] * width + offset).flatten()
+
+
+def salient_keys(features: Tensor, key_weight: Tensor, key_bias: Tensor) -> Tensor:
+    """Keys k(x) of windows: the largest of each key channel over the positions of a window.
+
+    Args:
+        features: (B, C, N, P), features at the P positions of N windows.
+        key_weight: (K, C), the key projection.
+        key_bias: (K,), its bias.
+
+    Returns:
+        (B, N, K).
+    """
+    keys = key_weight @ features.flatten(2).to(key_weight.dtype) + key_bias[:, None]  # (B, K, N·P)
+    return keys.unflatten(2, features.shape[2:]).amax(3).transpose(1, 2)
 
 
 def sampled_filters(keys: Tensor, query_weight: Tensor, query_bias: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ Shapes as there: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) l
 region and a channel (B, C, N).
 """
 
+import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ import lit_an.norms.functional as AN
 # Elements of one block of the input on the CPU: with what is computed beside it, about the second-level caches.
 _BLOCK = 1 << 18
 _SMALLEST_BLOCK = 64
+
+# Temporaries of a block, kept from call to call: fresh ones would cost as much in page faults as the arithmetic.
+_SCRATCH = threading.local()
 
 
 class _Statistics(NamedTuple):
@@ -83,6 +87,37 @@ class _AttentiveNormalize(torch.autograd.Function):
         return *found[:4], None, *found[4:], None
 
 
+class _Tap(torch.autograd.Function):
+    """A map, and its features at a few positions, whose gradient is added to the map's in place."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(index)
+        return x.view_as(x), x.flatten(2).gather(2, index)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (for_x, for_features), (index,) = gradients, ctx.saved_tensors
+        flat = for_x.flatten(2)
+        # Plain indexing would make a map of zeros, fill in the few positions, and add the two maps.
+        add = flat.scatter_add if torch.is_grad_enabled() else flat.scatter_add_
+        return add(2, index, for_features).unflatten(2, for_x.shape[2:]), None
+
+
+def tap(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """A map to go on with, and its features at some positions, cheap to differentiate.
+
+    Args:
+        x: (B, C, H, W).
+        index: (B, …), int64, positions in 0 … H·W − 1.
+
+    Returns:
+        ``x`` itself and (B, C, …).
+    """
+    tapped, features = _Tap.apply(x, index.flatten(1)[:, None].expand(-1, x.shape[1], -1))
+    return tapped, features.unflatten(2, index.shape[1:])
+
+
 Block = tuple[slice, slice]
 Projected = tuple[Tensor, Tensor]
 
@@ -127,35 +162,57 @@ class _Blocks:
                 yield slice(image, image + images), slice(position, position + positions)
 
     def centred(self, block: Block) -> Tensor:
-        """(g, C + 1, n): a block of the input without its channel means, and a row of ones."""
+        """(g, C + 1, n): a block of the input without its channel means, and a row of ones; scratch."""
         x = self.map[block[0], :, block[1]]
-        images, _, positions = x.shape
-        centred = self.empty(images, self.channels + 1, positions)
+        centred = self.scratch("centred", len(x), self.channels + 1, x.shape[2])
         torch.sub(x, self.offset[block[0]], out=centred[:, :-1])
         centred[:, -1] = 1
         return centred
 
-    def empty(self, images: int, rows: int, positions: int) -> Tensor:
-        """An uninitialized (g, rows, n) tensor in the memory order of the map."""
+    def scratch(self, name: str, images: int, rows: int, positions: int) -> Tensor:
+        """An uninitialized (g, rows, n) tensor in the memory order of the map, the same memory at each call."""
+        size = images * rows * positions
+        key = f"{name} {self.type} {self.offset.device}"
+        kept: Tensor | None = getattr(_SCRATCH, key, None)
+        if self.offset.device.type != "cpu" or torch.compiler.is_compiling():
+            kept = self.offset.new_empty(size)  # devices have a caching allocator
+        elif kept is None or kept.numel() < size:
+            kept = self.offset.new_empty(size)
+            setattr(_SCRATCH, key, kept)
         if self.channels_last:
-            return self.offset.new_empty(images, positions, rows).mT
-        return self.offset.new_empty(images, rows, positions)
+            return kept[:size].view(images, positions, rows).mT
+        return kept[:size].view(images, rows, positions)
 
-    def product(self, left: Tensor, right: Tensor) -> Tensor:
-        """left @ right, the result in the memory order of the map."""
-        return torch.bmm(right.mT, left.mT).mT if self.channels_last else torch.bmm(left, right)
-
-    def add_product(self, to: Tensor, left: Tensor, right: Tensor) -> Tensor:
-        """to + left @ right, the result in the memory order of the map."""
+    def product(self, left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+        """left @ right, written to ``out``, which has the memory order of the map."""
         if self.channels_last:
-            return torch.baddbmm(to.mT, right.mT, left.mT).mT
-        return torch.baddbmm(to, left, right)
+            torch.bmm(right.mT, left.mT, out=out.mT)
+        else:
+            torch.bmm(left, right, out=out)
+        return out
+
+    def add_product(self, to: Tensor, left: Tensor, right: Tensor, out: Tensor) -> Tensor:
+        """to + left @ right, written to ``out``, which may be ``to`` and has the memory order of the map."""
+        if self.channels_last:
+            torch.baddbmm(to.mT, right.mT, left.mT, out=out.mT)
+        else:
+            torch.baddbmm(to, left, right, out=out)
+        return out
 
     def project(self, block: Block) -> Projected:
         """Values (g, C, n) and layout (g, N, n) of a block."""
         centred = self.centred(block)
-        logits = self.product(self.to_logits[block[0]], centred)
-        return self.product(self.to_value[block[0]], centred[:, :-1]), logits.softmax(1)
+        images, _, positions = centred.shape
+        logits = self.scratch("logits", images, self.num_regions, positions)
+        self.product(self.to_logits[block[0]], centred, out=logits)
+        value = self.fresh(images, self.channels, positions)
+        return self.product(self.to_value[block[0]], centred[:, :-1], out=value), logits.softmax(1)
+
+    def fresh(self, images: int, rows: int, positions: int) -> Tensor:
+        """An uninitialized (g, rows, n) tensor in the memory order of the map."""
+        if self.channels_last:
+            return self.offset.new_empty(images, positions, rows).mT
+        return self.offset.new_empty(images, rows, positions)
 
 
 def _statistics(blocks: _Blocks, projected: list[Projected], eps: float) -> _Statistics:
@@ -164,7 +221,8 @@ def _statistics(blocks: _Blocks, projected: list[Projected], eps: float) -> _Sta
     for (images, _), (value, layout) in zip(blocks, projected, strict=True):
         mass[images] += layout.sum(2)[:, None]
         total[images].baddbmm_(value, layout.mT)
-        square[images].baddbmm_(value * value, layout.mT)
+        squared = torch.mul(value, value, out=blocks.scratch("product", *value.shape))
+        square[images].baddbmm_(squared, layout.mT)
     mass.clamp_min_(AN.SMALLEST_MASS)
     mean, square = total.div_(mass), square.div_(mass)
     variance = (square - mean * mean).clamp_min_(0)
@@ -190,8 +248,9 @@ def _output(
     output = torch.empty_like(blocks.map)
     for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
         x = blocks.map[images, :, positions].to(blocks.type)
-        change = blocks.add_product(x, shift[images], layout)
-        torch.addcmul(change, value, blocks.product(scale[images], layout), out=output[images, :, positions])
+        shifted = blocks.add_product(x, shift[images], layout, out=blocks.scratch("shifted", *value.shape))
+        spread = blocks.product(scale[images], layout, out=blocks.scratch("spread", *value.shape))
+        torch.addcmul(shifted, value, spread, out=output[images, :, positions])
     return output
 
 
@@ -211,7 +270,8 @@ def _closed_backward(
     by_scale, by_shift = torch.zeros_like(scale), torch.zeros_like(shift)
     for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
         g = flat[images, :, positions].to(blocks.type)
-        by_scale[images].baddbmm_(g * value, layout.mT)
+        product = torch.mul(g, value, out=blocks.scratch("product", *value.shape))
+        by_scale[images].baddbmm_(product, layout.mT)
         by_shift[images].baddbmm_(g, layout.mT)
     for_residual = (scale * by_scale + shift * by_shift).sum().to(residual_scale.dtype)
     by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
@@ -236,20 +296,24 @@ def _closed_backward(
     for block, (value, layout) in zip(blocks, projected, strict=True):
         images, positions = block
         g = flat[images, :, positions].to(blocks.type)
-        both = blocks.empty(len(g), blocks.channels + blocks.num_regions, g.shape[2])
+        group, channels, length = value.shape
+        both = blocks.scratch("both", group, channels + blocks.num_regions, length)
+        product = blocks.scratch("product", *value.shape)
         # ∂/∂V = G ∘ (A S) + M S + V ∘ (2 E S), M and E the gradients of the two sums
-        first, second, third = blocks.product(to_value[images], layout).chunk(3, 1)
-        torch.addcmul(second.addcmul_(g, first), value, third, out=both[:, : blocks.channels])
+        spread = blocks.product(to_value[images], layout, out=blocks.scratch("spread", group, 3 * channels, length))
+        first, second, third = spread.chunk(3, 1)
+        torch.addcmul(second.addcmul_(g, first), value, third, out=both[:, :channels])
         # ∂/∂S = Aᵀ (G ∘ V) + Dᵀ G + Mᵀ V + Eᵀ V² + the mass
-        for_layout = blocks.add_product(by_mass[images], scale[images].mT, g * value)
-        for_layout = blocks.add_product(for_layout, shift[images].mT, g)
-        for_layout = blocks.add_product(for_layout, by_total[images].mT, value)
-        for_layout = blocks.add_product(for_layout, by_square[images].mT, value * value)
-        for_layout.sub_((layout * for_layout).sum(1, keepdim=True))
-        torch.mul(for_layout, layout, out=both[:, blocks.channels :])
+        s = blocks.scratch("logits", *layout.shape)
+        blocks.add_product(by_mass[images], scale[images].mT, torch.mul(g, value, out=product), out=s)
+        blocks.add_product(s, shift[images].mT, g, out=s)
+        blocks.add_product(s, by_total[images].mT, value, out=s)
+        blocks.add_product(s, by_square[images].mT, torch.mul(value, value, out=product), out=s)
+        weighted = torch.mul(layout, s, out=both[:, channels:])
+        torch.addcmul(weighted, layout, weighted.sum(1, keepdim=True), value=-1, out=both[:, channels:])
         for_joint[images].baddbmm_(both, blocks.centred(block).mT)
         # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term.
-        for_x[images, :, positions] = blocks.add_product(g, joint[images].mT, both)
+        for_x[images, :, positions] = blocks.add_product(g, joint[images].mT, both, out=product)
     for_value, for_logits = for_joint.split([blocks.channels, blocks.num_regions], 1)
     for_logits = for_logits * blocks.temperature
     for_constants = for_logits[:, :, -1] if blocks.has_constants else None
@@ -261,20 +325,10 @@ def _closed_backward(
 
 
 def _differentiable_backward(
-    inputs: tuple[Tensor | None, ...], temperature: float, eps: float, gradient: Tensor
+    inputs: tuple[Any, ...], temperature: float, eps: float, gradient: Tensor
 ) -> tuple[Tensor | None, ...]:
     x, value_weight, filters, constants, residual_scale, weight, bias = inputs
-    output = AN.attentive_normalize(
-        x,
-        value_weight,
-        filters,
-        constants,
-        temperature,
-        residual_scale,
-        weight,
-        bias,
-        eps=eps,  # type: ignore[arg-type]
-    )
+    output = AN.attentive_normalize(x, value_weight, filters, constants, temperature, residual_scale, weight, bias, eps)
     wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
     found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True, allow_unused=True))
     return tuple(next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs)

@@ -61,22 +61,31 @@ def test_sampled_filters_make_the_same_map_as_keys_and_queries() -> None:
     torch.testing.assert_close(filters @ x + constants[:, :, None], keys @ queries, rtol=0, atol=1e-12)
 
 
+def keys_of_windows(x: Tensor, windows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    index = windows.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    return AN.salient_keys(x.flatten(2).gather(2, index).unflatten(2, windows.shape[1:]), weight, bias)
+
+
 def test_salient_keys_are_pooled_keys_of_distinct_positions() -> None:
     x = torch.randn(2, 4, 6, 8, dtype=torch.float64)
     weight, bias = torch.randn(3, 4).double(), torch.randn(3).double()
     key_map = torch.nn.functional.conv2d(x, weight[:, :, None, None], bias)
     pooled = torch.nn.functional.max_pool2d(key_map, 2).flatten(2)  # (B, K, 12)
-    keys = AN.salient_keys(x, 12, weight, bias)  # all twelve windows, in random order
+    windows = AN.salient_windows(2, 6, 8, 12, "cpu")  # all twelve, in random order
+    assert sorted(windows[0].flatten().tolist()) == list(range(48))
+    keys = keys_of_windows(x, windows, weight, bias)
     for b in range(2):
         expected = sorted(pooled[b].t().tolist())
         torch.testing.assert_close(torch.tensor(sorted(keys[b].tolist())), torch.tensor(expected))
 
 
-def test_salient_keys_take_single_positions_where_the_pooled_map_is_too_small() -> None:
+def test_single_positions_are_windows_where_the_pooled_map_is_too_small() -> None:
+    windows = AN.salient_windows(1, 3, 3, 9, "cpu")
+    assert sorted(windows.flatten().tolist()) == list(range(9))
     x = torch.randn(1, 4, 3, 3, dtype=torch.float64)
     weight, bias = torch.randn(2, 4).double(), torch.randn(2).double()
     key_map = torch.nn.functional.conv2d(x, weight[:, :, None, None], bias).flatten(2)
-    keys = AN.salient_keys(x, 9, weight, bias)
+    keys = keys_of_windows(x, windows, weight, bias)
     torch.testing.assert_close(torch.tensor(sorted(keys[0].tolist())), torch.tensor(sorted(key_map[0].t().tolist())))
 
 
@@ -93,7 +102,7 @@ def test_too_many_positions_are_refused_in_one_sentence() -> None:
     with pytest.raises(InputError, match="cannot sample 10 distinct positions from 9"):
         AN.sample_positions(1, 9, 10)
     with pytest.raises(InputError, match=r"num_regions=17 needs .* the feature map has 4x4 = 16"):
-        AN.salient_keys(torch.randn(1, 2, 4, 4), 17, torch.randn(1, 2), torch.randn(1))
+        AN.salient_windows(1, 4, 4, 17, "cpu")
 
 
 @pytest.mark.parametrize("moments", ["soft", "masked"])

@@ -169,9 +169,40 @@ def test_extremes_give_finite_values_and_gradients() -> None:
 
 def test_self_sampling_is_per_image_and_follows_the_seed() -> None:
     layout, x = SemanticLayout(16, num_regions=4), torch.randn(1, 16, 16, 16).expand(3, -1, -1, -1)
-    filters, _ = layout.filters(x)
+    _, filters, _ = layout.filters(x)
     assert not torch.equal(filters[0], filters[1]), "two copies of an image are sampled at different points"
     torch.manual_seed(1)
-    first, _ = layout.filters(x)
+    _, first, _ = layout.filters(x)
     torch.manual_seed(1)
-    assert torch.equal(first, layout.filters(x)[0])
+    assert torch.equal(first, layout.filters(x)[1])
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_tap_is_plain_indexing(memory_format: torch.memory_format) -> None:
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
+    index = torch.tensor([[[0, 3], [19, 0]], [[1, 2], [5, 5]]])  # positions may repeat
+
+    def plain(x: Tensor) -> Tensor:
+        features = torch.stack([x[b].flatten(1)[:, index[b]] for b in range(2)])
+        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
+
+    def tapped(x: Tensor) -> Tensor:
+        x, features = fused.tap(x, index)
+        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
+
+    (expected,) = torch.autograd.grad(plain(x), x)
+    (actual,) = torch.autograd.grad(tapped(x), x)
+    torch.testing.assert_close(actual, expected)
+    assert torch.autograd.gradgradcheck(tapped, (x,))
+
+
+def test_repeated_calls_do_not_disturb_each_other() -> None:
+    """Temporaries are kept from call to call; what is saved for the backward pass must not be among them."""
+    first, second = make_inputs((2, 5, 6, 7)), make_inputs((3, 5, 9, 4))
+    upstream = torch.randn(2, 5, 6, 7, dtype=torch.float64)
+    _, expected = gradients(AN.attentive_normalize, first, upstream)
+    output = fused.attentive_normalize(**first)  # type: ignore[arg-type]
+    fused.attentive_normalize(**second).sum().backward()  # type: ignore[arg-type]
+    leaves = [value for value in first.values() if isinstance(value, Tensor)]
+    for one, other in zip(torch.autograd.grad(output, leaves, upstream), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,154 @@
+"""Where a training iteration goes, and what Lightning's loop adds to a loop written by hand over the same modules.
+
+    python benchmarks/train_step.py [--config FILE] [--iterations 60] [--override KEY=VALUE …]
+
+Milliseconds per iteration: medians over iterations of parts timed in one run. "Loop" is what is left: Lightning's loop,
+its hooks and the data loader. The ratio at the end compares whole iterations of the two loops, interleaved.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import cli
+from lit_an.norms import AttentiveNorm2d
+
+QUICKSTART = Path(__file__).parent.parent / "configs/class_conditional/earth_quickstart.yaml"
+Times = dict[str, list[float]]
+
+
+def timed(times: Times, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, its milliseconds added to a list."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        result = function(*args, **kwargs)
+        times[name].append(1000 * (time.perf_counter() - start))
+        return result
+
+    return run
+
+
+class Clock(Callback):
+    """Times what it can reach from inside a run: the two updates, the optimizers, the other callbacks, the whole."""
+
+    def __init__(self) -> None:
+        self.times: Times = defaultdict(list)
+        self._last = 0.0
+
+    def on_train_start(self, trainer: Any, task: Any) -> None:
+        update = task._update
+
+        def timed_update(network: Any, *args: Any) -> Any:
+            side = "generator's update" if network is task.generator else "discriminator's update"
+            return timed(self.times, side, update)(network, *args)
+
+        task._update = timed_update
+        task.training_step = timed(self.times, "training step", task.training_step)
+        for optimizer in trainer.optimizers:
+            optimizer.register_step_pre_hook(lambda *args: self.times["_pre"].append(time.perf_counter()))
+            optimizer.register_step_post_hook(
+                lambda *args: self.times["optimizer steps"].append(
+                    1000 * (time.perf_counter() - self.times["_pre"][-1])
+                )
+            )
+        for callback in trainer.callbacks:
+            if callback is not self:
+                name = f"callback {type(callback).__name__}"
+                callback.on_train_batch_end = timed(self.times, name, callback.on_train_batch_end)
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        now = time.perf_counter()
+        if self._last:
+            self.times["whole iteration"].append(1000 * (now - self._last))
+        self._last = now
+
+
+def lightning_run(config: Path, iterations: int, overrides: list[str]) -> tuple[Times, Any]:
+    """Trains with the command line's own code; returns the times and the command line object."""
+    clock = Clock()
+    made: list[Any] = []
+
+    class TimedCli(cli.Cli):
+        def instantiate_trainer(self, **kwargs: Any) -> Any:
+            made.append(self)
+            trainer = super().instantiate_trainer(**kwargs)
+            trainer.callbacks.insert(0, clock)
+            return trainer
+
+    original, cli.Cli = cli.Cli, TimedCli  # type: ignore[misc]
+    try:
+        folder = tempfile.mkdtemp()
+        argv = ["fit", f"--config={config}", f"--iterations={iterations}", f"--run_folder={folder}/run"]
+        cli.main([*argv, "--trainer.limit_val_batches=0", "--trainer.enable_model_summary=false", *overrides])
+    finally:
+        cli.Cli = original  # type: ignore[misc]
+    return clock.times, made[0]
+
+
+def hand_written(run: Any, iterations: int) -> list[float]:
+    """The same networks, losses, optimizers, average and batches in a plain loop; milliseconds per iteration."""
+    task, ema = run.model, next(c for c in run.trainer.callbacks if type(c).__name__ == "GeneratorEMA")
+    loader = iter(run.datamodule.train_dataloader())
+    optimizers = run.trainer.optimizers
+    sides = [(task.discriminator, task.discriminator_terms), (task.generator, task.generator_terms)]
+    milliseconds = []
+    for _ in range(iterations):
+        start = time.perf_counter()
+        batch = next(loader)
+        for (network, terms), optimizer in zip(sides, reversed(optimizers), strict=True):
+            other = task.generator if network is task.discriminator else task.discriminator
+            other.requires_grad_(False)
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = torch.stack(list(terms(batch).values())).sum()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            other.requires_grad_(True)
+        ema.on_train_batch_end(run.trainer, task, None, batch, 0)
+        milliseconds.append(1000 * (time.perf_counter() - start))
+    return milliseconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=QUICKSTART)
+    parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--override", nargs="*", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args()
+    overrides = [f"--{override}" for override in options.override]
+    ratios = []
+    for _ in range(3):
+        times, run = lightning_run(options.config, options.iterations, overrides)
+        by_hand = hand_written(run, options.iterations)
+        whole = statistics.median(times["whole iteration"][5:])
+        ratios.append(whole / statistics.median(by_hand[5:]))
+    layers = sum(isinstance(module, AttentiveNorm2d) for module in run.model.modules())
+    without, _ = lightning_run(options.config, options.iterations, [*overrides, "--model.generator.long_range=none"])
+    print(f"\nmilliseconds per iteration, medians; {torch.get_num_threads()} threads")
+    for name, values in times.items():
+        if not name.startswith("_"):
+            print(f"  {name:36}{statistics.median(values[5:]):8.2f}")
+    inside = sum(statistics.median(values[5:]) for name, values in times.items() if name.startswith("callback"))
+    step = statistics.median(times["training step"][5:])
+    print(f"  {'loop (whole − step − callbacks)':36}{whole - step - inside:8.2f}")
+    print(
+        f"  {f'attentive normalization ({layers} layers)':36}"
+        f"{whole - statistics.median(without['whole iteration'][5:]):8.2f}  (whole, with − without)"
+    )
+    each = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    print(f"Lightning's loop ÷ loop by hand: {statistics.median(ratios):.3f}  (of {each})")
+
+
+if __name__ == "__main__":
+    main()
