@@ -8,7 +8,7 @@ RUN = $(VENV)/bin/python
 venv: $(VENV)/.quickstart
 
 # Installed again when what is asked for changes.
-$(VENV)/.quickstart $(VENV)/.test: $(VENV)/.%: setup.cfg pyproject.toml
+$(VENV)/.quickstart $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --editable '.[quickstart,$*]'
@@ -25,5 +25,8 @@ lint: $(VENV)/.test
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-bench: $(VENV)/.quickstart
+bench: $(VENV)/.bench
 	$(RUN) benchmarks/startup.py
+	$(RUN) benchmarks/temperature.py
+	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
+	$(RUN) benchmarks/train_step.py

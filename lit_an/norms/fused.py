@@ -1,8 +1,9 @@
 """Attentive normalization as one differentiable function, block by block, with its backward in closed form.
 
 The same numbers as the plain composition in ``functional.attentive_normalize`` (the oracle in the tests), in two reads
-of the input forward and two backward. Blocks are small enough to stay in a core's cache between the thin products that
-use them, so that the large maps are read and written once and no temporary is larger than the projected input.
+of the input forward and two backward. Blocks are small enough to stay in cache between the thin products that use them.
+Nothing of the size of the map is saved for the backward pass but the input: values and layout are projected again,
+which costs less than memory that is fresh from the operating system.
 
 Shapes as there: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) layout, and everything that belongs to a
 region and a channel (B, C, N).
@@ -20,6 +21,8 @@ import lit_an.norms.functional as AN
 # Elements of one block of the input on the CPU: with what is computed beside it, about the second-level caches.
 _BLOCK = 1 << 18
 _SMALLEST_BLOCK = 64
+# Up to so many elements of a map, its values and layout are kept from one pass over its blocks to the next.
+_KEPT = 1 << 22
 
 # Temporaries of a block, kept from call to call: fresh ones would cost as much in page faults as the arithmetic.
 _SCRATCH = threading.local()
@@ -58,21 +61,19 @@ class _AttentiveNormalize(torch.autograd.Function):
         value_weight, filters, constants, temperature, residual_scale, weight, bias, eps = inputs
         with torch.autocast(x.device.type, enabled=False):
             blocks = _Blocks(x, value_weight, filters, constants, temperature)
-            projected = [blocks.project(block) for block in blocks]
-            statistics = _statistics(blocks, projected, eps)
-            output = _output(blocks, projected, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
+            statistics = _statistics(blocks, eps)
+            output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
         ctx.arguments = (temperature, eps)
         ctx.save_for_backward(
             *(x, value_weight, filters, constants, residual_scale, weight, bias, blocks.offset),
             *statistics,
-            *(tensor for pair in projected for tensor in pair),
         )
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (gradient,) = gradients
-        x, value_weight, filters, constants, residual_scale, weight, bias, offset, *rest = ctx.saved_tensors
+        x, value_weight, filters, constants, residual_scale, weight, bias, offset, *statistics = ctx.saved_tensors
         temperature, eps = ctx.arguments
         inputs = (x, value_weight, filters, constants, residual_scale, weight, bias)
         # Here, and only here, the path is chosen: a gradient that is to be differentiated again is taken from the plain
@@ -80,10 +81,9 @@ class _AttentiveNormalize(torch.autograd.Function):
         if torch.is_grad_enabled():
             found = _differentiable_backward(inputs, temperature, eps, gradient)
         else:
-            statistics, projected = _Statistics(*rest[:4]), list(zip(rest[4::2], rest[5::2], strict=True))
             with torch.autocast(x.device.type, enabled=False):
                 blocks = _Blocks(x, value_weight, filters, constants, temperature, offset)
-                found = _closed_backward(blocks, projected, statistics, residual_scale, weight, bias, gradient)
+                found = _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
         return *found[:4], None, *found[4:], None
 
 
@@ -150,8 +150,20 @@ class _Blocks:
         base = base if constants is None else base + constants[:, :, None]
         self.to_value = value_weight.expand(self.batch, -1, -1)  # (B, C, C)
         self.to_logits = torch.cat([filters, base], 2) * temperature  # (B, N, C + 1)
+        self.places = list(self._places())
+        self.kept: dict[int, Projected] = {}
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
+        """Images, positions, values (g, C, n) and layout (g, N, n) of each block."""
+        keep = self.map.numel() <= _KEPT or len(self.places) == 1
+        for index, block in enumerate(self.places):
+            if index not in self.kept:
+                projected = self.project(block, str(index) if keep else "")
+                if keep:
+                    self.kept[index] = projected
+            yield *block, *(self.kept[index] if keep else projected)
+
+    def _places(self) -> Iterator[Block]:
         if self.map.device.type != "cpu":
             yield slice(0, self.batch), slice(0, self.length)
             return
@@ -171,12 +183,11 @@ class _Blocks:
 
     def scratch(self, name: str, images: int, rows: int, positions: int) -> Tensor:
         """An uninitialized (g, rows, n) tensor in the memory order of the map, the same memory at each call."""
-        size = images * rows * positions
-        key = f"{name} {self.type} {self.offset.device}"
-        kept: Tensor | None = getattr(_SCRATCH, key, None)
         if self.offset.device.type != "cpu" or torch.compiler.is_compiling():
-            kept = self.offset.new_empty(size)  # devices have a caching allocator
-        elif kept is None or kept.numel() < size:
+            return self.fresh(images, rows, positions)  # other devices cache what was freed, compilers plan it
+        size, key = images * rows * positions, f"{name} {self.type}"
+        kept: Tensor | None = getattr(_SCRATCH, key, None)
+        if kept is None or kept.numel() < size:
             kept = self.offset.new_empty(size)
             setattr(_SCRATCH, key, kept)
         if self.channels_last:
@@ -199,14 +210,16 @@ class _Blocks:
             torch.baddbmm(to, left, right, out=out)
         return out
 
-    def project(self, block: Block) -> Projected:
-        """Values (g, C, n) and layout (g, N, n) of a block."""
+    def project(self, block: Block, name: str) -> Projected:
+        """Values (g, C, n) and layout (g, N, n) of a block; scratch under this name."""
         centred = self.centred(block)
         images, _, positions = centred.shape
         logits = self.scratch("logits", images, self.num_regions, positions)
         self.product(self.to_logits[block[0]], centred, out=logits)
-        value = self.fresh(images, self.channels, positions)
-        return self.product(self.to_value[block[0]], centred[:, :-1], out=value), logits.softmax(1)
+        layout = self.scratch(f"layout {name}", images, self.num_regions, positions)
+        value = self.scratch(f"value {name}", images, self.channels, positions)
+        self.product(self.to_value[block[0]], centred[:, :-1], out=value)
+        return value, torch.softmax(logits, 1, out=layout)
 
     def fresh(self, images: int, rows: int, positions: int) -> Tensor:
         """An uninitialized (g, rows, n) tensor in the memory order of the map."""
@@ -215,10 +228,10 @@ class _Blocks:
         return self.offset.new_empty(images, rows, positions)
 
 
-def _statistics(blocks: _Blocks, projected: list[Projected], eps: float) -> _Statistics:
+def _statistics(blocks: _Blocks, eps: float) -> _Statistics:
     mass = blocks.offset.new_zeros(blocks.batch, 1, blocks.num_regions)
     total, square = (mass.new_zeros(blocks.batch, blocks.channels, blocks.num_regions) for _ in range(2))
-    for (images, _), (value, layout) in zip(blocks, projected, strict=True):
+    for images, _, value, layout in blocks:
         mass[images] += layout.sum(2)[:, None]
         total[images].baddbmm_(value, layout.mT)
         squared = torch.mul(value, value, out=blocks.scratch("product", *value.shape))
@@ -237,16 +250,11 @@ def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None)
 
 
 def _output(
-    blocks: _Blocks,
-    projected: list[Projected],
-    statistics: _Statistics,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
+    blocks: _Blocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     scale, shift = (part * residual_scale for part in _affine(statistics, weight, bias))
     output = torch.empty_like(blocks.map)
-    for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
+    for images, positions, value, layout in blocks:
         x = blocks.map[images, :, positions].to(blocks.type)
         shifted = blocks.add_product(x, shift[images], layout, out=blocks.scratch("shifted", *value.shape))
         spread = blocks.product(scale[images], layout, out=blocks.scratch("spread", *value.shape))
@@ -256,7 +264,6 @@ def _output(
 
 def _closed_backward(
     blocks: _Blocks,
-    projected: list[Projected],
     statistics: _Statistics,
     residual_scale: Tensor,
     weight: Tensor | None,
@@ -268,7 +275,7 @@ def _closed_backward(
     flat = gradient.flatten(2)
     # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
     by_scale, by_shift = torch.zeros_like(scale), torch.zeros_like(shift)
-    for (images, positions), (value, layout) in zip(blocks, projected, strict=True):
+    for images, positions, value, layout in blocks:
         g = flat[images, :, positions].to(blocks.type)
         product = torch.mul(g, value, out=blocks.scratch("product", *value.shape))
         by_scale[images].baddbmm_(product, layout.mT)
@@ -293,8 +300,7 @@ def _closed_backward(
     joint = torch.cat([blocks.to_value, blocks.to_logits[:, :, :-1]], 1)  # (B, C + N, C)
     for_x = torch.empty_like(blocks.map)
     for_joint = joint.new_zeros(blocks.batch, blocks.channels + blocks.num_regions, blocks.channels + 1)
-    for block, (value, layout) in zip(blocks, projected, strict=True):
-        images, positions = block
+    for images, positions, value, layout in blocks:
         g = flat[images, :, positions].to(blocks.type)
         group, channels, length = value.shape
         both = blocks.scratch("both", group, channels + blocks.num_regions, length)
@@ -311,7 +317,7 @@ def _closed_backward(
         blocks.add_product(s, by_square[images].mT, torch.mul(value, value, out=product), out=s)
         weighted = torch.mul(layout, s, out=both[:, channels:])
         torch.addcmul(weighted, layout, weighted.sum(1, keepdim=True), value=-1, out=both[:, channels:])
-        for_joint[images].baddbmm_(both, blocks.centred(block).mT)
+        for_joint[images].baddbmm_(both, blocks.centred((images, positions)).mT)
         # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term.
         for_x[images, :, positions] = blocks.add_product(g, joint[images].mT, both, out=product)
     for_value, for_logits = for_joint.split([blocks.channels, blocks.num_regions], 1)

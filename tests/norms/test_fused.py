@@ -38,14 +38,22 @@ def gradients(function: object, inputs: Inputs, upstream: Tensor) -> tuple[Tenso
     return output, list(torch.autograd.grad(output, leaves, upstream))
 
 
-@pytest.mark.parametrize("block", [1 << 17, 60], ids=["one block", "many blocks"])
+@pytest.mark.parametrize(
+    ("block", "kept"), [(1 << 17, 1 << 22), (60, 1 << 22), (60, 0)], ids=["one block", "kept", "again"]
+)
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("per_image", [False, True])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_values_and_gradients_equal_the_plain_path(
-    block: int, affine: bool, per_image: bool, memory_format: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+    block: int,
+    kept: int,
+    affine: bool,
+    per_image: bool,
+    memory_format: torch.memory_format,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fused, "_BLOCK", block)
+    monkeypatch.setattr(fused, "_KEPT", kept)
     monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
     inputs = make_inputs(affine=affine, per_image=per_image)
     inputs["x"] = inputs["x"].detach().contiguous(memory_format=memory_format).requires_grad_()  # type: ignore[union-attr]
@@ -63,7 +71,7 @@ def test_small_images_go_several_to_a_block(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
     inputs = make_inputs()
     blocks = fused._Blocks(inputs["x"], inputs["value_weight"], inputs["filters"], inputs["constants"], 0.7)  # type: ignore[arg-type]
-    assert [(images.start, images.stop) for images, _ in blocks] == [(0, 2), (2, 4)]
+    assert [(images.start, images.stop) for images, _ in blocks.places] == [(0, 2), (2, 4)]
     torch.testing.assert_close(fused.attentive_normalize(**inputs), AN.attentive_normalize(**inputs))  # type: ignore[arg-type]
 
 
