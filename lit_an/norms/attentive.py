@@ -8,6 +8,7 @@ import lit_an.norms.fused as fused
 from lit_an.errors import InputError
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
+from lit_an.norms.tap import tap
 
 
 class SemanticLayout(nn.Module):
@@ -85,7 +86,7 @@ class SemanticLayout(nn.Module):
             assert self.query.bias is not None
             height, width = x.shape[2:]
             windows = AN.salient_windows(len(x), height, width, self.num_regions, x.device)
-            x, features = fused.tap(x, windows)
+            x, features = tap(x, windows)
             keys = AN.salient_keys(features, self.key.weight.flatten(1), self.key.bias)
             filters, constants = AN.sampled_filters(keys, self.query.weight.flatten(1), self.query.bias)
             scale = self.sampling_scale
@@ -153,7 +154,8 @@ class AttentiveNorm2d(Norm2d):
             return fused.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
         layout = self.layout(x)
         # Soft moments do not see an offset, and without it the projection rounds less.
-        value = self.value(AN.center(x)[0] if self.moments == "soft" else x)
+        projected = AN.center(x)[0] if self.moments == "soft" else x
+        value = self.value(projected.to(self.value.weight.dtype))
         normalized = AN.regional_normalize(value, layout, self.weight, self.bias, self.moments, self.eps)
         return x + self.residual_scale.to(x.dtype) * normalized.to(x.dtype)
 

@@ -146,7 +146,7 @@ def semantic_layout(
 
     Source: equations 1 to 3.
     """
-    filters = filters.expand(centred.shape[0], -1, -1)  # (B, N, C)
+    filters = filters.to(centred.dtype).expand(centred.shape[0], -1, -1)  # (B, N, C)
     base = filters @ offset.flatten(2)  # (B, N, 1)
     if constants is not None:
         base = base + constants[:, :, None]
@@ -266,7 +266,7 @@ def attentive_normalize(
     with torch.autocast(x.device.type, enabled=False):
         centred, offset = center(x)
         layout = semantic_layout(centred, offset, filters, constants, temperature)
-        value = (value_weight @ centred.flatten(2)).unflatten(2, x.shape[2:])
+        value = (value_weight.to(centred.dtype) @ centred.flatten(2)).unflatten(2, x.shape[2:])
         normalized = regional_normalize(value, layout, weight, bias, "soft", eps)
         return (x + residual_scale * normalized).to(x.dtype)
 

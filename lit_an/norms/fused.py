@@ -9,23 +9,13 @@ Shapes as there: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) l
 region and a channel (B, C, N).
 """
 
-import threading
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 import lit_an.norms.functional as AN
-
-# Elements of one block of the input on the CPU: with what is computed beside it, about the second-level caches.
-_BLOCK = 1 << 18
-_SMALLEST_BLOCK = 64
-# Up to so many elements of a map, its values and layout are kept from one pass over its blocks to the next.
-_KEPT = 1 << 22
-
-# Temporaries of a block, kept from call to call: fresh ones would cost as much in page faults as the arithmetic.
-_SCRATCH = threading.local()
+from lit_an.norms.position_blocks import PositionBlocks
 
 
 class _Statistics(NamedTuple):
@@ -60,7 +50,7 @@ class _AttentiveNormalize(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, *inputs: Any) -> Tensor:
         value_weight, filters, constants, temperature, residual_scale, weight, bias, eps = inputs
         with torch.autocast(x.device.type, enabled=False):
-            blocks = _Blocks(x, value_weight, filters, constants, temperature)
+            blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
             statistics = _statistics(blocks, eps)
             output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
         ctx.arguments = (temperature, eps)
@@ -82,153 +72,12 @@ class _AttentiveNormalize(torch.autograd.Function):
             found = _differentiable_backward(inputs, temperature, eps, gradient)
         else:
             with torch.autocast(x.device.type, enabled=False):
-                blocks = _Blocks(x, value_weight, filters, constants, temperature, offset)
+                blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
                 found = _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
         return *found[:4], None, *found[4:], None
 
 
-class _Tap(torch.autograd.Function):
-    """A map, and its features at a few positions, whose gradient is added to the map's in place."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(index)
-        return x.view_as(x), x.flatten(2).gather(2, index)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Any:
-        (for_x, for_features), (index,) = gradients, ctx.saved_tensors
-        flat = for_x.flatten(2)
-        # Plain indexing would make a map of zeros, fill in the few positions, and add the two maps.
-        add = flat.scatter_add if torch.is_grad_enabled() else flat.scatter_add_
-        return add(2, index, for_features).unflatten(2, for_x.shape[2:]), None
-
-
-def tap(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """A map to go on with, and its features at some positions, cheap to differentiate.
-
-    Args:
-        x: (B, C, H, W).
-        index: (B, …), int64, positions in 0 … H·W − 1.
-
-    Returns:
-        ``x`` itself and (B, C, …).
-    """
-    tapped, features = _Tap.apply(x, index.flatten(1)[:, None].expand(-1, x.shape[1], -1))
-    return tapped, features.unflatten(2, index.shape[1:])
-
-
-Block = tuple[slice, slice]
-Projected = tuple[Tensor, Tensor]
-
-
-class _Blocks:
-    """A map in blocks of positions, or of images where they are small, and its projection to values and layout.
-
-    Everything in a block follows the memory order of the map: for channels-last maps a (g, C, n) tensor is a
-    transposed view, and products are taken from the other side, so that nothing is ever copied to another order.
-    A row of ones below the channels carries the constants of the logits, and gathers their gradient.
-    """
-
-    def __init__(
-        self,
-        x: Tensor,
-        value_weight: Tensor,
-        filters: Tensor,
-        constants: Tensor | None,
-        temperature: float,
-        offset: Tensor | None = None,
-    ) -> None:
-        self.type = torch.promote_types(x.dtype, torch.float32)
-        self.map = x.flatten(2)
-        self.batch, self.channels, self.length = self.map.shape
-        self.num_regions = filters.shape[1]
-        self.channels_last = self.map.stride(1) == 1 and self.map.stride(2) != 1
-        self.temperature, self.has_constants = temperature, constants is not None
-        self.offset = self.map.mean(2, keepdim=True, dtype=self.type) if offset is None else offset  # (B, C, 1)
-        base = filters @ self.offset  # (B, N, 1)
-        base = base if constants is None else base + constants[:, :, None]
-        self.to_value = value_weight.expand(self.batch, -1, -1)  # (B, C, C)
-        self.to_logits = torch.cat([filters, base], 2) * temperature  # (B, N, C + 1)
-        self.places = list(self._places())
-        self.kept: dict[int, Projected] = {}
-
-    def __iter__(self) -> Iterator[tuple[slice, slice, Tensor, Tensor]]:
-        """Images, positions, values (g, C, n) and layout (g, N, n) of each block."""
-        keep = self.map.numel() <= _KEPT or len(self.places) == 1
-        for index, block in enumerate(self.places):
-            if index not in self.kept:
-                projected = self.project(block, str(index) if keep else "")
-                if keep:
-                    self.kept[index] = projected
-            yield *block, *(self.kept[index] if keep else projected)
-
-    def _places(self) -> Iterator[Block]:
-        if self.map.device.type != "cpu":
-            yield slice(0, self.batch), slice(0, self.length)
-            return
-        positions = max(_SMALLEST_BLOCK, _BLOCK // self.channels)
-        images = max(1, positions // self.length)
-        for image in range(0, self.batch, images):
-            for position in range(0, self.length, positions):
-                yield slice(image, image + images), slice(position, position + positions)
-
-    def centred(self, block: Block) -> Tensor:
-        """(g, C + 1, n): a block of the input without its channel means, and a row of ones; scratch."""
-        x = self.map[block[0], :, block[1]]
-        centred = self.scratch("centred", len(x), self.channels + 1, x.shape[2])
-        torch.sub(x, self.offset[block[0]], out=centred[:, :-1])
-        centred[:, -1] = 1
-        return centred
-
-    def scratch(self, name: str, images: int, rows: int, positions: int) -> Tensor:
-        """An uninitialized (g, rows, n) tensor in the memory order of the map, the same memory at each call."""
-        if self.offset.device.type != "cpu" or torch.compiler.is_compiling():
-            return self.fresh(images, rows, positions)  # other devices cache what was freed, compilers plan it
-        size, key = images * rows * positions, f"{name} {self.type}"
-        kept: Tensor | None = getattr(_SCRATCH, key, None)
-        if kept is None or kept.numel() < size:
-            kept = self.offset.new_empty(size)
-            setattr(_SCRATCH, key, kept)
-        if self.channels_last:
-            return kept[:size].view(images, positions, rows).mT
-        return kept[:size].view(images, rows, positions)
-
-    def product(self, left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-        """left @ right, written to ``out``, which has the memory order of the map."""
-        if self.channels_last:
-            torch.bmm(right.mT, left.mT, out=out.mT)
-        else:
-            torch.bmm(left, right, out=out)
-        return out
-
-    def add_product(self, to: Tensor, left: Tensor, right: Tensor, out: Tensor) -> Tensor:
-        """to + left @ right, written to ``out``, which may be ``to`` and has the memory order of the map."""
-        if self.channels_last:
-            torch.baddbmm(to.mT, right.mT, left.mT, out=out.mT)
-        else:
-            torch.baddbmm(to, left, right, out=out)
-        return out
-
-    def project(self, block: Block, name: str) -> Projected:
-        """Values (g, C, n) and layout (g, N, n) of a block; scratch under this name."""
-        centred = self.centred(block)
-        images, _, positions = centred.shape
-        logits = self.scratch("logits", images, self.num_regions, positions)
-        self.product(self.to_logits[block[0]], centred, out=logits)
-        layout = self.scratch(f"layout {name}", images, self.num_regions, positions)
-        value = self.scratch(f"value {name}", images, self.channels, positions)
-        self.product(self.to_value[block[0]], centred[:, :-1], out=value)
-        return value, torch.softmax(logits, 1, out=layout)
-
-    def fresh(self, images: int, rows: int, positions: int) -> Tensor:
-        """An uninitialized (g, rows, n) tensor in the memory order of the map."""
-        if self.channels_last:
-            return self.offset.new_empty(images, positions, rows).mT
-        return self.offset.new_empty(images, rows, positions)
-
-
-def _statistics(blocks: _Blocks, eps: float) -> _Statistics:
+def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
     mass = blocks.offset.new_zeros(blocks.batch, 1, blocks.num_regions)
     total, square = (mass.new_zeros(blocks.batch, blocks.channels, blocks.num_regions) for _ in range(2))
     for images, _, value, layout in blocks:
@@ -250,7 +99,7 @@ def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None)
 
 
 def _output(
-    blocks: _Blocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
+    blocks: PositionBlocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
     scale, shift = (part * residual_scale for part in _affine(statistics, weight, bias))
     output = torch.empty_like(blocks.map)
@@ -263,7 +112,7 @@ def _output(
 
 
 def _closed_backward(
-    blocks: _Blocks,
+    blocks: PositionBlocks,
     statistics: _Statistics,
     residual_scale: Tensor,
     weight: Tensor | None,

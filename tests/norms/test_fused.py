@@ -6,8 +6,10 @@ from torch import Tensor
 
 import lit_an.norms.functional as AN
 import lit_an.norms.fused as fused
+import lit_an.norms.position_blocks as position_blocks
 from lit_an.norms import AttentiveNorm2d
 from lit_an.norms.attentive import SemanticLayout
+from lit_an.norms.tap import tap
 
 Inputs = dict[str, Tensor | float | None]
 
@@ -52,9 +54,9 @@ def test_values_and_gradients_equal_the_plain_path(
     memory_format: torch.memory_format,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fused, "_BLOCK", block)
-    monkeypatch.setattr(fused, "_KEPT", kept)
-    monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
+    monkeypatch.setattr(position_blocks, "_BLOCK", block)
+    monkeypatch.setattr(position_blocks, "_KEPT", kept)
+    monkeypatch.setattr(position_blocks, "_SMALLEST_BLOCK", 8)
     inputs = make_inputs(affine=affine, per_image=per_image)
     inputs["x"] = inputs["x"].detach().contiguous(memory_format=memory_format).requires_grad_()  # type: ignore[union-attr]
     upstream = torch.randn(3, 5, 6, 7, dtype=torch.float64)
@@ -67,10 +69,12 @@ def test_values_and_gradients_equal_the_plain_path(
 
 
 def test_small_images_go_several_to_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_BLOCK", 5 * 42 * 2)
-    monkeypatch.setattr(fused, "_SMALLEST_BLOCK", 8)
+    monkeypatch.setattr(position_blocks, "_BLOCK", 5 * 42 * 2)
+    monkeypatch.setattr(position_blocks, "_SMALLEST_BLOCK", 8)
     inputs = make_inputs()
-    blocks = fused._Blocks(inputs["x"], inputs["value_weight"], inputs["filters"], inputs["constants"], 0.7)  # type: ignore[arg-type]
+    blocks = position_blocks.PositionBlocks(
+        inputs["x"], inputs["value_weight"], inputs["filters"], inputs["constants"], 0.7
+    )  # type: ignore[arg-type]
     assert [(images.start, images.stop) for images, _ in blocks.places] == [(0, 2), (2, 4)]
     torch.testing.assert_close(fused.attentive_normalize(**inputs), AN.attentive_normalize(**inputs))  # type: ignore[arg-type]
 
@@ -148,6 +152,20 @@ def test_half_precision_stays_close_to_float64(dtype: torch.dtype) -> None:
     assert (wide.double() - exact).norm() / exact.norm() < 1e-5
 
 
+def test_a_layer_in_half_precision_throughout() -> None:
+    norm, x = AttentiveNorm2d(16, num_regions=4, affine=True).bfloat16(), torch.randn(2, 16, 8, 8).bfloat16()
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+    x.requires_grad_()
+    y = norm(x)
+    y.sum().backward()
+    assert y.dtype == torch.bfloat16
+    assert all(p.grad is not None and p.grad.dtype == torch.bfloat16 for p in [x, *norm.parameters()])
+    handle = norm.layout.register_forward_hook(lambda *args: None)  # the plain path
+    assert norm(x).dtype == torch.bfloat16
+    handle.remove()
+
+
 def test_a_large_offset_under_autocast_is_no_worse_than_instance_norm() -> None:
     norm = AttentiveNorm2d(16, num_regions=1).eval()
     with torch.no_grad():
@@ -195,7 +213,7 @@ def test_a_tap_is_plain_indexing(memory_format: torch.memory_format) -> None:
         return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
 
     def tapped(x: Tensor) -> Tensor:
-        x, features = fused.tap(x, index)
+        x, features = tap(x, index)
         return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
 
     (expected,) = torch.autograd.grad(plain(x), x)
