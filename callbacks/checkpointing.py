@@ -121,7 +121,7 @@ class Checkpointing(Checkpoint):
         folder = Path(trainer.default_root_dir, "checkpoints")
         numbered = folder / f"iteration_{task.iteration:07d}.ckpt"
         temporary = folder / f".{numbered.name}.part"
-        trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(temporary, weights_only=False)
         if trainer.is_global_zero:
             os.replace(temporary, numbered)
             _replace_by_link(folder / "last.ckpt", numbered)
