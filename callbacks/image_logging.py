@@ -1,13 +1,54 @@
-"""Where a picture goes: a PNG in the run folder, and every logger that takes pictures."""
+"""When a picture is made, and where it goes: a PNG in the run folder, and every logger that takes pictures."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from PIL import Image
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from lit_an.errors import InputError
 from lit_an.files import replacing
+from lit_an.tasks.adversarial import AdversarialTask
+
+
+class PictureLogger(Callback):
+    """Base of callbacks that look at the task every so many iterations and once at the end, in the first process.
+
+    A subclass implements ``log``.
+
+    Args:
+        every_iterations: iterations from one look to the next, ≥ 1.
+
+    Raises:
+        InputError: a number below 1.
+    """
+
+    def __init__(self, every_iterations: int) -> None:
+        if every_iterations < 1:
+            raise InputError(f"{type(self).__name__}: every_iterations must be at least 1, got {every_iterations}")
+        self.every_iterations = every_iterations
+        self._logged_at = -1
+
+    def log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Looks at the task now."""
+        raise NotImplementedError
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if task.iteration % self.every_iterations == 0:
+            self._log_once(trainer, task)
+
+    def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        self._log_once(trainer, task)
+
+    def _log_once(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if trainer.is_global_zero and self._logged_at != task.iteration:
+            self.log(trainer, task)
+            self._logged_at = task.iteration
 
 
 def log_image(trainer: pl.Trainer, tag: str, image: Tensor, iteration: int) -> Path:

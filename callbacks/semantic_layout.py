@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 
-from callbacks.image_logging import log_image
+from callbacks.image_logging import PictureLogger, log_image
 from lit_an.errors import InputError
 from lit_an.metrics.layout import LayoutStatistics, layout_statistics
 from lit_an.norms.attentive import SemanticLayout
@@ -19,7 +18,7 @@ from lit_an.tasks.adversarial import AdversarialTask
 Recorded = dict[str, tuple[Tensor, Tensor]]
 
 
-class SemanticLayoutLogger(Callback):
+class SemanticLayoutLogger(PictureLogger):
     """Logs what the generator's semantic layouts do on fixed inputs.
 
     For every ``SemanticLayout`` in the generator a panel (the image, the strongest region at each position, each
@@ -38,12 +37,13 @@ class SemanticLayoutLogger(Callback):
     """
 
     def __init__(self, every_iterations: int = 500, shown: int = 2, measured: int = 8, rows: int = 8) -> None:
-        if min(every_iterations, shown, rows) < 1 or measured < shown:
+        super().__init__(every_iterations)
+        if min(shown, rows) < 1 or measured < shown:
             raise InputError(
-                "SemanticLayoutLogger: every_iterations, shown and rows must be at least 1, measured at least shown"
+                f"SemanticLayoutLogger: shown and rows must be at least 1 and measured at least shown, got "
+                f"shown={shown}, rows={rows}, measured={measured}"
             )
-        self.every_iterations, self.shown, self.measured, self.rows = every_iterations, shown, measured, rows
-        self._logged_at = -1
+        self.shown, self.measured, self.rows = shown, measured, rows
         self._has_layout = True
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
@@ -53,17 +53,8 @@ class SemanticLayoutLogger(Callback):
                 "SemanticLayoutLogger: no norm of this generator has a semantic layout, so no region maps are logged"
             )
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        if task.iteration % self.every_iterations == 0:
-            self._log(trainer, task)
-
-    def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        self._log(trainer, task)
-
-    def _log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if not self._has_layout or not trainer.is_global_zero or self._logged_at == task.iteration:
+    def log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if not self._has_layout:
             return
         with recorded_layouts(task.generator) as recorded:
             images = task.preview(self.measured, self.rows).images
@@ -75,7 +66,6 @@ class SemanticLayoutLogger(Callback):
             scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=task.iteration)
-        self._logged_at = task.iteration
 
 
 @contextmanager

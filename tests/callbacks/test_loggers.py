@@ -97,7 +97,7 @@ def test_intervals_below_one_are_refused() -> None:
     for callback in (SampleGridLogger, SemanticLayoutLogger):
         with pytest.raises(InputError, match="must be at least 1"):
             callback(every_iterations=0)
-    with pytest.raises(InputError, match="measured at least shown"):
+    with pytest.raises(InputError, match="measured at least shown, got shown=3"):
         SemanticLayoutLogger(shown=3, measured=2)
 
 
