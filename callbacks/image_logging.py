@@ -17,7 +17,7 @@ from lit_an.tasks.adversarial import AdversarialTask
 class PictureLogger(Callback):
     """Base of callbacks that look at the task every so many iterations and once at the end, in the first process.
 
-    A subclass implements ``log``.
+    A subclass implements ``look``.
 
     Args:
         every_iterations: iterations from one look to the next, ≥ 1.
@@ -32,7 +32,7 @@ class PictureLogger(Callback):
         self.every_iterations = every_iterations
         self._logged_at = -1
 
-    def log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Looks at the task now."""
         raise NotImplementedError
 
@@ -47,7 +47,7 @@ class PictureLogger(Callback):
 
     def _log_once(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.is_global_zero and self._logged_at != task.iteration:
-            self.log(trainer, task)
+            self.look(trainer, task)
             self._logged_at = task.iteration
 
 

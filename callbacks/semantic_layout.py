@@ -53,7 +53,7 @@ class SemanticLayoutLogger(PictureLogger):
                 "SemanticLayoutLogger: no norm of this generator has a semantic layout, so no region maps are logged"
             )
 
-    def log(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not self._has_layout:
             return
         with recorded_layouts(task.generator) as recorded:
