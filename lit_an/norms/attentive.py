@@ -147,8 +147,10 @@ class AttentiveNorm2d(Norm2d):
         self.bias = nn.Parameter(torch.zeros(shape)) if affine else None
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        # Somebody who hooked the layout wants to see it; the fast path never forms it as one tensor.
-        if self.moments == "soft" and not self.layout._forward_hooks:
+        # Somebody who hooked the layout wants to see it, and the fast path never forms it as one tensor; a compiler
+        # wants to see everything, and plans passes and memory itself.
+        unobserved = not self.layout._forward_hooks and not torch.compiler.is_compiling()
+        if self.moments == "soft" and unobserved:
             x, filters, constants = self.layout.filters(x)
             scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
             return fused.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)

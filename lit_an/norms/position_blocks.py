@@ -81,8 +81,8 @@ class PositionBlocks:
 
     def scratch(self, name: str, images: int, rows: int, positions: int) -> Tensor:
         """An uninitialized (g, rows, n) tensor in the memory order of the map, the same memory at each call."""
-        if self.offset.device.type != "cpu" or torch.compiler.is_compiling():
-            return self.fresh(images, rows, positions)  # other devices cache what was freed, compilers plan it
+        if self.offset.device.type != "cpu":
+            return self.fresh(images, rows, positions)  # other devices cache what was freed
         size, key = images * rows * positions, f"{name} {self.type}"
         kept: Tensor | None = getattr(_SCRATCH, key, None)
         if kept is None or kept.numel() < size:

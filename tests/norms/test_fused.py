@@ -232,3 +232,43 @@ def test_repeated_calls_do_not_disturb_each_other() -> None:
     leaves = [value for value in first.values() if isinstance(value, Tensor)]
     for one, other in zip(torch.autograd.grad(output, leaves, upstream), expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_network_compiles_without_graph_breaks(training: bool) -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), AttentiveNorm2d(16, num_regions=4))
+    with torch.no_grad():
+        network[1].residual_scale.fill_(1.0)
+    network.train(training)
+    x = torch.randn(2, 3, 8, 8)
+    torch._dynamo.reset()
+    assert torch._dynamo.explain(network)(x).graph_break_count == 0
+    compiled = torch.compile(network, backend="aot_eager", fullgraph=True)
+    torch.manual_seed(1)
+    expected = network(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(compiled(x), expected, rtol=0, atol=1e-5)
+    if training:
+        parameters = list(network.parameters())
+        torch.manual_seed(1)
+        theirs = torch.autograd.grad(network(x).square().sum(), parameters)
+        torch.manual_seed(1)
+        ours = torch.autograd.grad(compiled(x).square().sum(), parameters)
+        for one, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: the products of the CPU path on cuBLAS")
+def test_a_gpu_gives_the_same_numbers_without_waiting_for_the_host() -> None:
+    norm = AttentiveNorm2d(16, num_regions=4).cuda()
+    with torch.no_grad():
+        norm.residual_scale.fill_(1.0)
+    x = torch.randn(2, 16, 32, 32, device="cuda")
+    norm(x)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        norm(x)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    norm.eval()
+    torch.testing.assert_close(norm(x).cpu(), norm.cpu()(x.cpu()), rtol=0, atol=1e-4)
