@@ -86,7 +86,8 @@ class PositionBlocks:
         size, key = images * rows * positions, f"{name} {self.type}"
         kept: Tensor | None = getattr(_SCRATCH, key, None)
         if kept is None or kept.numel() < size:
-            kept = self.offset.new_empty(size)
+            with torch.inference_mode(False):  # else it could not be written to in training afterwards
+                kept = torch.empty(size, dtype=self.type)
             setattr(_SCRATCH, key, kept)
         if self.channels_last:
             return kept[:size].view(images, positions, rows).mT

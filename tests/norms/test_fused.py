@@ -234,6 +234,16 @@ def test_repeated_calls_do_not_disturb_each_other() -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
+def test_training_goes_on_after_inference_mode() -> None:
+    """Memory that is kept from an inference-mode call must stay writable."""
+    position_blocks._SCRATCH.__dict__.clear()
+    norm, x = AttentiveNorm2d(8, num_regions=4), torch.randn(2, 8, 16, 16, requires_grad=True)
+    with torch.inference_mode():
+        norm(torch.randn(4, 8, 32, 32))
+    norm(x).sum().backward()
+    assert x.grad is not None
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_a_network_compiles_without_graph_breaks(training: bool) -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), AttentiveNorm2d(16, num_regions=4))
