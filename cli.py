@@ -16,6 +16,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveCon
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 import lit_an.run_folder as run_folder
+from lit_an.allocator import keep_freed_memory
 from lit_an.errors import InputError
 from lit_an.files import replacing
 from lit_an.parse_errors import one_sentence
@@ -132,6 +133,7 @@ def _loggers(folder: str) -> list[Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, or 2 for bad input, said in one sentence."""
     _quieten()
+    keep_freed_memory()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     try:

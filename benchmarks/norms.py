@@ -2,8 +2,10 @@
 
     python benchmarks/norms.py [--quick] [--json FILE] [--plot FILE]
 
-float32, training mode unless said otherwise, gradients to input and parameters; medians of interleaved runs; peak
-memory beyond the input of one training step, each in a fresh process. What cannot be had is said instead of a number.
+float32, training mode unless said otherwise, gradients to input and parameters; medians of interleaved runs, and of
+several fresh processes (where a process gets its memory decides as much as chance in time); the allocator keeps what
+is freed, as in ``cli.py``. Peak memory beyond the input of one training step, each in a fresh process. What cannot be
+had is said instead of a number.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parent))
 from baselines import gigabytes_needed, make
 
+from lit_an.allocator import keep_freed_memory
 from lit_an.files import replacing
 from lit_an.norms import NORMS
 
@@ -34,7 +37,8 @@ PAPER = [(32, 1, 128), (32, 1, 256), (32, 1, 512), (32, 1, 1024)]
 QUICK = [(128, 8, 32), (32, 1, 128), (32, 1, 256)]
 # Milliseconds on one 2080 Ti, forward, of the authors' table: another machine's.
 AUTHORS = {128: (0.73, 5.21), 256: (2.24, 79.42), 512: (9.46, None), 1024: (37.68, None)}
-SECONDS_ALLOWED = 10.0  # for the repeats of one layer at one size
+SECONDS_ALLOWED = 4.0  # for the repeats of one layer at one size in one process
+SLOW = 1000.0  # milliseconds; slower ones are measured in one process only
 
 
 def step(layer: nn.Module, x: Tensor, backward: bool) -> float:
@@ -83,6 +87,31 @@ def times(names: list[str], case: tuple[int, int, int], repeats: int) -> dict[st
     return results
 
 
+def times_of_processes(
+    names: list[str], case: tuple[int, int, int], repeats: int, processes: int
+) -> dict[str, dict[str, Any]]:
+    """``times`` in several fresh processes: medians of all, and ratios within each to convolution and AN."""
+    runs: list[dict[str, dict[str, Any]]] = []
+    for _ in range(processes):
+        wanted = [name for name in names if not runs or runs[0][name].get("step", SLOW) < SLOW]
+        asked = json.dumps({"names": wanted, "case": case, "repeats": repeats})
+        runs.append(json.loads(subprocess.check_output([sys.executable, __file__, "--times-of", asked], text=True)))
+    for run in runs:
+        for row in run.values():
+            if "step" in row:
+                row["by_convolution"] = row["step"] / run[CONVOLUTION]["step"]
+                row["by_attentive"] = row["step"] / run["attentive"]["step"]
+                row["evaluation_by_forward"] = row["evaluation"] / row["forward"]
+    results: dict[str, dict[str, Any]] = {}
+    for name, first in runs[0].items():
+        rows = [run[name] for run in runs if name in run]
+        results[name] = {
+            key: value if isinstance(value, str) else statistics.median(row[key] for row in rows)
+            for key, value in first.items()
+        }
+    return results
+
+
 def _forward(layer: nn.Module, x: Tensor) -> float:
     condition = torch.zeros(len(x), 1)
     start = time.perf_counter()
@@ -114,12 +143,6 @@ def measure_memory(name: str, case: tuple[int, int, int], training: bool) -> flo
     return (peak - held) / (x.numel() * x.element_size())
 
 
-def ratio(results: dict[str, dict[str, Any]], over: str, under: str) -> float | None:
-    """Time of a training step of one layer divided by another's."""
-    values = [results.get(name, {}).get("step") for name in (over, under)]
-    return None if None in values else values[0] / values[1]
-
-
 def shown(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
@@ -132,9 +155,8 @@ def print_case(case: tuple[int, int, int], results: dict[str, dict[str, Any]]) -
         if "note" in row:
             print(f"  {name:28}{row['note']}")
             continue
-        by = (shown(ratio(results, name, other)) for other in (CONVOLUTION, "attentive"))
         numbers = f"{row['evaluation']:10.2f}{row['forward']:12.2f}{row['step']:10.2f}"
-        print(f"  {name:28}{numbers}" + "".join(f"{each:>8}" for each in by))
+        print(f"  {name:28}{numbers}{row['by_convolution']:8.2f}{row['by_attentive']:8.2f}", flush=True)
 
 
 def machine() -> dict[str, Any]:
@@ -172,11 +194,17 @@ def plot(report: list[dict[str, Any]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="three sizes, few repeats, no memory")
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     parser.add_argument("--plot", type=Path, help="write the plot to this PNG")
+    parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--memory-of", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--times-of", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.times_of:
+        keep_freed_memory()
+        print(json.dumps(times(**options.times_of)))
+        return
     if options.memory_of:
         name, *case, mode = options.memory_of
         print(measure_memory(name, tuple(map(int, case)), mode == "train"))  # type: ignore[arg-type]
@@ -186,7 +214,8 @@ def main() -> None:
     cases = QUICK if options.quick else list(dict.fromkeys([*WIDE, *NARROW, *PAPER]))
     report = []
     for case in cases:
-        results = times(names, case, 5 if options.quick else options.repeats)
+        processes = 2 if options.quick else options.processes
+        results = times_of_processes(names, case, 5 if options.quick else options.repeats, processes)
         print_case(case, results)
         if not options.quick:
             for name in ("attentive", PUBLISHED):

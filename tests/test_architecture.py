@@ -13,6 +13,7 @@ FOUNDATION = {"errors", "files", "seeds", "registry", "batch"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
+    "allocator": set(),
     "seeds": set(),
     "registry": {"errors"},
     "batch": set(),
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "callbacks": FOUNDATION | {"norms", "metrics", "panels", "tasks"},
     "parse_errors": {"registry"},
     "run_folder": {"errors"},
-    "cli": FOUNDATION | {"parse_errors", "run_folder", "tasks", "callbacks"},
+    "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
 }
 WITH_LIGHTNING = {"data", "tasks", "callbacks", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])

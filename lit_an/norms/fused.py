@@ -78,15 +78,15 @@ class _AttentiveNormalize(torch.autograd.Function):
 
 
 def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
-    mass = blocks.offset.new_zeros(blocks.batch, 1, blocks.num_regions)
-    total, square = (mass.new_zeros(blocks.batch, blocks.channels, blocks.num_regions) for _ in range(2))
-    for images, _, value, layout in blocks:
-        mass[images] += layout.sum(2)[:, None]
-        total[images].baddbmm_(value, layout.mT)
-        squared = torch.mul(value, value, out=blocks.scratch("product", *value.shape))
-        square[images].baddbmm_(squared, layout.mT)
-    mass.clamp_min_(AN.SMALLEST_MASS)
-    mean, square = total.div_(mass), square.div_(mass)
+    channels, regions = blocks.channels, blocks.num_regions
+    mass, total, square = (blocks.sums(*size) for size in ((1, regions), (channels, regions), (channels, regions)))
+    for block, value, layout in blocks.project():
+        mass[block[0]] += layout.sum(2)[:, None].view_as(mass[block[0]])
+        blocks.add_product(total, block, value, layout)
+        squared = torch.mul(value, value, out=blocks.scratch("rows", value, channels))
+        blocks.add_product(square, block, squared, layout)
+    mass = mass.sum(1).clamp_min_(AN.SMALLEST_MASS)
+    mean, square = total.sum(1).div_(mass), square.sum(1).div_(mass)
     variance = (square - mean * mean).clamp_min_(0)
     return _Statistics(mass, mean, square, torch.rsqrt(variance + eps))
 
@@ -101,14 +101,15 @@ def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None)
 def _output(
     blocks: PositionBlocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
 ) -> Tensor:
-    scale, shift = (part * residual_scale for part in _affine(statistics, weight, bias))
-    output = torch.empty_like(blocks.map)
-    for images, positions, value, layout in blocks:
-        x = blocks.map[images, :, positions].to(blocks.type)
-        shifted = blocks.add_product(x, shift[images], layout, out=blocks.scratch("shifted", *value.shape))
-        spread = blocks.product(scale[images], layout, out=blocks.scratch("spread", *value.shape))
-        torch.addcmul(shifted, value, spread, out=output[images, :, positions])
-    return output
+    """The result, in the memory of the values."""
+    affine = torch.cat(_affine(statistics, weight, bias), 1) * residual_scale  # (B, 2C, N)
+    for block, value, layout in blocks.again():
+        spread = blocks.product(
+            blocks.coefficients(affine, block), layout, blocks.scratch("rows", value, 2 * blocks.channels)
+        )
+        scale, shift = spread.chunk(2, 1)
+        torch.add(shift.addcmul_(value, scale), blocks.strips(blocks.map, block), out=value)
+    return blocks.values.to(blocks.map.dtype)
 
 
 def _closed_backward(
@@ -123,12 +124,14 @@ def _closed_backward(
     scale, shift = _affine(statistics, weight, bias)
     flat = gradient.flatten(2)
     # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
-    by_scale, by_shift = torch.zeros_like(scale), torch.zeros_like(shift)
-    for images, positions, value, layout in blocks:
-        g = flat[images, :, positions].to(blocks.type)
-        product = torch.mul(g, value, out=blocks.scratch("product", *value.shape))
-        by_scale[images].baddbmm_(product, layout.mT)
-        by_shift[images].baddbmm_(g, layout.mT)
+    channels, regions = blocks.channels, blocks.num_regions
+    by_affine = blocks.sums(2 * channels, regions)
+    for block, value, layout in blocks.project():
+        rows = blocks.scratch("rows", value, 2 * channels)
+        product, g = rows.chunk(2, 1)
+        torch.mul(value, g.copy_(blocks.strips(flat, block)), out=product)
+        blocks.add_product(by_affine, block, rows, layout)
+    by_scale, by_shift = by_affine.sum(1).chunk(2, 1)
     for_residual = (scale * by_scale + shift * by_shift).sum().to(residual_scale.dtype)
     by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
 
@@ -145,36 +148,38 @@ def _closed_backward(
     by_mass = by_mass * (statistics.mass > AN.SMALLEST_MASS).mT
 
     scale, shift = scale * residual_scale, shift * residual_scale
-    to_value = torch.cat([scale, by_total, 2 * by_square], 1)  # (B, 3C, N)
-    joint = torch.cat([blocks.to_value, blocks.to_logits[:, :, :-1]], 1)  # (B, C + N, C)
-    for_x = torch.empty_like(blocks.map)
-    for_joint = joint.new_zeros(blocks.batch, blocks.channels + blocks.num_regions, blocks.channels + 1)
-    for images, positions, value, layout in blocks:
-        g = flat[images, :, positions].to(blocks.type)
-        group, channels, length = value.shape
-        both = blocks.scratch("both", group, channels + blocks.num_regions, length)
-        product = blocks.scratch("product", *value.shape)
-        # ∂/∂V = G ∘ (A S) + M S + V ∘ (2 E S), M and E the gradients of the two sums
-        spread = blocks.product(to_value[images], layout, out=blocks.scratch("spread", group, 3 * channels, length))
-        first, second, third = spread.chunk(3, 1)
-        torch.addcmul(second.addcmul_(g, first), value, third, out=both[:, :channels])
-        # ∂/∂S = Aᵀ (G ∘ V) + Dᵀ G + Mᵀ V + Eᵀ V² + the mass
-        s = blocks.scratch("logits", *layout.shape)
-        blocks.add_product(by_mass[images], scale[images].mT, torch.mul(g, value, out=product), out=s)
-        blocks.add_product(s, shift[images].mT, g, out=s)
-        blocks.add_product(s, by_total[images].mT, value, out=s)
-        blocks.add_product(s, by_square[images].mT, torch.mul(value, value, out=product), out=s)
-        weighted = torch.mul(layout, s, out=both[:, channels:])
-        torch.addcmul(weighted, layout, weighted.sum(1, keepdim=True), value=-1, out=both[:, channels:])
-        for_joint[images].baddbmm_(both, blocks.centred((images, positions)).mT)
-        # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term.
-        for_x[images, :, positions] = blocks.add_product(g, joint[images].mT, both, out=product)
-    for_value, for_logits = for_joint.split([blocks.channels, blocks.num_regions], 1)
+    to_value = torch.cat([scale, 2 * by_square, by_total], 1)  # (B, 3C, N)
+    to_layout = torch.cat([scale, by_square, by_total, shift], 1).mT  # (B, N, 4C)
+    to_input = blocks.joint[:, :, :-1].mT  # (B, C, C + N)
+    for_joint = blocks.sums(channels + regions, channels + 1)
+    for block, values, layout in blocks.again():
+        rows = blocks.scratch("rows", values, 4 * channels)
+        product, square, value, g = rows.chunk(4, 1)
+        value.copy_(values), g.copy_(blocks.strips(flat, block))
+        torch.mul(value, value, out=square)
+        torch.mul(value, g, out=product)
+        both = blocks.scratch("both", values, channels + regions)
+        for_values, for_logits = both.split([channels, regions], 1)
+        # ∂/∂S = Aᵀ (G ∘ V) + Eᵀ V² + Mᵀ V + Dᵀ G + the mass, E and M the gradients of the two sums
+        s = blocks.product(blocks.coefficients(to_layout, block), rows, blocks.scratch("logits", values, regions))
+        torch.mul(layout, s.add_(blocks.coefficients(by_mass, block)), out=for_logits)
+        for_logits.addcmul_(layout, for_logits.sum(1, keepdim=True), value=-1)
+        # ∂/∂V = G ∘ (A S) + V ∘ (2 E S) + M S
+        spread = blocks.scratch("spread", values, 3 * channels)
+        first, second, third = blocks.product(blocks.coefficients(to_value, block), layout, spread).chunk(3, 1)
+        torch.addcmul(third.addcmul_(value, second), g, first, out=for_values)
+        blocks.add_product(for_joint, block, both, blocks.centred(block))
+        # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term. They are
+        # needed no more: x's gradient takes their place.
+        product = blocks.scratch("centred", values, channels)
+        blocks.product(blocks.coefficients(to_input, block), both, product)
+        torch.add(product, blocks.strips(flat, block), out=values)
+    for_value, for_logits = for_joint.sum(1).split([channels, regions], 1)
     for_logits = for_logits * blocks.temperature
     for_constants = for_logits[:, :, -1] if blocks.has_constants else None
     for_filters = for_logits[:, :, :-1] + for_logits[:, :, -1:] * blocks.offset.mT
     return (
-        for_x.unflatten(2, gradient.shape[2:]),
+        blocks.values.to(blocks.map.dtype).unflatten(2, gradient.shape[2:]),
         *(for_value[:, :, :-1].sum(0), for_filters, for_constants, for_residual, for_weight, for_bias),
     )
 

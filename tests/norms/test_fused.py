@@ -1,5 +1,9 @@
 """The fast path against the plain one: the same values, gradients and second gradients, in any order of memory."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
@@ -55,7 +59,7 @@ def test_values_and_gradients_equal_the_plain_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(position_blocks, "_BLOCK", block)
-    monkeypatch.setattr(position_blocks, "_KEPT", kept)
+    monkeypatch.setattr(position_blocks, "_LARGEST_SCRATCH", kept)
     monkeypatch.setattr(position_blocks, "_SMALLEST_BLOCK", 8)
     inputs = make_inputs(affine=affine, per_image=per_image)
     inputs["x"] = inputs["x"].detach().contiguous(memory_format=memory_format).requires_grad_()  # type: ignore[union-attr]
@@ -76,6 +80,7 @@ def test_small_images_go_several_to_a_block(monkeypatch: pytest.MonkeyPatch) -> 
         inputs["x"], inputs["value_weight"], inputs["filters"], inputs["constants"], 0.7
     )  # type: ignore[arg-type]
     assert [(images.start, images.stop) for images, _ in blocks.places] == [(0, 2), (2, 4)]
+    assert blocks.lanes == 1
     torch.testing.assert_close(fused.attentive_normalize(**inputs), AN.attentive_normalize(**inputs))  # type: ignore[arg-type]
 
 
@@ -282,3 +287,13 @@ def test_a_gpu_gives_the_same_numbers_without_waiting_for_the_host() -> None:
         torch.cuda.set_sync_debug_mode("default")
     norm.eval()
     torch.testing.assert_close(norm(x).cpu(), norm.cpu()(x.cpu()), rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from Linux' accounts of a process")
+@pytest.mark.parametrize(("mode", "limit"), [("train", 6), ("eval", 3)])
+def test_peak_memory_is_a_small_multiple_of_the_input(mode: str, limit: int) -> None:
+    # A fresh process, as only the peak of a whole process is known. 32 MiB, beside which nothing else matters.
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "norms.py"
+    argv = [sys.executable, str(benchmark), "--memory-of", "attentive", "32", "1", "512", mode]
+    multiple = float(subprocess.check_output(argv, text=True))
+    assert 1 < multiple <= limit
