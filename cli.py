@@ -1,8 +1,10 @@
-"""The command line: ``python cli.py fit | validate | test | predict --config …``.
+"""The command line: ``python cli.py fit | validate | test | predict --config …``, and the tools.
 
-Everything heavy is imported by the class that a config names, when it is named.
+Everything heavy is imported by the class that a config names, when it is named, and by the tool that is called.
 """
 
+import importlib
+import inspect
 import logging
 import os
 import sys
@@ -10,7 +12,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from jsonargparse import set_parsing_settings
+from jsonargparse import ArgumentParser, set_parsing_settings
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -24,15 +26,21 @@ from lit_an.tasks.adversarial import AdversarialTask
 
 _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 
+# Commands that train nothing: a module each with a function ``run``, whose arguments are the command's options, whose
+# docstring is its help and whose result is the exit code.
+TOOLS: dict[str, str] = {}
 
-class Parser(LightningArgumentParser):
-    """LightningCLI's parser, saying what is wrong in one sentence."""
 
+class _SaysItInOneSentence(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
             super().error(message, ex)
         print(f"error: {one_sentence(message)}", file=sys.stderr)
         sys.exit(2)
+
+
+class Parser(_SaysItInOneSentence, LightningArgumentParser):
+    """LightningCLI's parser, saying what is wrong in one sentence."""
 
 
 class SaveConfig(SaveConfigCallback):
@@ -136,7 +144,10 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments and arguments[0] in TOOLS:
+            return _run_tool(*arguments)
         Cli(
             AdversarialTask,
             subclass_mode_model=True,
@@ -145,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed_everything_default=0,
             auto_configure_optimizers=False,
             parser_class=Parser,
-            parser_kwargs={"parser_mode": "omegaconf+"},
+            parser_kwargs={"parser_mode": "omegaconf+", "description": _described()},
             trainer_defaults={"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
             args=arguments,
         )
@@ -157,6 +168,19 @@ def main(arguments: list[str] | None = None) -> int:
         run_folder.give_back(os.environ.get(_RUN_FOLDER_VARIABLE))
         return 2
     return 0
+
+
+def _run_tool(name: str, *arguments: str) -> int:
+    parser = _SaysItInOneSentence(prog=f"cli.py {name}")
+    run = importlib.import_module(TOOLS[name]).run
+    parser.description = inspect.getdoc(run).splitlines()[0]
+    parser.add_function_arguments(run, as_group=False)
+    options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    return int(run(**options.as_dict()))
+
+
+def _described() -> str:
+    return f"Trains and runs lit_an's networks. Tools, each with its own --help: {', '.join(TOOLS) or 'none'}."
 
 
 def _quieten() -> None:

@@ -93,7 +93,11 @@ def times_of_processes(
     """``times`` in several fresh processes: medians of all, and ratios within each to convolution and AN."""
     runs: list[dict[str, dict[str, Any]]] = []
     for _ in range(processes):
-        wanted = [name for name in names if not runs or runs[0][name].get("step", SLOW) < SLOW]
+        wanted = [
+            name
+            for name in names
+            if not runs or name in (CONVOLUTION, "attentive") or runs[0][name].get("step", SLOW) < SLOW
+        ]
         asked = json.dumps({"names": wanted, "case": case, "repeats": repeats})
         runs.append(json.loads(subprocess.check_output([sys.executable, __file__, "--times-of", asked], text=True)))
     for run in runs:

@@ -25,11 +25,12 @@ MAY_IMPORT = {
     "data": FOUNDATION,
     "tasks": FOUNDATION | {"norms", "losses", "metrics"},
     "callbacks": FOUNDATION | {"norms", "metrics", "panels", "tasks"},
+    "tools": FOUNDATION | {"norms", "losses", "metrics", "panels", "networks", "data", "tasks"},
     "parse_errors": {"registry"},
     "run_folder": {"errors"},
     "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
 }
-WITH_LIGHTNING = {"data", "tasks", "callbacks", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 
