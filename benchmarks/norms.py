@@ -135,16 +135,20 @@ def memory_of(name: str, case: tuple[int, int, int], training: bool) -> float | 
 
 def measure_memory(name: str, case: tuple[int, int, int], training: bool) -> float:
     """The same, in this process, which has done nothing else."""
-    import resource
-
     channels, batch, side = case
     layer = make(name, channels).train(training)
     step(layer, torch.randn(1, channels, 16, 16, requires_grad=True), training)  # threads, code, small buffers
     x = torch.randn(batch, channels, side, side, requires_grad=training)
-    held = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    held = _resident("VmRSS")
     step(layer, x, training)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return (peak - held) / (x.numel() * x.element_size())
+    return (_resident("VmHWM") - held) / (x.numel() * x.element_size())
+
+
+def _resident(which: str) -> int:
+    """Bytes of this process in memory, now (VmRSS) or at most (VmHWM)."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(which))
+    return 1024 * int(line.split()[1])
 
 
 def shown(value: float | None, digits: int = 2) -> str:

@@ -57,28 +57,28 @@ class PositionBlocks:
         # Values and logits are one product; the row of ones below the channels carries the constants of the logits.
         self.joint = torch.cat([torch.constant_pad_nd(to_value, (0, 1)), to_logits], 1)  # (B, C + N, C + 1)
         self.values = torch.empty_like(self.map, dtype=self.type)
+        self.threads = torch.get_num_threads() if x.device.type == "cpu" else 1
         self.lanes = self._lanes()
         self.places = list(self._places())
         self._keep_layouts = self.num_regions * self.length * self.batch <= _LARGEST_SCRATCH
         self._layouts: list[Tensor] = []
 
     def _lanes(self) -> int:
-        """Parts of equal length that each image is cut into."""
-        lanes, threads = 1, torch.get_num_threads() if self.map.device.type == "cpu" else 1
-        while self.batch * lanes < threads and self.length % (2 * lanes) == 0:
+        """Parts of equal length that each image is cut into: 1 where there are images enough for the threads."""
+        lanes = 1
+        while self.batch < self.threads and lanes < self.threads and self.length % (2 * lanes) == 0:
             lanes *= 2
         return lanes
 
     def _places(self) -> Iterator[Block]:
-        elements = _BLOCK if self.map.device.type == "cpu" else _BLOCK_ELSEWHERE
-        threads = torch.get_num_threads() if self.map.device.type == "cpu" else 1
+        budget = (_BLOCK if self.map.device.type == "cpu" else _BLOCK_ELSEWHERE) // self.channels  # positions
         length = self.length // self.lanes
-        total = max(_SMALLEST_BLOCK, elements // self.channels)  # positions
-        strips = self.lanes if self.lanes > 1 else min(self.batch, max(threads, total // length))
-        positions = min(length, max(_SMALLEST_BLOCK, total // strips))
-        for image in range(0, self.batch, 1 if self.lanes > 1 else strips):
+        images = 1 if self.lanes > 1 else max(self.threads, budget // length)
+        images = min(images, self.batch)
+        positions = min(length, max(_SMALLEST_BLOCK, budget // (images * self.lanes)))
+        for image in range(0, self.batch, images):
             for position in range(0, length, positions):
-                yield slice(image, image + (1 if self.lanes > 1 else strips)), slice(position, position + positions)
+                yield slice(image, image + images), slice(position, position + positions)
 
     def strips(self, tensor: Tensor, block: Block) -> Tensor:
         """(g, C, n): a block of a tensor (B, C, L), as a view."""

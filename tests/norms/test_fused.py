@@ -72,6 +72,23 @@ def test_values_and_gradients_equal_the_plain_path(
     assert actual.is_contiguous(memory_format=memory_format)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("shape", [(1, 5, 6, 8), (3, 5, 6, 8), (1, 5, 5, 7)])
+def test_any_number_of_threads_computes_the_same(
+    threads: int, shape: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)  # how the map is cut, not how it is computed
+    monkeypatch.setattr(position_blocks, "_BLOCK", 60)
+    monkeypatch.setattr(position_blocks, "_SMALLEST_BLOCK", 2)
+    inputs = make_inputs(shape)
+    upstream = torch.randn(shape, dtype=torch.float64)
+    expected, expected_gradients = gradients(AN.attentive_normalize, inputs, upstream)
+    actual, actual_gradients = gradients(fused.attentive_normalize, inputs, upstream)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-10)
+    for one, other in zip(actual_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
 def test_small_images_go_several_to_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(position_blocks, "_BLOCK", 5 * 42 * 2)
     monkeypatch.setattr(position_blocks, "_SMALLEST_BLOCK", 8)
