@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import os
 import pickle
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,7 +176,9 @@ class TorchScriptExtractor(FeatureExtractor):
         super().__init__("torchscript", resize, sha256_of(file))
         self.image_size, self.low, self.high = image_size, low, high
         try:
-            self.network = torch.jit.load(file, map_location="cpu")
+            with warnings.catch_warnings():  # that new networks are better saved in another format
+                warnings.simplefilter("ignore", FutureWarning)
+                self.network = torch.jit.load(file, map_location="cpu")
         except RuntimeError as error:
             raise InputError(f"torchscript: {path!r} is no TorchScript file; save one with torch.jit.save") from error
 

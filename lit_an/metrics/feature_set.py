@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_an.metrics.extractors import Features
 from lit_an.metrics.frechet import Moments, moments_of
-from lit_an.metrics.inception_score import ScoreSums, score_sums, splits_of
+from lit_an.metrics.inception import ScoreSums, score_sums, splits_of
 
 Sums = TypeVar("Sums", Moments, ScoreSums)
 

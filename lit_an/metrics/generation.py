@@ -13,8 +13,8 @@ from lit_an.errors import InputError
 from lit_an.files import replacing
 from lit_an.metrics.feature_set import FeatureSet
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
-from lit_an.metrics.inception_score import inception_score
-from lit_an.metrics.kernel_distance import kernel_distance, squared_mmd
+from lit_an.metrics.inception import inception_score
+from lit_an.metrics.kernel import kernel_distance, squared_mmd
 from lit_an.metrics.manifold import DENSITY_NEIGHBOURS, manifold_scores
 from lit_an.metrics.reference_statistics import ReferenceStatistics
 
