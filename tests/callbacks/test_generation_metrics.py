@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from pytorch_lightning.callbacks import Callback
 
 import cli
@@ -195,3 +196,16 @@ def test_the_command_line_prints_the_table(
     assert "  intra_fid" in printed
     assert "images are too few for 12 features" in printed
     assert (tmp_path / "run" / "metrics_test_0000002.json").exists()
+
+
+@pytest.mark.parametrize(("overlay", "images"), [("packaged", 2000), ("inception", 50000)])
+def test_an_overlay_adds_the_callback(overlay: str, images: int, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(__file__).parent.parent.parent / "configs"
+    paths = (root / "class_conditional" / "earth_quickstart.yaml", root / "metrics" / f"{overlay}.yaml")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["test", *(f"--config={path}" for path in paths), "--print_config"])
+    assert ended.value.code in (0, None)
+    callbacks = yaml.safe_load(capsys.readouterr().out)["trainer"]["callbacks"]
+    assert callbacks[-1]["class_path"] == "callbacks.GenerationMetrics"
+    assert callbacks[-1]["init_args"]["num_images"] == images
+    assert len(callbacks) > 1
