@@ -5,6 +5,7 @@ and a line in a config.
 """
 
 from callbacks.checkpointing import Checkpointing
+from callbacks.generation_metrics import GenerationMetrics
 from callbacks.generator_ema import GeneratorEMA
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
@@ -14,6 +15,7 @@ from callbacks.semantic_layout import SemanticLayoutLogger
 
 __all__ = [
     "Checkpointing",
+    "GenerationMetrics",
     "GeneratorEMA",
     "IterationProgressBar",
     "MetricsCSV",

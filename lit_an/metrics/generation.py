@@ -1,0 +1,203 @@
+"""All figures of a generator at once, with everything that says what they may be compared with."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_an.errors import InputError
+from lit_an.files import replacing
+from lit_an.metrics.feature_set import FeatureSet
+from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
+from lit_an.metrics.inception import inception_score
+from lit_an.metrics.kernel import kernel_distance, squared_mmd
+from lit_an.metrics.manifold import DENSITY_NEIGHBOURS, manifold_scores
+from lit_an.metrics.reference_statistics import ReferenceStatistics
+
+KERNEL_SUBSET = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerationResult:
+    """Figures of generated against real images.
+
+    Attributes:
+        figures: name to value: ``fid``, ``kid`` (mean over subsets), ``kid_deviation``, ``kid_all_pairs``,
+            ``inception_score``, ``inception_score_deviation``, ``precision``, ``recall``, ``density``, ``coverage``,
+            ``intra_fid``; those that cannot be computed are absent, and ``warnings`` says why.
+        intra_fid_by_class: Fréchet distance of each class, None where a side has too few images of it.
+        warnings: sentences about figures that the size of a sample makes meaningless or hard to compare.
+        extractor: the extractor's description: name, resize, hash of its weights.
+        counts: how many images of either side the figures rest on.
+        reference: the description of the reference statistics, and ``key``, the name of their file.
+    """
+
+    figures: dict[str, float]
+    intra_fid_by_class: list[float | None]
+    warnings: list[str]
+    extractor: dict[str, Any]
+    counts: dict[str, int]
+    reference: dict[str, Any]
+
+    def write(self, path: Path, **more: Any) -> None:
+        """Writes a JSON file, with ``more`` fields beside those of the result."""
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "GenerationResult":
+        """Reads what ``write`` wrote.
+
+        Raises:
+            InputError: no such file, or none of such a result.
+        """
+        try:
+            stored = json.loads(path.read_text())
+            return cls(**{field.name: stored[field.name] for field in dataclasses.fields(cls)})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{str(path)!r} holds no metrics of a generator ({type(error).__name__}: {error})"
+            ) from error
+
+    def table(self) -> str:
+        """A few lines for a person."""
+        lines = [f"  {name:26} {value:.6g}" for name, value in self.figures.items()]
+        counts = f"{self.counts['generated']} generated and {self.counts['real']} real images"
+        hashed = self.extractor["weights_sha256"][:12]
+        head = f"{counts}; {self.extractor['name']} ({self.extractor['resize']}; weights {hashed}…)"
+        return "\n".join([head, *lines, *(f"  warning: {warning}" for warning in self.warnings)])
+
+
+def change(before: GenerationResult, after: GenerationResult) -> dict[str, float]:
+    """How much each figure grew.
+
+    Raises:
+        InputError: the two rest on different extractors, different real images or different counts.
+    """
+    for name in ("extractor", "reference", "counts"):
+        mine, other = getattr(before, name), getattr(after, name)
+        different = [
+            f"{key} {mine.get(key)!r} against {other.get(key)!r}" for key in mine if mine[key] != other.get(key)
+        ]
+        if different:
+            raise InputError(f"two results of a different {name} cannot be compared: {', '.join(different)}")
+    return {name: after.figures[name] - value for name, value in before.figures.items() if name in after.figures}
+
+
+def generation_result(
+    fake: FeatureSet,
+    extractor: dict[str, Any],
+    reference: ReferenceStatistics,
+    num_classes: int,
+    device: torch.device | str = "cpu",
+) -> GenerationResult:
+    """Every figure of generated images against real ones.
+
+    Args:
+        fake: features of the generated images.
+        extractor: description of the extractor that saw them.
+        reference: of the real images.
+        num_classes: classes of the generator.
+        device: where to compute; it must know float64.
+
+    Raises:
+        InputError: the reference is of another extractor.
+    """
+    if extractor != reference.description["extractor"]:
+        raise InputError(
+            f"generated images seen by {extractor} cannot be compared with real ones seen by "
+            f"{reference.description['extractor']}; compute the reference with the same extractor"
+        )
+    real = reference.features
+    fake, real = _moved(fake, device), _moved(real, device)
+    figures, warnings = _distances(fake, real)
+    figures |= _scores(fake, warnings)
+    figures |= _neighbours(fake.rows, real.rows, warnings)
+    by_class = _by_class(fake, real, num_classes, warnings)
+    known = [value for value in by_class if value is not None]
+    if known:
+        figures["intra_fid"] = sum(known) / len(known)
+    counts = {
+        "generated": fake.num_images,
+        "real": real.num_images,
+        "generated_rows": len(fake.rows),
+        "real_rows": len(real.rows),
+        "features": fake.rows.shape[1],
+    }
+    described = {"key": reference.key, **reference.description}
+    return GenerationResult(figures, by_class, warnings, extractor, counts, described)
+
+
+def _moved(features: FeatureSet, device: torch.device | str) -> FeatureSet:
+    moments = type(features.moments)(*(value.to(device) for value in features.moments))
+    return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))
+
+
+def _distances(fake: FeatureSet, real: FeatureSet) -> tuple[dict[str, float], list[str]]:
+    size, warnings = fake.rows.shape[1], []
+    few = [
+        f"{side.num_images} {kind}" for side, kind in ((fake, "generated"), (real, "real")) if side.num_images <= size
+    ]
+    if few:
+        warnings.append(
+            f"fid: {' and '.join(few)} images are too few for {size} features: the figure is too large by an amount "
+            f"that depends on the counts; use more than {size}, or compare figures of the same counts only"
+        )
+    if min(fake.num_images, real.num_images) < 2:
+        return {}, [*warnings, "fid, kid: absent, since a side has fewer than 2 images"]
+    kernel = kernel_distance(fake.rows, real.rows, subset_size=KERNEL_SUBSET)
+    if kernel.subset_size < KERNEL_SUBSET:
+        warnings.append(f"kid: subsets of {kernel.subset_size} images, since there are fewer than {KERNEL_SUBSET}")
+    figures = {
+        "fid": frechet_distance(fake.moments, real.moments),
+        "kid": kernel.mean,
+        "kid_deviation": kernel.deviation,
+        "kid_all_pairs": squared_mmd(fake.rows, real.rows),
+    }
+    return figures, warnings
+
+
+def _scores(fake: FeatureSet, warnings: list[str]) -> dict[str, float]:
+    if fake.scores is None:
+        warnings.append("inception_score: absent, since the extractor gives no logits")
+        return {}
+    splits, classes = fake.scores.probability.shape
+    if fake.num_images < splits * classes:
+        warnings.append(
+            f"inception_score: {fake.num_images // splits} images in each of {splits} splits are too few for {classes} "
+            "classes: the figure is too low"
+        )
+    mean, deviation = inception_score(fake.scores)
+    return {"inception_score": mean, "inception_score_deviation": deviation}
+
+
+def _neighbours(fake: Tensor, real: Tensor, warnings: list[str]) -> dict[str, float]:
+    if min(len(fake), len(real)) <= DENSITY_NEIGHBOURS:
+        warnings.append(f"precision to coverage: absent, since a side has {DENSITY_NEIGHBOURS} images or fewer")
+        return {}
+    return manifold_scores(fake, real)._asdict()
+
+
+def _by_class(fake: FeatureSet, real: FeatureSet, num_classes: int, warnings: list[str]) -> list[float | None]:
+    found: list[float | None] = []
+    fewest = math.inf
+    for label in range(num_classes):
+        sides = [side.rows[side.label == label] for side in (fake, real)]
+        smaller = min(map(len, sides))
+        found.append(frechet_distance_of_features(*sides) if smaller >= 2 else None)
+        fewest = min(fewest, smaller)
+    missing = sum(value is None for value in found)
+    if missing:
+        warnings.append(
+            f"intra_fid: without {missing} of {num_classes} classes, of which a side has fewer than 2 images"
+        )
+    if fewest <= fake.rows.shape[1]:
+        warnings.append(
+            f"intra_fid: as few as {fewest} images of a class are too few for {fake.rows.shape[1]} features: compare "
+            "figures of the same counts only"
+        )
+    return found

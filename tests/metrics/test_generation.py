@@ -1,0 +1,129 @@
+"""Results: the same for any batches, with warnings where a sample is small, compared only where that is right."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_an.errors import InputError
+from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
+from lit_an.metrics.frechet import frechet_distance_of_features, moments_of
+from lit_an.metrics.generation import GenerationResult, change, generation_result
+from lit_an.metrics.reference_statistics import ReferenceStatistics
+
+EXTRACTOR = {"name": "small", "resize": "none", "weights_sha256": "0" * 64}
+
+
+def features_of(count: int, size: int, shift: float, logits: int = 4) -> Features:
+    generator = torch.Generator().manual_seed(count)
+    features = torch.randn(count, size, generator=generator) + shift
+    return Features(features, features[:, :logits] if logits else None)
+
+
+def collect(found: Features, batch: int, keep: int = 1000, classes: int = 3) -> FeatureSet:
+    count = len(found.features)
+    collector = FeatureCollector(count, keep, with_scores=True)
+    order = torch.randperm(count)
+    for index in order.split(batch):
+        part = Features(*(None if x is None else x[index] for x in found))
+        collector.add(part, index * classes // count, index)
+    return collector.collected()
+
+
+def reference_of(found: Features, extractor: dict[str, str] = EXTRACTOR) -> ReferenceStatistics:
+    return ReferenceStatistics(collect(found, 32), {"extractor": extractor, "content_sha256": "1", "count": 1})
+
+
+def result_of(count: int = 100, size: int = 12, batch: int = 32, **kwargs: int) -> GenerationResult:
+    fake = collect(features_of(count, size, 0.3, **kwargs), batch)
+    return generation_result(fake, EXTRACTOR, reference_of(features_of(90, size, 0.0)), num_classes=3)
+
+
+def test_batches_and_their_order_change_nothing() -> None:
+    first, other = result_of(batch=7), result_of(batch=32)
+    assert set(first.figures) == {
+        *("fid", "kid", "kid_deviation", "kid_all_pairs", "inception_score", "inception_score_deviation"),
+        *("precision", "recall", "density", "coverage", "intra_fid"),
+    }
+    assert other.figures == pytest.approx(first.figures, rel=1e-9)
+    assert other.intra_fid_by_class == pytest.approx(first.intra_fid_by_class, rel=1e-9)
+    assert first.counts == {"generated": 100, "real": 90, "generated_rows": 100, "real_rows": 90, "features": 12}
+
+
+def test_the_collected_set_is_the_plain_one_and_rows_are_spread_evenly() -> None:
+    found = features_of(100, 12, 0.3)
+    whole, few = collect(found, 7), collect(found, 7, keep=30)
+    assert torch.equal(whole.rows, found.features)
+    torch.testing.assert_close(whole.moments.covariance, moments_of(found.features).covariance)
+    torch.testing.assert_close(few.moments.covariance, whole.moments.covariance)
+    chosen = torch.arange(30) * 100 // 30
+    assert torch.equal(few.rows, found.features[chosen])
+    assert few.label.bincount().tolist() == [11, 10, 9]  # of images 0-33, 34-66, 67-99
+    assert few.num_images == 100
+
+
+def test_intra_fid_is_the_mean_of_the_classes() -> None:
+    result = result_of()
+    fake, real = features_of(100, 12, 0.3).features, features_of(90, 12, 0.0).features
+    label_fake, label_real = torch.arange(100) * 3 // 100, torch.arange(90) * 3 // 90
+    expected = [frechet_distance_of_features(fake[label_fake == c], real[label_real == c]) for c in range(3)]
+    assert result.intra_fid_by_class == pytest.approx(expected)
+    assert result.figures["intra_fid"] == pytest.approx(sum(expected) / 3)
+
+
+def test_an_image_twice_or_none_is_a_defect() -> None:
+    collector = FeatureCollector(3, 3)
+    collector.add(features_of(2, 4, 0.0), torch.tensor([0, 0]), torch.tensor([0, 1]))
+    with pytest.raises(AssertionError, match="missing or was added twice"):
+        collector.collected()
+
+
+def test_small_samples_are_warned_of_inside_the_result() -> None:
+    warnings = " ".join(result_of(count=100, size=200).warnings)
+    assert "fid: 100 generated and 90 real images are too few for 200 features" in warnings
+    assert "kid: subsets of 90 images" in warnings
+    assert "intra_fid: as few as 30 images of a class are too few for 200 features" in warnings
+    assert not any(warning.startswith("fid") for warning in result_of(count=100, size=12).warnings)
+    score = [warning for warning in result_of(count=30).warnings if warning.startswith("inception_score")]
+    assert score == ["inception_score: 3 images in each of 10 splits are too few for 4 classes: the figure is too low"]
+
+
+def test_what_cannot_be_computed_is_absent_and_said() -> None:
+    result = result_of(count=3, logits=0)
+    assert set(result.figures) == {"fid", "kid", "kid_deviation", "kid_all_pairs"}
+    assert result.intra_fid_by_class == [None, None, None]
+    warnings = " ".join(result.warnings)
+    assert "inception_score: absent" in warnings
+    assert "precision to coverage: absent" in warnings
+    assert "intra_fid: without 3 of 3 classes" in warnings
+    assert all(math.isfinite(value) for value in result.figures.values())
+
+
+def test_another_extractor_is_never_compared() -> None:
+    other = {**EXTRACTOR, "resize": "bicubic"}
+    with pytest.raises(InputError, match="compute the reference with the same extractor"):
+        generation_result(collect(features_of(20, 4, 0.0), 5), other, reference_of(features_of(20, 4, 0.0)), 3)
+    result = result_of()
+    with pytest.raises(InputError, match="different extractor cannot be compared: resize 'none' against 'bicubic'"):
+        change(result, dataclasses.replace(result, extractor=other))
+    with pytest.raises(InputError, match="different counts cannot be compared: generated 100 against 99"):
+        change(result, dataclasses.replace(result, counts={**result.counts, "generated": 99}))
+    with pytest.raises(InputError, match="different reference cannot be compared: key"):
+        change(result, dataclasses.replace(result, reference={**result.reference, "key": "other"}))
+    better = dataclasses.replace(result, figures={**result.figures, "fid": result.figures["fid"] - 1})
+    assert change(result, better)["fid"] == pytest.approx(-1)
+
+
+def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
+    result = result_of()
+    result.write(tmp_path / "metrics.json", iteration=3)
+    assert json.loads((tmp_path / "metrics.json").read_text())["iteration"] == 3
+    assert GenerationResult.read(tmp_path / "metrics.json") == result
+    assert "100 generated and 90 real images; small (none; weights 000000000000…)" in result.table()
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(InputError, match="holds no metrics of a generator"):
+        GenerationResult.read(tmp_path / "other.json")
