@@ -33,9 +33,21 @@ from lit_an.files import replacing
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN
 
 RECIPES = sorted(Path(__file__).parent.parent.glob("configs/class_conditional/imagenet128_*.yaml"))
+PAPER = next(path for path in RECIPES if path.stem == "imagenet128_an")
 # Dense bfloat16 of one H100 SXM, NVIDIA's data sheet, and the share of it that the hours assume.
 H100_FLOPS, DEVICES, UTILIZATION = 989e12, 8, 0.3
 PAPER_ITERATIONS, PAPER_BATCH = 880_000, 256
+# What is switched on in the second table, in the paper's recipe.
+SWITCHES: dict[str, dict[str, Any]] = {
+    "DiffAugment": {"augmentation": "diffaugment"},
+    "ADA": {"augmentation": "ada"},
+    "R1 in every iteration": {"r1_weight": 1.0},
+    "relativistic game with R1 and R2 in every iteration": {
+        "adversarial_loss": "relativistic",
+        "r1_weight": 1.0,
+        "r2_weight": 1.0,
+    },
+}
 PART = 32  # images at a time on each of eight devices, in every recipe but SN-GAN's
 
 
@@ -44,9 +56,17 @@ def added_product(sums: list[int], left: list[int], right: list[int], **kwargs: 
     return 2 * left[0] * left[1] * left[2] * right[2]
 
 
+class NoModules(nullcontext):
+    """In the place of what tells torch's counter the module it is in, and cannot follow a gradient penalty."""
+
+    parents = frozenset({"Global"})
+
+
 def counter() -> FlopCounterMode:
     """Counts the FLOPs inside."""
-    return FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: added_product})
+    counts = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: added_product})
+    counts.mod_tracker = NoModules()  # type: ignore[assignment]
+    return counts
 
 
 @contextmanager
@@ -70,9 +90,16 @@ def config_of(path: Path) -> dict[str, Any]:
     return resolved
 
 
-def build(config: dict[str, Any], device: str, width: int | None = None, **generator: Any) -> ClassConditionalGAN:
-    """The task of a recipe on a device, at another width or with other arguments of its generator if asked for."""
+def build(
+    config: dict[str, Any],
+    device: str,
+    width: int | None = None,
+    switches: dict[str, Any] | None = None,
+    **generator: Any,
+) -> ClassConditionalGAN:
+    """The task of a recipe on a device, with another width, switches of the task or arguments of its generator."""
     model = json.loads(json.dumps(config["model"]))
+    model["init_args"].update(switches or {})
     if width is not None:
         for network in ("generator", "discriminator"):
             model["init_args"][network]["init_args"]["base_width"] = width
@@ -208,6 +235,12 @@ def costs(path: Path, repeats: int) -> dict[str, Any]:
     }
 
 
+def with_switches(config: dict[str, Any]) -> dict[str, float]:
+    """FLOPs for each image with each switch."""
+    with meta_device():
+        return {name: flops_per_image(build(config, "meta", switches=switches)) for name, switches in SWITCHES.items()}
+
+
 COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
     "recipe": lambda row: f"`{row['recipe']}`",
     "parameters G + D, million": lambda row: (
@@ -237,6 +270,10 @@ def main() -> None:
     for path in RECIPES:
         rows.append(costs(path, options.repeats))
         print(f"| {' | '.join(show(rows[-1]) for show in COLUMNS.values())} |", flush=True)
+    print(f"\n| switched on in `{PAPER.stem}` | GFLOPs an image | more |\n|---|---|---|")
+    plain = next(row["flops_per_image"] for row in rows if row["recipe"] == PAPER.stem)
+    for name, flops in with_switches(config_of(PAPER)).items():
+        print(f"| {name} | {flops / 1e9:.1f} | {100 * (flops / plain - 1):.1f} % |")
     print(f"\nthreads: {torch.get_num_threads()}; torch {torch.__version__}")
     if options.json:
         with replacing(options.json) as temporary:

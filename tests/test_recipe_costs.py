@@ -65,6 +65,21 @@ def test_meta_tensors_count_as_real_ones_and_linearly(recipes: Any) -> None:
     assert total / 2 == each
 
 
+def test_a_gradient_penalty_is_counted(recipes: Any) -> None:
+    """Forward, the gradient at the image, and the gradients of both for the weights and for what lies between."""
+    config = recipes.config_of(recipes.PAPER)
+    with recipes.meta_device():
+        tasks = [
+            recipes.build(config, "meta", 2, switches, num_classes=3)
+            for switches in ({}, recipes.SWITCHES["R1 in every iteration"])
+        ]
+        plain, with_r1 = (recipes.flops_per_image(task) for task in tasks)
+        with recipes.counter() as judging:
+            tasks[0].discriminator(*recipes.batch_for(tasks[0], 4, "meta")[:2])
+    # Each of the two passes costs one forward, the backward pass through both four more, where the image needs none.
+    assert (with_r1 - plain) / (judging.get_total_flops() / 4) == pytest.approx(6, rel=0.1)
+
+
 def test_what_is_kept_for_backward_is_counted_once_and_without_weights(recipes: Any) -> None:
     layers = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Linear(6, 2), nn.Sigmoid())
     with recipes.kept_for_backward(layers) as kept:

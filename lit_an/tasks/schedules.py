@@ -1,5 +1,7 @@
 """Learning-rate schedules over iterations that torch lacks."""
 
+from typing import Any
+
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -37,6 +39,6 @@ class LinearDecay(LRScheduler):
         self.start, self.end = start, end
         super().__init__(optimizer)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[Any]:
         left = (self.end - self.last_epoch) / (self.end - self.start)
         return [float(rate) * min(1.0, max(0.0, left)) for rate in self.base_lrs]
