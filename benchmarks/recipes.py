@@ -6,13 +6,12 @@ Arithmetic and memory come from one real iteration (all losses, forward and back
 torch's meta device, where tensors have shapes and no numbers. FLOPs are those of convolutions, matrix products and
 attention, two for a multiply-add, counted for 4 images and scaled linearly. Memory is what autograd keeps for the
 backward pass of the larger of the two updates, each block of memory once, and the state of training; what kernels need
-for a moment is not in it. Speed is measured: whole iterations, optimizers included, at a quarter of the width, in
-float32 on this CPU. Hours are computed from FLOPs.
+for a moment is not in it. Speed is measured: the fastest of some whole iterations, optimizers included, of 4 images at
+a quarter of the width, in float32 on this CPU; recipes take turns. Hours are computed from FLOPs.
 """
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -178,25 +177,33 @@ def memory(task: ClassConditionalGAN, images: int) -> tuple[float, float]:
     return each, state + (small - 4 * each) + images * each
 
 
-def images_per_second(config: dict[str, Any], repeats: int, images: int = 4) -> tuple[int, float]:
-    """A quarter of the width, and real images a second at it, the median of whole iterations."""
-    torch.manual_seed(0)
-    width = config["model"]["init_args"]["generator"]["init_args"]["base_width"] // 4
-    task = build(config, "cpu", width)
-    batch, seconds = batch_for(task, images, "cpu"), []
-    steps = [(task.discriminator, 1)] * task.discriminator_steps + [(task.generator, 0)]
-    optimizers = [
-        make(network.parameters())
-        for make, network in zip(task._optimizers_of, (task.generator, task.discriminator), strict=True)
-    ]
-    for _ in range(repeats + 2):
-        start = time.perf_counter()
-        for network, index in steps:
+def seconds_of_iteration(task: ClassConditionalGAN, batch: ClassBatch, optimizers: list[Any]) -> float:
+    """One whole iteration."""
+    start = time.perf_counter()
+    for network, optimizer in zip((task.discriminator, task.generator), optimizers, strict=True):
+        for _ in range(task.discriminator_steps if network is task.discriminator else 1):
             update(task, network, batch, lambda: None)
-            optimizers[index].step()
-            optimizers[index].zero_grad()
-        seconds.append(time.perf_counter() - start)
-    return width, images * task.discriminator_steps / statistics.median(seconds[2:])
+            optimizer.step()
+            optimizer.zero_grad()
+    return time.perf_counter() - start
+
+
+def images_per_second(configs: list[dict[str, Any]], repeats: int, images: int = 4) -> list[tuple[int, float]]:
+    """A quarter of the width, and real images a second at it in the fastest iteration; recipes take turns."""
+    torch.manual_seed(0)
+    runs, widths = [], []
+    for config in configs:
+        widths.append(config["model"]["init_args"]["generator"]["init_args"]["base_width"] // 4)
+        task = build(config, "cpu", widths[-1])
+        networks = (task.generator, task.discriminator)
+        made = [make(network.parameters()) for make, network in zip(task._optimizers_of, networks, strict=True)]
+        runs.append((task, batch_for(task, images, "cpu"), made[::-1]))
+    seconds = [[seconds_of_iteration(*run) for run in runs] for _ in range(repeats + 1)][1:]
+    fastest = (min(times) for times in zip(*seconds, strict=True))
+    return [
+        (width, images * task.discriminator_steps / time)
+        for width, (task, *_), time in zip(widths, runs, fastest, strict=True)
+    ]
 
 
 def hours(flops: float) -> float:
@@ -204,8 +211,8 @@ def hours(flops: float) -> float:
     return flops / (DEVICES * H100_FLOPS * UTILIZATION) / 3600
 
 
-def costs(path: Path, repeats: int) -> dict[str, Any]:
-    """All figures of one recipe."""
+def costs(path: Path, width: int, speed: float) -> dict[str, Any]:
+    """All figures of one recipe; its speed at a width is known."""
     config = config_of(path)
     batch = config["data"]["init_args"]["batch_size"]
     part = min(PART, batch // DEVICES)
@@ -214,7 +221,6 @@ def costs(path: Path, repeats: int) -> dict[str, Any]:
         each = flops_per_image(task)
         without = flops_per_image(build(config, "meta", long_range="none", long_range_kwargs=None))
         kept, total = memory(task, part)
-    width, speed = images_per_second(config, repeats)
     return {
         "recipe": path.stem,
         "generator_parameters": count(task.generator),
@@ -267,8 +273,9 @@ def main() -> None:
     keep_freed_memory()
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
     rows = []
-    for path in RECIPES:
-        rows.append(costs(path, options.repeats))
+    speeds = images_per_second([config_of(path) for path in RECIPES], options.repeats)
+    for path, speed in zip(RECIPES, speeds, strict=True):
+        rows.append(costs(path, *speed))
         print(f"| {' | '.join(show(rows[-1]) for show in COLUMNS.values())} |", flush=True)
     print(f"\n| switched on in `{PAPER.stem}` | GFLOPs an image | more |\n|---|---|---|")
     plain = next(row["flops_per_image"] for row in rows if row["recipe"] == PAPER.stem)
