@@ -1,6 +1,13 @@
 """Every config is built and trained for two iterations at toy size; every overlay changes what it says."""
 
+import contextlib
+import functools
+import io
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,12 +18,13 @@ ROOT = Path(__file__).parent.parent
 CONFIGS = sorted(ROOT.glob("configs/class_conditional/*.yaml"))
 ABLATIONS = sorted(ROOT.glob("configs/ablations/*.yaml"))
 TRAINERS = sorted(ROOT.glob("configs/trainer/*.yaml"))
+RECIPES = sorted(ROOT.glob("configs/class_conditional/imagenet128_*.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
 
 
 def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
     """Overrides that shrink any class-conditional config to seconds on three classes of real files."""
-    generator = yaml.safe_load(path.read_text())["model"]["init_args"]["generator"]["init_args"]
+    model = yaml.safe_load(path.read_text())["model"]["init_args"]
     return [
         "--iterations=2",
         f"--run_folder={run_folder}",
@@ -30,25 +38,27 @@ def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
         "--data=lit_an.data.ImageFolder",
-        f"--data.image_size={generator['image_size']}",
+        f"--data.image_size={model['generator']['init_args']['image_size']}",
         f"--data.root={image_folder}",
-        "--data.batch_size=4",
+        f"--data.batch_size={max(4, model.get('accumulate', 1))}",
         "--data.num_workers=0",
     ]
 
 
 def parsed(*paths: Path, extra: tuple[str, ...] = ()) -> dict[str, object]:
     """The whole truth of a combination, as ``--print_config`` shows it."""
-    import contextlib
-    import io
+    config: dict[str, object] = yaml.safe_load(printed(*paths, extra=extra))
+    return config
 
+
+@functools.cache
+def printed(*paths: Path, extra: tuple[str, ...] = ()) -> str:
     text = io.StringIO()
     arguments = [argument for path in paths for argument in ("--config", str(path))]
     with contextlib.redirect_stdout(text), pytest.raises(SystemExit) as ended:
         cli.main(["fit", *arguments, *extra, "--print_config"])
     assert ended.value.code in (0, None)
-    config: dict[str, object] = yaml.safe_load(text.getvalue())
-    return config
+    return text.getvalue()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -66,22 +76,79 @@ def test_a_config_is_a_lab_record(path: Path) -> None:
         assert word in head, f"{path.name} begins with a comment that says {word!r}"
 
 
-@pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
-def test_an_ablation_changes_one_key(path: Path) -> None:
-    slot, _, name = path.stem.partition("_") if path.stem.startswith("norm") else ("long_range", "", path.stem[11:])
+def leaves(says: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(place, value) of all that a file says; arguments of a slot are one value."""
+    if isinstance(says, dict) and not (place and place[-1].endswith("_kwargs")):
+        for key, value in says.items():
+            yield from leaves(value, (*place, key))
+    else:
+        yield place, says
+
+
+@pytest.mark.parametrize("path", [*ABLATIONS, *TRAINERS], ids=lambda path: path.stem)
+def test_an_overlay_changes_what_it_says_and_nothing_else(path: Path) -> None:
     plain, swapped = parsed(QUICKSTART), parsed(QUICKSTART, path)
-    generator = swapped["model"]["init_args"]["generator"]["init_args"]  # type: ignore[index]
-    assert generator[slot] == name
-    generator[slot] = plain["model"]["init_args"]["generator"]["init_args"][slot]  # type: ignore[index]
+    for place, value in leaves(yaml.safe_load(path.read_text())):
+        before, after = plain, swapped
+        for key in place[:-1]:
+            before, after = before[key], after[key]  # type: ignore[assignment]
+        assert after[place[-1]] == value
+        after[place[-1]] = before[place[-1]]
     assert swapped == plain
 
 
+@pytest.mark.parametrize(
+    "path", [p for p in ABLATIONS if p.stem.startswith(("norm", "long_range"))], ids=lambda p: p.stem
+)
+def test_an_ablation_of_a_slot_is_named_after_it(path: Path) -> None:
+    (((*_, slot), name),) = leaves(yaml.safe_load(path.read_text()))
+    assert path.stem == f"{slot}_{name}"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in ABLATIONS if not p.stem.startswith(("norm", "long_range"))], ids=lambda p: p.stem
+)
+def test_an_overlay_of_the_game_trains(path: Path, image_folder: Path, tmp_path: Path) -> None:
+    arguments = ["--config", str(QUICKSTART), "--config", str(path), *toy(QUICKSTART, image_folder, tmp_path / "run")]
+    assert cli.main(["fit", *arguments]) == 0
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
 @pytest.mark.parametrize("path", TRAINERS, ids=lambda path: path.stem)
-def test_a_trainer_overlay_changes_the_trainer_only(path: Path) -> None:
-    plain, swapped = parsed(QUICKSTART), parsed(QUICKSTART, path)
-    trainer = yaml.safe_load(path.read_text())["trainer"]
-    assert {key: swapped["trainer"][key] for key in trainer} == trainer  # type: ignore[index]
-    assert {**swapped, "trainer": None} == {**plain, "trainer": None}
+def test_a_trainer_overlay_is_about_hardware(path: Path) -> None:
+    says = yaml.safe_load(path.read_text())
+    assert set(says) <= {"trainer", "data"}
+    assert says.get("data", {"init_args": {"batch_size": 0}})["init_args"].keys() == {"batch_size"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_command_of_a_recipe_gives_its_batch(path: Path) -> None:
+    """What stands behind "Batch" is what the command above it makes of configs and options."""
+    text = path.read_text()
+    (command,) = re.findall(r"# Command: python cli\.py fit (.*(?:\n#  .*)*)", text)
+    total, devices, each = map(int, re.findall(r"# Batch: (\d+) = (\d+) devices × (\d+)", text)[0])
+    config: Any = parsed(extra=tuple(shlex.split(re.sub(r"\n# *", " ", command))))
+    trainer, data = config["trainer"], config["data"]["init_args"]
+    assert (trainer["devices"] * trainer["num_nodes"], data["batch_size"]) == (devices, each)
+    assert total == devices * each == yaml.safe_load(text)["data"]["init_args"]["batch_size"]
+    parts = re.findall(r"each in (\d+) parts of (\d+)", text)
+    accumulate = config["model"]["init_args"]["accumulate"]
+    assert [int(part) for pair in parts for part in pair] == (
+        [accumulate, each // accumulate] if accumulate > 1 else []
+    )
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in TRAINERS if "# Batch: 256" in path.read_text()], ids=lambda p: p.stem
+)
+def test_the_batch_of_an_overlay_is_256(path: Path) -> None:
+    before = [ROOT / "configs/trainer/eight_gpus.yaml"] if path.stem == "nodes" else []
+    config: Any = parsed(RECIPES[0], *before, path)
+    factors = re.findall(r"# Batch: 256 = ([\d ×]+)\.", path.read_text())[0].split(" × ")
+    nodes = [config["trainer"]["num_nodes"]] if path.stem == "nodes" else []
+    batch_size = config["data"]["init_args"]["batch_size"]
+    assert [int(factor) for factor in factors] == [*nodes, config["trainer"]["devices"], batch_size]
+    assert config["trainer"]["num_nodes"] * config["trainer"]["devices"] * batch_size == 256
 
 
 def test_linked_facts_follow_an_override() -> None:
@@ -91,15 +158,57 @@ def test_linked_facts_follow_an_override() -> None:
     assert data["batches_per_iteration"] == 5
 
 
-def test_the_128_px_recipe_keeps_the_papers_values() -> None:
-    model = parsed(ROOT / "configs/class_conditional/imagenet128_an.yaml")["model"]["init_args"]  # type: ignore[index]
-    generator = model["generator"]["init_args"]
-    assert generator["long_range_kwargs"] == {"num_regions": 16, "temperature": 0.1}
-    assert (generator["long_range"], generator["long_range_resolution"], generator["base_width"]) == (
-        "attentive",
-        32,
-        64,
+def recipe(name: str) -> Any:
+    return parsed(ROOT / f"configs/class_conditional/imagenet128_{name}.yaml")
+
+
+# Generator: long-range layer and its map, width, spectral norm; discriminator's long-range layer; rates; β2; steps of
+# the discriminator to one of the generator; iterations.
+PUBLISHED = {
+    "an": (("attentive", 32), 64, True, "none", (1e-4, 4e-4), 0.9, 1, 880_000),
+    "sagan": (("self_attention", 32), 64, True, "self_attention", (1e-4, 4e-4), 0.9, 1, 1_000_000),
+    "sngan": (("none", 32), 64, False, "none", (2e-4, 2e-4), 0.9, 5, 850_000),
+    "modern": (("attentive", 64), 96, True, "self_attention", (1e-4, 4e-4), 0.999, 1, 185_000),
+}
+
+
+def test_every_recipe_is_compared_with_what_is_published() -> None:
+    assert {f"imagenet128_{name}" for name in PUBLISHED} == {path.stem for path in RECIPES}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_recipe_keeps_the_published_values(name: str) -> None:
+    config = recipe(name)
+    model = config["model"]["init_args"]
+    generator, discriminator = (model[side]["init_args"] for side in ("generator", "discriminator"))
+    optimizers = [model[f"{side}_optimizer"]["init_args"] for side in ("generator", "discriminator")]
+    assert PUBLISHED[name] == (
+        (generator["long_range"], generator["long_range_resolution"]),
+        generator["base_width"],
+        generator["spectral_norm"],
+        discriminator["long_range"],
+        tuple(optimizer["lr"] for optimizer in optimizers),
+        optimizers[0]["betas"][1],
+        model["discriminator_steps"],
+        config["iterations"],
     )
-    rates = [model[f"{side}_optimizer"]["init_args"]["lr"] for side in ("generator", "discriminator")]
-    assert rates == [1e-4, 4e-4]
+    assert generator["base_width"] == discriminator["base_width"]
+    assert discriminator["spectral_norm"]
+    assert (model["adversarial_loss"], generator["norm"], generator["latent_dim"]) == (
+        "hinge",
+        "conditional_batch",
+        128,
+    )
+
+
+def test_the_papers_recipe_keeps_its_norm() -> None:
+    model = recipe("an")["model"]["init_args"]
+    assert model["generator"]["init_args"]["long_range_kwargs"] == {"num_regions": 16, "temperature": 0.1}
     assert model["orthogonality_weight"] == 1e-3
+
+
+def test_the_rates_of_sngan_end_with_its_run() -> None:
+    config = recipe("sngan")
+    for side in ("generator", "discriminator"):
+        assert config["model"]["init_args"][f"{side}_scheduler"]["init_args"] == {"start": 800_000, "end": 850_000}
+    assert config["iterations"] == 850_000

@@ -5,6 +5,6 @@ How to add one: a new file here with the function and its import below; an adver
 """
 
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss
-from lit_an.losses.gradient_penalty import r1_penalty, wgan_gradient_penalty
+from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 
-__all__ = ["ADVERSARIAL_LOSSES", "AdversarialLoss", "r1_penalty", "wgan_gradient_penalty"]
+__all__ = ["ADVERSARIAL_LOSSES", "AdversarialLoss", "wgan_gradient_penalty", "zero_centered_penalty"]

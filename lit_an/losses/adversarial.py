@@ -1,4 +1,7 @@
-"""Adversarial losses: pure functions of logits, each a mean over the batch, smaller is better for the named player."""
+"""Adversarial losses: pure functions of logits, each a mean over the batch, smaller is better for the named player.
+
+In most games the generator's side looks at fakes alone; in a relativistic one it looks at pairs of real and fake.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,11 +17,22 @@ class AdversarialLoss(NamedTuple):
 
     Attributes:
         discriminator: (real_logits, fake_logits) to a scalar.
-        generator: fake_logits to a scalar.
+        generator: fake_logits to a scalar; in a relativistic game (real_logits, fake_logits) to a scalar.
+        relativistic: the generator's side needs the real logits, too.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
-    generator: Callable[[Tensor], Tensor]
+    generator: Callable[..., Tensor]
+    relativistic: bool = False
+
+    def generator_loss(self, judge_real: Callable[[], Tensor], fake_logits: Tensor) -> Tensor:
+        """The generator's side of any game; real images are judged only where it needs them.
+
+        Args:
+            judge_real: gives real_logits, of the shape of ``fake_logits``.
+            fake_logits: any shape; larger is more real.
+        """
+        return self.generator(judge_real(), fake_logits) if self.relativistic else self.generator(fake_logits)
 
 
 ADVERSARIAL_LOSSES: Registry[AdversarialLoss] = Registry("adversarial loss")
@@ -82,6 +96,34 @@ def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> 
     return fake_logits.mean() - real_logits.mean()
 
 
+def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E softplus(−(D(real) − D(fake))) over pairs; ≥ 0: how much more real a real image looks than a fake one.
+
+    Args:
+        real_logits, fake_logits: the same shape, pair by pair; larger is more real.
+
+    Source: Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019 (RpGAN); with R1 and R2 it converges
+    locally: Huang et al., "The GAN is dead; long live the GAN!", NeurIPS 2024 (arXiv 2501.05441), section 2.
+
+    Example:
+        >>> import torch
+        >>> round(float(relativistic_discriminator_loss(torch.tensor([2.0]), torch.tensor([2.0]))), 4)  # ln 2
+        0.6931
+    """
+    return F.softplus(fake_logits - real_logits).mean()
+
+
+def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """E softplus(−(D(fake) − D(real))) over pairs; ≥ 0.
+
+    Args:
+        real_logits, fake_logits: the same shape, pair by pair; larger is more real.
+
+    Source: as ``relativistic_discriminator_loss``.
+    """
+    return F.softplus(real_logits - fake_logits).mean()
+
+
 @ADVERSARIAL_LOSSES.register("hinge")
 def hinge() -> AdversarialLoss:
     """The paper's choice, after SNGAN and SAGAN."""
@@ -98,3 +140,9 @@ def non_saturating() -> AdversarialLoss:
 def wasserstein() -> AdversarialLoss:
     """The critic's game; add ``gradient_penalty_weight``."""
     return AdversarialLoss(wasserstein_discriminator_loss, hinge_generator_loss)
+
+
+@ADVERSARIAL_LOSSES.register("relativistic")
+def relativistic() -> AdversarialLoss:
+    """R3GAN's game; add ``r1_weight`` and ``r2_weight``, without which it need not converge."""
+    return AdversarialLoss(relativistic_discriminator_loss, relativistic_generator_loss, relativistic=True)

@@ -8,24 +8,26 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Judge = Callable[[Tensor], Tensor]
 
 
-def r1_penalty(judge: Judge, real: Tensor) -> Tensor:
-    """½ E ‖∇D(real)‖²; ≥ 0.
+def zero_centered_penalty(judge: Judge, image: Tensor) -> Tensor:
+    """½ E ‖∇D(image)‖²; ≥ 0: R1 on real images, R2 on fakes.
 
     Args:
         judge: images to logits.
-        real: (B, C, H, W), real images.
+        image: (B, C, H, W), where to take the gradient.
 
     Source: Mescheder, Geiger, Nowozin, "Which training methods for GANs do actually converge?", ICML 2018, equation 9.
 
     Example:
-        >>> float(r1_penalty(lambda image: image.flatten(1).sum(1), torch.zeros(2, 1, 2, 2)))  # gradient 1 at 4 pixels
+        >>> image = torch.zeros(2, 1, 2, 2)
+        >>> float(zero_centered_penalty(lambda image: image.flatten(1).sum(1), image))  # gradient 1 at 4 pixels
         2.0
     """
-    return 0.5 * _gradient(judge, real).square().sum(1).mean()
+    return 0.5 * _gradient(judge, image).square().sum(1).mean()
 
 
 def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
@@ -48,8 +50,9 @@ def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
 
 def _gradient(judge: Judge, image: Tensor) -> Tensor:
     """(B, C·H·W): the gradient of each image's logit at the image, differentiable once more."""
-    # Squared gradients leave the range of half precision, and their gradients even sooner.
-    with torch.autocast(image.device.type, enabled=False):
+    # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
+    # attention only the plain one can be differentiated twice.
+    with torch.autocast(image.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
         image = image.detach().float().requires_grad_()
         (gradient,) = torch.autograd.grad(judge(image).sum(), image, create_graph=True)
     return gradient.flatten(1)

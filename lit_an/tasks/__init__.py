@@ -6,5 +6,6 @@ import below, and a config that names it.
 
 from lit_an.tasks.adversarial import AdversarialTask, Preview
 from lit_an.tasks.class_conditional import ClassConditionalGAN
+from lit_an.tasks.schedules import LinearDecay
 
-__all__ = ["AdversarialTask", "ClassConditionalGAN", "Preview"]
+__all__ = ["AdversarialTask", "ClassConditionalGAN", "LinearDecay", "Preview"]

@@ -205,11 +205,11 @@ class AdversarialTask(pl.LightningModule):
                 for module, mode in modes:
                     module.training = mode
 
-    def get_extra_state(self) -> dict[str, int]:
+    def get_extra_state(self) -> dict[str, Any]:
         """The counters: kept as numbers, so that no step waits for a device to read them."""
         return {"iteration": self.iteration, "images_seen": self.images_seen}
 
-    def set_extra_state(self, state: dict[str, int]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         self.iteration, self.images_seen = state["iteration"], state["images_seen"]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

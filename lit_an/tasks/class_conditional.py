@@ -1,15 +1,17 @@
 """Class-conditional image generation: a projection GAN with attentive normalization."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from lit_an.augmentations import AUGMENTATIONS
 from lit_an.batch import ClassBatch, SampleRequest
 from lit_an.errors import InputError
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
-from lit_an.losses.gradient_penalty import r1_penalty, wgan_gradient_penalty
+from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
@@ -31,16 +33,22 @@ class ClassConditionalGAN(AdversarialTask):
         accumulate: parts that each step's batch is split into.
         gradient_clip_norm: largest norm of a network's gradient; 0 for no limit.
         channels_last: lay out convolutions channels-last.
-        adversarial_loss: ``hinge``, ``non_saturating`` or ``wasserstein``.
+        adversarial_loss: ``hinge``, ``non_saturating``, ``relativistic`` or ``wasserstein``.
         orthogonality_weight: weight of the norms' penalties, ≥ 0; 1e-3 in the paper.
         r1_weight: weight γ of the R1 penalty ½ γ E ‖∇D(real)‖², ≥ 0.
-        r1_every: iterations from one R1 penalty to the next, its weight multiplied by as much (lazy regularization).
+        r2_weight: weight γ of the R2 penalty ½ γ E ‖∇D(fake)‖², ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, ≥ 0; 10 in its paper.
+        penalty_every: iterations from one of these penalties to the next, its weight multiplied by as much (lazy
+            regularization).
+        augmentation: what is done to all that the discriminator sees in training: ``none``, ``diffaugment`` or
+            ``ada``; for small data sets. Gradient penalties are taken at the images before it.
+        augmentation_kwargs: its arguments.
 
     Raises:
-        InputError: a number out of range, or an unknown loss.
+        InputError: a number out of range, an unknown loss or augmentation, or an argument that it does not take.
 
-    Source: Wang et al., CVPR 2020, section 4.1; lazy R1: Karras et al., StyleGAN2, CVPR 2020.
+    Source: Wang et al., CVPR 2020, section 4.1; lazy R1: Karras et al., StyleGAN2, CVPR 2020; R1 with augmentation:
+    Karras et al., NeurIPS 2020 (arXiv 2006.06676), and its code.
     """
 
     def __init__(
@@ -58,8 +66,11 @@ class ClassConditionalGAN(AdversarialTask):
         adversarial_loss: str = "hinge",
         orthogonality_weight: float = 1e-3,
         r1_weight: float = 0.0,
-        r1_every: int = 1,
+        r2_weight: float = 0.0,
         gradient_penalty_weight: float = 0.0,
+        penalty_every: int = 1,
+        augmentation: str = "none",
+        augmentation_kwargs: dict[str, bool | int | float | str] | None = None,
     ) -> None:
         super().__init__(
             generator,
@@ -73,12 +84,13 @@ class ClassConditionalGAN(AdversarialTask):
             gradient_clip_norm,
             channels_last,
         )
-        if r1_every < 1:
-            raise InputError(f"ClassConditionalGAN: r1_every must be at least 1, got {r1_every}")
+        if penalty_every < 1:
+            raise InputError(f"ClassConditionalGAN: penalty_every must be at least 1, got {penalty_every}")
         self.adversarial = ADVERSARIAL_LOSSES.create(adversarial_loss)
         self.orthogonality_weight = orthogonality_weight
-        self.r1_weight, self.r1_every = r1_weight, r1_every
-        self.gradient_penalty_weight = gradient_penalty_weight
+        self.r1_weight, self.r2_weight, self.gradient_penalty_weight = r1_weight, r2_weight, gradient_penalty_weight
+        self.penalty_every = penalty_every
+        self.augmentation = AUGMENTATIONS.create(augmentation, **(augmentation_kwargs or {}))
         self.class_names = [str(label) for label in range(self.num_classes)]
 
     @property
@@ -114,38 +126,46 @@ class ClassConditionalGAN(AdversarialTask):
         real = self._laid_out(batch.image)
         with torch.no_grad():
             fake = self._generate(batch.label)
-        real_logits, fake_logits = self._judge(real, fake, batch.label)
+        # One pass for both is faster than two.
+        logits = self._judge(self.augmentation(_joined(real, fake)), batch.label.repeat(2))
+        real_logits, fake_logits = logits.chunk(2)
+        self.augmentation.observe(real_logits)
         terms = {"adversarial": self.adversarial.discriminator(real_logits, fake_logits)}
         terms |= self._orthogonality(self.discriminator)
         terms |= self._gradient_penalties(real, fake, batch.label)
         return terms
 
     def generator_terms(self, batch: ClassBatch) -> Terms:
-        fake_logits = self.discriminator(self._generate(batch.label), batch.label)
-        return {"adversarial": self.adversarial.generator(fake_logits)} | self._orthogonality(self.generator)
+        def judge(image: Tensor) -> Tensor:
+            return self._judge(self.augmentation(image), batch.label)
+
+        fake_logits = judge(self._generate(batch.label))
+        adversarial = self.adversarial.generator_loss(lambda: judge(self._laid_out(batch.image)), fake_logits)
+        return {"adversarial": adversarial} | self._orthogonality(self.generator)
 
     def _generate(self, label: Tensor) -> Tensor:
         latent = torch.randn(len(label), self._latent_dim, device=label.device)
         image: Tensor = self.generator(latent, label)
         return image
 
-    def _judge(self, real: Tensor, fake: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of real and fake images from one pass, which is faster than two."""
-        logits = self.discriminator(torch.cat([real, fake.to(real.dtype)]), label.repeat(2)).float()
-        real_logits, fake_logits = logits.chunk(2)
-        return real_logits, fake_logits
+    def _judge(self, image: Tensor, label: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(self._laid_out(image), label)
+        return logits.float()
 
     def _gradient_penalties(self, real: Tensor, fake: Tensor, label: Tensor) -> Terms:
         def judge(image: Tensor) -> Tensor:
-            logits: Tensor = self.discriminator(image, label)
-            return logits
+            return self._judge(self.augmentation(image), label)
 
-        terms = {}
-        if self.r1_weight > 0 and self.iteration % self.r1_every == 0:
-            terms["r1_penalty"] = self.r1_weight * self.r1_every * r1_penalty(judge, real)
-        if self.gradient_penalty_weight > 0:
-            terms["gradient_penalty"] = self.gradient_penalty_weight * wgan_gradient_penalty(judge, real, fake)
-        return terms
+        if self.iteration % self.penalty_every:
+            return {}
+        penalties = {
+            "r1_penalty": (self.r1_weight, lambda: zero_centered_penalty(judge, real)),
+            "r2_penalty": (self.r2_weight, lambda: zero_centered_penalty(judge, fake)),
+            "gradient_penalty": (self.gradient_penalty_weight, lambda: wgan_gradient_penalty(judge, real, fake)),
+        }
+        return {
+            name: weight * self.penalty_every * penalty() for name, (weight, penalty) in penalties.items() if weight > 0
+        }
 
     def _orthogonality(self, network: nn.Module) -> Terms:
         penalty = total_penalty(network) if self.orthogonality_weight > 0 else None
@@ -153,6 +173,23 @@ class ClassConditionalGAN(AdversarialTask):
 
     def _laid_out(self, image: Tensor) -> Tensor:
         return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
+
+    # What the augmentation learns
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The counters, and what the augmentation has learned."""
+        learned = self.augmentation.state()
+        return super().get_extra_state() | ({"augmentation": learned} if learned else {})
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)
+        # A run may go on with another augmentation than it began with.
+        learned = state.get("augmentation", {})
+        if learned.keys() == self.augmentation.state().keys():
+            self.augmentation.load_state(learned)
+
+    def _log_terms(self, side: str, terms: Mapping[str, Tensor]) -> None:
+        super()._log_terms(side, {**terms, **(self.augmentation.numbers() if side == "discriminator" else {})})
 
     # Looking at it
 
@@ -169,10 +206,11 @@ class ClassConditionalGAN(AdversarialTask):
             # The same latents at every validation: the curve then shows the networks, not the draw.
             torch.manual_seed(mix_seed(_PREVIEW_SEED, self.global_rank))
             fake = self._generate(batch.label)
-        real_logits, fake_logits = self._judge(self._laid_out(batch.image), fake, batch.label)
+        real = self._laid_out(batch.image)
+        real_logits, fake_logits = self._judge(_joined(real, fake), batch.label.repeat(2)).chunk(2)
         terms = {
             f"{stage}/discriminator/adversarial": self.adversarial.discriminator(real_logits, fake_logits),
-            f"{stage}/generator/adversarial": self.adversarial.generator(fake_logits),
+            f"{stage}/generator/adversarial": self.adversarial.generator_loss(lambda: real_logits, fake_logits),
             f"{stage}/real_logits": real_logits.mean(),
             f"{stage}/fake_logits": fake_logits.mean(),
             "step": torch.tensor(float(self.iteration)),
@@ -216,3 +254,7 @@ class ClassConditionalGAN(AdversarialTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the names of the classes beside the weights."""
         checkpoint["class_names"] = self.class_names
+
+
+def _joined(real: Tensor, fake: Tensor) -> Tensor:
+    return torch.cat([real, fake.to(real.dtype)])

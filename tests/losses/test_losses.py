@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_an.losses import ADVERSARIAL_LOSSES, r1_penalty, wgan_gradient_penalty
+from lit_an.losses import ADVERSARIAL_LOSSES, wgan_gradient_penalty, zero_centered_penalty
 
 REAL, FAKE = [0.3, -2.0, 1.7], [-0.4, 2.5, -3.0]
 
@@ -25,6 +25,10 @@ FORMULAS = {
         sum(softplus(-f) for f in FAKE) / 3,
     ),
     "wasserstein": (sum(FAKE) / 3 - sum(REAL) / 3, -sum(FAKE) / 3),
+    "relativistic": (
+        sum(softplus(f - r) for r, f in zip(REAL, FAKE, strict=True)) / 3,
+        sum(softplus(r - f) for r, f in zip(REAL, FAKE, strict=True)) / 3,
+    ),
 }
 
 
@@ -37,7 +41,16 @@ def test_a_game_is_its_formula(name: str) -> None:
     game = ADVERSARIAL_LOSSES.create(name)
     discriminator, generator = FORMULAS[name]
     assert game.discriminator(torch.tensor(REAL), torch.tensor(FAKE)).item() == pytest.approx(discriminator, rel=1e-5)
-    assert game.generator(torch.tensor(FAKE)).item() == pytest.approx(generator, rel=1e-5)
+    loss = game.generator_loss(lambda: torch.tensor(REAL), torch.tensor(FAKE))
+    assert loss.item() == pytest.approx(generator, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES.names())
+def test_real_images_are_judged_only_where_the_generator_compares(name: str) -> None:
+    judged = []
+    game = ADVERSARIAL_LOSSES.create(name)
+    game.generator_loss(lambda: judged.append(1) or torch.zeros(3), torch.tensor(FAKE))  # type: ignore[func-returns-value]
+    assert bool(judged) == game.relativistic == (name == "relativistic")
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL_LOSSES.names())
@@ -45,7 +58,7 @@ def test_each_player_wants_the_opposite_of_a_fake(name: str) -> None:
     game = ADVERSARIAL_LOSSES.create(name)
     fake = torch.zeros(4, requires_grad=True)
     (for_discriminator,) = torch.autograd.grad(game.discriminator(torch.zeros(4), fake), fake)
-    (for_generator,) = torch.autograd.grad(game.generator(fake), fake)
+    (for_generator,) = torch.autograd.grad(game.generator_loss(lambda: torch.zeros(4), fake), fake)
     assert (for_discriminator > 0).all()
     assert (for_generator < 0).all()
 
@@ -54,10 +67,22 @@ def judge(image: Tensor) -> Tensor:
     return (image.flatten(1) ** 3).sum(1)  # gradient 3 x²
 
 
-def test_r1_is_half_the_squared_gradient() -> None:
-    real = torch.randn(3, 1, 2, 2)
-    expected = 0.5 * (3 * real**2).square().sum((1, 2, 3)).mean()
-    torch.testing.assert_close(r1_penalty(judge, real), expected)
+def test_the_zero_centered_penalty_is_half_the_squared_gradient() -> None:
+    image = torch.randn(3, 1, 2, 2)
+    expected = 0.5 * (3 * image**2).square().sum((1, 2, 3)).mean()
+    torch.testing.assert_close(zero_centered_penalty(judge, image), expected)
+
+
+def test_a_penalty_goes_through_attention() -> None:
+    """The fast ways to compute attention cannot be differentiated twice."""
+    weight = torch.randn(8, requires_grad=True)
+
+    def attentive(image: Tensor) -> Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(image * weight, image, image).sum((1, 2, 3))
+
+    zero_centered_penalty(attentive, torch.randn(2, 1, 16, 8)).backward()
+    assert weight.grad is not None
+    assert weight.grad.abs().sum() > 0
 
 
 def test_wgan_penalty_is_taken_between_real_and_fake() -> None:
@@ -70,7 +95,7 @@ def test_wgan_penalty_is_taken_between_real_and_fake() -> None:
     torch.testing.assert_close(penalty, expected)
 
 
-@pytest.mark.parametrize("penalty", [lambda j, x: r1_penalty(j, x), lambda j, x: wgan_gradient_penalty(j, x, -x)])
+@pytest.mark.parametrize("penalty", [zero_centered_penalty, lambda j, x: wgan_gradient_penalty(j, x, -x)])
 def test_penalties_reach_the_weights_in_float32_under_autocast(penalty: object) -> None:
     layer = torch.nn.Conv2d(3, 4, 3)
     types = []

@@ -192,7 +192,7 @@ def test_another_architecture_is_refused_in_one_sentence() -> None:
             _check_architecture(mine, other)
 
 
-@pytest.mark.parametrize("argument", ["discriminator_steps", "accumulate", "r1_every"])
+@pytest.mark.parametrize("argument", ["discriminator_steps", "accumulate", "penalty_every"])
 def test_counts_below_one_are_refused(argument: str) -> None:
     with pytest.raises(InputError, match=f"{argument} must be at least 1, got 0"):
         make_task(**{argument: 0})

@@ -7,7 +7,7 @@ import torch
 
 from lit_an.batch import ClassBatch, SampleRequest
 from lit_an.errors import InputError
-from lit_an.losses import ADVERSARIAL_LOSSES, r1_penalty
+from lit_an.losses import ADVERSARIAL_LOSSES, zero_centered_penalty
 from lit_an.norms import total_penalty
 from tests.training import make_data, make_task, make_trainer
 
@@ -15,7 +15,7 @@ BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
 
 
 def test_terms_are_the_formulas() -> None:
-    task = make_task(orthogonality_weight=0.5, r1_weight=3.0, r1_every=4).eval()
+    task = make_task(orthogonality_weight=0.5, r1_weight=3.0, penalty_every=4).eval()
     torch.manual_seed(1)
     terms = task.discriminator_terms(BATCH)
     torch.manual_seed(1)
@@ -23,7 +23,7 @@ def test_terms_are_the_formulas() -> None:
     game = ADVERSARIAL_LOSSES.create("hinge")
     expected = game.discriminator(task.discriminator(BATCH.image, BATCH.label), task.discriminator(fake, BATCH.label))
     torch.testing.assert_close(terms["adversarial"], expected)
-    penalty = r1_penalty(lambda image: task.discriminator(image, BATCH.label), BATCH.image)
+    penalty = zero_centered_penalty(lambda image: task.discriminator(image, BATCH.label), BATCH.image)
     torch.testing.assert_close(terms["r1_penalty"], 12 * penalty)
 
     torch.manual_seed(1)
@@ -45,7 +45,7 @@ def test_only_asked_terms_are_computed(kwargs: dict[str, object], names: set[str
 
 
 def test_r1_is_lazy() -> None:
-    task = make_task(r1_weight=1.0, r1_every=4)
+    task = make_task(r1_weight=1.0, penalty_every=4)
     with_penalty = []
     for task.iteration in range(9):
         if "r1_penalty" in task.discriminator_terms(BATCH):
