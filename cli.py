@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run_tool(name: str, *arguments: str) -> int:
     parser = _SaysItInOneSentence(prog=f"cli.py {name}")
     run = importlib.import_module(TOOLS[name]).run
-    parser.description = inspect.getdoc(run).splitlines()[0]
+    parser.description = (inspect.getdoc(run) or name).splitlines()[0]
     parser.add_function_arguments(run, as_group=False)
     options = parser.instantiate_classes(parser.parse_args(list(arguments)))
     return int(run(**options.as_dict()))
