@@ -117,15 +117,15 @@ def _moved(image: Tensor, probability: Tensor) -> Tensor:
     draw = _Draws(image, probability)
     image, *reversed_axes = turned(image, draw.coin(), draw.sometimes(torch.randint(4, draw.size, device=draw.device)))
     log_scale, log_stretch = draw.normal(_LOG_SCALE), draw.normal(_LOG_SCALE)
+    shifts, fractions = draw.uniform(_SHIFT, 2), draw.normal(_FRACTION, 2)  # (2, B): rows, columns
     weights = []
-    # Rows are shrunk by the stretch that widens columns.
-    for size, is_reversed, sign in zip(image.shape[2:], reversed_axes, (-1, 1), strict=True):
-        shift = (draw.uniform(_SHIFT) * size).round()
-        fraction = draw.normal(_FRACTION) * size
-        step = torch.exp2(-(log_scale + sign * log_stretch))
+    for axis, (size, is_reversed) in enumerate(zip(image.shape[2:], reversed_axes, strict=True)):
+        # Rows are shrunk by the stretch that widens columns.
+        step = torch.exp2(-(log_scale + (2 * axis - 1) * log_stretch))
         centre = (size - 1) / 2
         output = torch.arange(size, device=draw.device) - centre
-        position = (output - fraction[:, None]) * step[:, None] - shift[:, None]
+        position = (output - size * fractions[axis][:, None]) * step[:, None]
+        position = position - (size * shifts[axis]).round()[:, None]
         position = torch.where(is_reversed[:, None], -position, position) + centre
         weights.append(resampling_matrix(position, size, step))
     return resample(image, *weights)
@@ -141,7 +141,7 @@ def _recolored(image: Tensor, probability: Tensor) -> Tensor:
 
 
 class _Draws:
-    """Random numbers (B,), one an image, 0 with probability 1 − p."""
+    """Random numbers (B,) or (axes, B), those of an image all 0 with probability 1 − p."""
 
     def __init__(self, image: Tensor, probability: Tensor) -> None:
         self.size, self.device, self.probability = (len(image),), image.device, probability
@@ -155,10 +155,10 @@ class _Draws:
         """True or False alike."""
         return self.sometimes(torch.rand(self.size, device=self.device) < 0.5)
 
-    def uniform(self, largest: float) -> Tensor:
+    def uniform(self, largest: float, *axes: int) -> Tensor:
         """From -largest to largest."""
-        return self.sometimes((2 * torch.rand(self.size, device=self.device) - 1) * largest)
+        return self.sometimes((2 * torch.rand(*axes, *self.size, device=self.device) - 1) * largest)
 
-    def normal(self, deviation: float) -> Tensor:
+    def normal(self, deviation: float, *axes: int) -> Tensor:
         """Normal around 0."""
-        return self.sometimes(torch.randn(self.size, device=self.device) * deviation)
+        return self.sometimes(torch.randn(*axes, *self.size, device=self.device) * deviation)
