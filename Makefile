@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
-# One environment for all targets: a target that asked for more would move the others' versions.
-EXTRAS = quickstart,data,metrics,export
+# What tests need beside the quickstart: everything that has a test.
+EXTRAS_test = ,data,metrics,export
 
 .PHONY: venv quickstart test lint bench
 
@@ -13,7 +13,7 @@ venv: $(VENV)/.quickstart
 $(VENV)/.quickstart $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --editable '.[$(EXTRAS),$*]'
+	$(RUN) -m pip install --editable '.[quickstart,$*$(EXTRAS_$*)]'
 	touch $@
 
 quickstart: $(VENV)/.quickstart
