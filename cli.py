@@ -28,7 +28,9 @@ _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 
 # Commands that train nothing: a module each with a function ``run``, whose arguments are the command's options, whose
 # docstring is its help and whose result is the exit code.
-TOOLS: dict[str, str] = {}
+TOOLS: dict[str, str] = {
+    "prepare": "lit_an.tools.prepare",
+}
 
 
 class _SaysItInOneSentence(ArgumentParser):
@@ -175,7 +177,7 @@ def _run_tool(name: str, *arguments: str) -> int:
     run = importlib.import_module(TOOLS[name]).run
     parser.description = inspect.getdoc(run).splitlines()[0]
     parser.add_function_arguments(run, as_group=False)
-    options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    options = parser.instantiate(parser.parse_args(list(arguments)))
     return int(run(**options.as_dict()))
 
 
