@@ -27,7 +27,7 @@ class Recipe(NamedTuple):
     """
 
     image_size: int
-    stored_as: str = "jpeg"
+    stored_as: str = "raw"
     quality: int = 95
     images_per_shard: int = 1024
 
