@@ -209,7 +209,7 @@ def _run_tool(name: str, *arguments: str) -> int:
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         return ToolCli(run, **_settings(), args=["fit", *arguments]).exit_code
     parser = _SaysItInOneSentence(prog=f"cli.py {name}")
-    parser.description = inspect.getdoc(run).splitlines()[0]
+    parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False)
     options = parser.instantiate(parser.parse_args(list(arguments)))
     return int(run(**options.as_dict()))

@@ -109,7 +109,9 @@ def devkit_synsets(folder: Path) -> dict[str, str]:
         synsets = loadmat(mat, squeeze_me=True)["synsets"]
         return {str(int(synset["ILSVRC2012_ID"])): str(synset["WNID"]) for synset in synsets}
     except Exception as error:  # SciPy raises many kinds for a broken file
-        raise InputError(f"data: {str(mat)!r} is not the development kit's ({type(error).__name__}: {error})") from error
+        raise InputError(
+            f"data: {str(mat)!r} is not the development kit's ({type(error).__name__}: {error})"
+        ) from error
 
 
 def class_names(root: Path, wnids: Sequence[str]) -> list[str]:

@@ -186,7 +186,9 @@ def _listing_hash(source: Source) -> str:
 def _all_records(source: Source, folder: Path, recipe: Recipe, key: str, num_workers: int) -> Iterator[dict[str, Any]]:
     jobs = jobs_of(source, recipe)
     with (
-        ProcessPoolExecutor(num_workers, initializer=_start, initargs=(source, folder, recipe, key, os.getpid())) as pool,
+        ProcessPoolExecutor(
+            num_workers, initializer=_start, initargs=(source, folder, recipe, key, os.getpid())
+        ) as pool,
         # disable=None: a bar on a terminal, nothing in a log file.
         tqdm(desc="preparing", total=sum(job.stop - job.start for job in jobs), unit="img", disable=None) as bar,
     ):
@@ -257,9 +259,7 @@ def _write_report(folder: Path, source: Source, records: Sequence[dict[str, Any]
         temporary.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def _write_manifest(
-    folder: Path, source: Source, recipe: Recipe, records: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
+def _write_manifest(folder: Path, source: Source, recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     counts = _counts(source, records)
     splits = {}
     for name in source.splits:

@@ -94,9 +94,7 @@ def size_line(model: ClassConditionalGAN, data: LabelledImages) -> Line:
     return Line("ok" if same else "problem", "image size", text)
 
 
-def data_lines(
-    model: ClassConditionalGAN, data: LabelledImages, sample: int | None, limits: Limits
-) -> Iterator[Line]:
+def data_lines(model: ClassConditionalGAN, data: LabelledImages, sample: int | None, limits: Limits) -> Iterator[Line]:
     """What a look at the images of all splits says."""
     splits: dict[str, Dataset[ClassBatch]] = {}
     for name in ("train", "val", "test"):
@@ -116,9 +114,7 @@ def data_lines(
             yield overlap_line(name, data, splits, sample, limits)
 
 
-def finding_lines(
-    split: str, found: list[Finding], length: int, num_classes: int, limits: Limits
-) -> Iterator[Line]:
+def finding_lines(split: str, found: list[Finding], length: int, num_classes: int, limits: Limits) -> Iterator[Line]:
     """Readable images, labels and small images of one split."""
     looked_at = f"{len(found)} of {length} looked at" if len(found) < length else f"all {length}"
     bad = [finding.complaint for finding in found if finding.complaint]
