@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,8 +28,12 @@ from lit_an.tasks.adversarial import AdversarialTask
 _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 
 # Commands that train nothing: a module each with a function ``run``, whose arguments are the command's options, whose
-# docstring is its help and whose result is the exit code.
-TOOLS: dict[str, str] = {}
+# docstring is its help and whose result is the exit code. One with the arguments ``model`` and ``data`` takes fit's
+# configs and overrides too, and is given what they build.
+TOOLS: dict[str, str] = {
+    "check": "lit_an.tools.check",
+    "prepare": "lit_an.tools.prepare",
+}
 
 
 class _SaysItInOneSentence(ArgumentParser):
@@ -130,6 +135,32 @@ class Cli(LightningCLI):
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
 
 
+class ToolCli(Cli):
+    """The command line of ``fit`` with a tool's options: builds the model and the data, and hands them to the tool."""
+
+    _BUILT = ("model", "data", "trainer")
+
+    def __init__(self, tool: Callable[..., int], **kwargs: Any) -> None:
+        self._tool = tool
+        super().__init__(**kwargs)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {"fit": Cli.subcommands()["fit"]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        super().add_arguments_to_parser(parser)
+        parser.add_function_arguments(self._tool, as_group=False, skip=set(self._BUILT))
+
+    def instantiate_classes(self) -> None:
+        """Builds what the config names; no trainer, no run folder."""
+        self.config_init = self.parser.instantiate(self.config)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        options = set(inspect.signature(self._tool).parameters)
+        self.exit_code = int(self._tool(**{name: self._get(self.config_init, name) for name in options}))
+
+
 def _loggers(folder: str) -> list[Any]:
     from pytorch_lightning.loggers import TensorBoardLogger
 
@@ -148,18 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments and arguments[0] in TOOLS:
             return _run_tool(*arguments)
-        Cli(
-            AdversarialTask,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            save_config_callback=SaveConfig,
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            parser_class=Parser,
-            parser_kwargs={"parser_mode": "omegaconf+", "description": _described()},
-            trainer_defaults={"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
-            args=arguments,
-        )
+        Cli(**_settings(), args=arguments)
     except ValueError as error:
         bad_input = _bad_input_behind(error)
         if bad_input is None:
@@ -170,12 +190,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _settings() -> dict[str, Any]:
+    return {
+        "model_class": AdversarialTask,
+        "subclass_mode_model": True,
+        "subclass_mode_data": True,
+        "save_config_callback": SaveConfig,
+        "seed_everything_default": 0,
+        "auto_configure_optimizers": False,
+        "parser_class": Parser,
+        "parser_kwargs": {"parser_mode": "omegaconf+", "description": _described()},
+        "trainer_defaults": {"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
+    }
+
+
 def _run_tool(name: str, *arguments: str) -> int:
-    parser = _SaysItInOneSentence(prog=f"cli.py {name}")
     run = importlib.import_module(TOOLS[name]).run
-    parser.description = (inspect.getdoc(run) or name).splitlines()[0]
+    if {"model", "data"} <= set(inspect.signature(run).parameters):
+        return ToolCli(run, **_settings(), args=["fit", *arguments]).exit_code
+    parser = _SaysItInOneSentence(prog=f"cli.py {name}")
+    parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False)
-    options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    options = parser.instantiate(parser.parse_args(list(arguments)))
     return int(run(**options.as_dict()))
 
 
@@ -184,9 +220,11 @@ def _described() -> str:
 
 
 def _quieten() -> None:
-    """Takes out three messages of libraries that nobody here can act on."""
+    """Takes out four messages of libraries that nobody here can act on."""
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+    # A tool that takes fit's options is given them as fit's.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: "try installing [litlogger]" not in record.getMessage()
     )

@@ -7,6 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from lit_an.data.earth_tiles import EarthTiles
+from tests.photographs import make_imagenet
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runslow", action="store_true", help="run tests that take longer than a minute")
@@ -41,6 +44,20 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             pixels[..., 2 - channel] += 150
             Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{index:02d}.jpg")
     return root
+
+
+@pytest.fixture(scope="session")
+def few_tiles(tmp_path_factory: pytest.TempPathFactory) -> EarthTiles:
+    """EarthTiles that do not overlap, so that they are cut quickly."""
+    tiles = EarthTiles(stride=32, cache_dir=str(tmp_path_factory.mktemp("few_tiles")))
+    tiles.prepare_data()
+    return tiles
+
+
+@pytest.fixture
+def imagenet(tmp_path: Path, few_tiles: EarthTiles) -> Path:
+    """A folder laid out like ImageNet: three classes of 12 and 4 JPEGs."""
+    return make_imagenet(tmp_path / "imagenet", few_tiles)
 
 
 @pytest.fixture(autouse=True)

@@ -17,5 +17,7 @@ What a user can get wrong raises ``lit_an.errors.InputError`` with one sentence.
 from lit_an.data.base import LabelledImages
 from lit_an.data.earth_tiles import EarthTiles
 from lit_an.data.image_folder import ImageFolder
+from lit_an.data.imagenet import ImageNet
+from lit_an.data.prepared import Prepared
 
-__all__ = ["EarthTiles", "ImageFolder", "LabelledImages"]
+__all__ = ["EarthTiles", "ImageFolder", "ImageNet", "LabelledImages", "Prepared"]

@@ -1,0 +1,144 @@
+"""ImageNet as it is unpacked: ``train/nXXXXXXXX/*.JPEG`` and ``val/``, sorted or flat."""
+
+import os
+from pathlib import Path
+
+from torch.utils.data import Dataset
+
+from lit_an.batch import ClassBatch
+from lit_an.data.base import LabelledImages, Split
+from lit_an.data.image_folder import FolderImages, ImageFile, list_images
+from lit_an.data.imagenet_labels import WORDNET_ID, class_names, validation_labels
+from lit_an.errors import InputError
+
+
+class ImageNet(LabelledImages):
+    """ImageNet, or a subset of its classes, labelled in the order of their WordNet ids.
+
+    ``root`` holds ``train`` with a folder per class, named by its WordNet id, and ``val``: in the same class folders,
+    or flat. What class a flat image has is read from ``LOC_val_solution.csv``, from a ``val_labels.txt`` (or ``.csv``,
+    ``val.txt``) with lines ``file wnid``, or from the development kit (``ILSVRC2012_validation_ground_truth.txt`` with
+    its ``meta.mat``, which needs SciPy), each in ``root``, in ``val``, or in the kit's own folder below ``root``.
+    ``test`` is ``val``: the labels of ImageNet's test images are not public.
+
+    A class is called by its WordNet id, followed by its first word where ``LOC_synset_mapping.txt`` or ``words.txt``
+    is there.
+
+    Args:
+        root: the folder; ``~`` is expanded.
+        image_size: side of the images in pixels.
+        classes: WordNet ids to keep, or how many: the first in the order of their ids; None keeps all.
+        val_labels: the file that says what a flat validation image shows, where it lies elsewhere.
+        batch_size: images of one discriminator step on one device.
+        batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``.
+        num_workers: loader processes; decoding is slow, see ``lit_an.data.Prepared`` for what is not.
+        flip: mirror training images left to right at random.
+        samples_per_class: images of each class that ``predict`` asks for.
+        seed: chooses the order of the training images and their mirroring.
+
+    Raises:
+        InputError: a folder that is missing or not laid out like that, or a class that is not there; later, from
+            ``dataset``, a class without images, validation images without labels, or an image that cannot be read.
+
+    Source: Russakovsky et al., "ImageNet large scale visual recognition challenge", IJCV 2015.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        image_size: int,
+        classes: list[str] | int | None = None,
+        val_labels: str | None = None,
+        batch_size: int = 64,
+        batches_per_iteration: int = 1,
+        num_workers: int = 0,
+        flip: bool = True,
+        samples_per_class: int = 16,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, samples_per_class, seed)
+        self.root = Path(root).expanduser()
+        self.val_labels = None if val_labels is None else Path(val_labels).expanduser()
+        self.wnids = choose_classes(find_wnids(self.root), classes)
+        self._class_names = class_names(self.root, self.wnids)
+
+    @property
+    def class_names(self) -> list[str]:
+        return list(self._class_names)
+
+    def dataset(self, split: Split) -> Dataset[ClassBatch]:
+        """The images of a split; see the base class.
+
+        Raises:
+            InputError: there is no ``val``, a class has no images, or nothing says what an image shows.
+        """
+        folder = self.root / ("train" if split == "train" else "val")
+        if not folder.is_dir():
+            raise InputError(f"data: {str(self.root)!r} has no folder 'val'; unpack ILSVRC2012_img_val.tar into one")
+        files = list_images(folder, self.wnids) if _has_wnids(folder) else self._flat(folder)
+        return FolderImages(folder, files, self.image_size, self.flip)
+
+    def _flat(self, folder: Path) -> list[ImageFile]:
+        images = sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith((".jpeg", ".jpg")))
+        if not images:
+            raise InputError(f"data: the folder {str(folder)!r} holds neither class folders nor JPEG files")
+        label_of = {wnid: label for label, wnid in enumerate(self.wnids)}
+        wnid_of = validation_labels(self.root, images, self.val_labels)
+        files = [ImageFile(name, label_of[wnid]) for name, wnid in wnid_of.items() if wnid in label_of]
+        missing = set(range(len(self.wnids))) - {file.label for file in files}
+        if missing:
+            raise InputError(f"data: no image in {str(folder)!r} is of the class {self.wnids[min(missing)]}")
+        return sorted(files, key=lambda file: (file.label, file.path))
+
+
+def is_imagenet(root: Path) -> bool:
+    """Whether a folder is laid out like ImageNet: ``train`` with folders named by WordNet ids."""
+    return (root / "train").is_dir() and _has_wnids(root / "train")
+
+
+def find_wnids(root: Path) -> list[str]:
+    """The sorted WordNet ids of the class folders in ``train``.
+
+    Raises:
+        InputError: there are none, or there are other folders among them.
+    """
+    folder = root / "train"
+    if not folder.is_dir():
+        raise InputError(f"data: there is no folder {str(folder)!r}; root must hold train/nXXXXXXXX/*.JPEG and val")
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    odd = [name for name in names if not WORDNET_ID.fullmatch(name)]
+    if odd or not names:
+        found = f"{odd[0]!r} is none" if odd else "there are no folders"
+        raise InputError(
+            f"data: the folders in {str(folder)!r} must be called by WordNet ids such as n01440764, but {found}; "
+            f"for folders of other names take lit_an.data.ImageFolder"
+        )
+    return names
+
+
+def choose_classes(wnids: list[str], classes: list[str] | int | None) -> list[str]:
+    """The WordNet ids to keep, sorted.
+
+    Raises:
+        InputError: an unknown or repeated id, or fewer than two classes.
+
+    Example:
+        >>> choose_classes(["n01440764", "n01443537", "n01484850"], 2)
+        ['n01440764', 'n01443537']
+    """
+    if classes is None:
+        return wnids
+    if isinstance(classes, int):
+        if not 2 <= classes <= len(wnids):
+            raise InputError(f"data: classes must be between 2 and {len(wnids)}, the classes there are, got {classes}")
+        return wnids[:classes]
+    unknown = sorted(set(classes) - set(wnids))
+    if unknown:
+        raise InputError(f"data: classes names {unknown[0]!r}, which is no folder in train; it has {len(wnids)} others")
+    if len(set(classes)) != len(classes) or len(classes) < 2:
+        raise InputError("data: classes must name at least two different WordNet ids")
+    return sorted(classes)
+
+
+def _has_wnids(folder: Path) -> bool:
+    return any(WORDNET_ID.fullmatch(entry.name) and entry.is_dir() for entry in os.scandir(folder))

@@ -1,0 +1,120 @@
+"""The one door to the streaming engine, MosaicML Streaming: shards are written and read through these functions.
+
+The engine is an extra and takes seconds to import, so it is imported when it is needed. Why this one: docs/data.md.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lit_an.errors import InputError
+from lit_an.files import replacing
+
+# Which digest is kept of each shard, by its name in hashlib.
+DIGEST = "sha256"
+
+DOWNLOAD_SECONDS = 600.0  # for one shard
+
+Sample = dict[str, Any]
+
+
+def engine() -> Any:
+    """The module of the engine that knows its file format.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        import streaming.base.format as module
+    except ImportError as error:
+        raise InputError(
+            f"prepared shards need the package mosaicml-streaming ({error}); pip install '.[data]'"
+        ) from error
+    return module
+
+
+def write_shard(path: Path, samples: Iterable[tuple[bytes, int, bytes | None]], temporary: Path) -> dict[str, Any]:
+    """Writes one shard, whole or not at all; the same samples give the same bytes.
+
+    Args:
+        path: of the shard.
+        samples: image, label and regions of each; regions in all or in none. At least one.
+        temporary: a folder on the same file system that does not exist yet.
+
+    Returns:
+        The shard's entry for ``write_index``, with its digest.
+    """
+    iterator = iter(samples)
+    first = next(iterator)
+    columns = {"image": "bytes", "label": "uint32"} | ({} if first[2] is None else {"regions": "bytes"})
+    try:
+        # size_limit=None: all in one file.
+        with engine().MDSWriter(out=str(temporary), columns=columns, hashes=[DIGEST], size_limit=None) as writer:
+            for image, label, regions in (first, *iterator):
+                sample = {"image": image, "label": np.uint32(label), "regions": regions}
+                writer.write({name: sample[name] for name in columns})
+        (entry,) = _read_index(temporary)["shards"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary / entry["raw_data"]["basename"], path)
+        entry["raw_data"]["basename"] = path.name
+        return dict(entry)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_index(folder: Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Writes the engine's own index, so that its ``StreamingDataset`` reads the folder too."""
+    with replacing(folder / "index.json") as temporary:
+        temporary.write_text(json.dumps({"version": 2, "shards": list(entries)}, sort_keys=True) + "\n")
+
+
+def open_shards(folder: Path, entries: Sequence[dict[str, Any]]) -> list[Sequence[Sample]]:
+    """Readers of shards, each a sequence of samples that reads one at a time, in any order.
+
+    Raises:
+        InputError: an entry is of another format, or could run code when it is read.
+    """
+    try:
+        readers = [engine().reader_from_json(str(folder), None, entry) for entry in entries]
+        for reader in readers:
+            reader.validate(allow_unsafe_types=False)
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"data: the shards in {str(folder)!r} are not as prepare writes them ({error})") from error
+    return readers
+
+
+def fetch(source: str, target: Path) -> None:
+    """Copies a file from a folder or an object store (``s3://``, ``gs://``, ``azure://``, ``hf://``, …), atomically.
+
+    Raises:
+        InputError: it cannot be had.
+    """
+    engine()
+    from streaming.base.storage.download import CloudDownloader
+
+    with replacing(target) as temporary:
+        temporary.unlink()  # the engine leaves a file alone that is there
+        try:
+            CloudDownloader.get(source).download(source, str(temporary), DOWNLOAD_SECONDS)
+        except Exception as error:  # each store's client raises kinds of its own
+            raise InputError(f"data: {source} cannot be fetched ({type(error).__name__}: {error})") from error
+
+
+def digest_of(path: Path) -> str:
+    """The digest of a file's bytes, as a shard's entry holds it."""
+    with path.open("rb") as file:
+        digest = hashlib.new(DIGEST)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    index: dict[str, Any] = json.loads((folder / "index.json").read_text())
+    return index
