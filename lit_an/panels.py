@@ -1,11 +1,14 @@
 """Pictures for a person: grids of samples and panels of region maps, composed as uint8 tensors."""
 
 import colorsys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from lit_an.files import replacing
 
 _GAP = 2
 _BACKGROUND = 255
@@ -83,6 +86,12 @@ def region_palette(num_regions: int) -> Tensor:
         for index in range(num_regions)
     ]
     return (torch.tensor(colours) * 255).round().to(torch.uint8)
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """Writes a (3, H, W) uint8 picture."""
+    with replacing(path) as temporary:
+        Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(temporary, format="PNG")
 
 
 def _panel_head(colours: Tensor, width: int) -> Tensor:
