@@ -1,4 +1,4 @@
-"""The command line: ``python cli.py fit | validate | test | predict --config …``, and the tools.
+"""The command line: ``python cli.py fit | validate | test --config …``, and the tools, ``predict`` among them.
 
 Everything heavy is imported by the class that a config names, when it is named, and by the tool that is called.
 """
@@ -28,7 +28,10 @@ _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 
 # Commands that train nothing: a module each with a function ``run``, whose arguments are the command's options, whose
 # docstring is its help and whose result is the exit code.
-TOOLS: dict[str, str] = {}
+TOOLS: dict[str, str] = {
+    "export": "lit_an.tools.export",
+    "predict": "lit_an.tools.predict",
+}
 
 
 class _SaysItInOneSentence(ArgumentParser):
@@ -66,6 +69,11 @@ class SaveConfig(SaveConfigCallback):
 
 class Cli(LightningCLI):
     """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's, without those that are tools: ``predict`` needs neither a data set nor a trainer."""
+        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name not in TOOLS}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -121,10 +129,6 @@ class Cli(LightningCLI):
         if stopped_by is not None:
             sys.exit(128 + stopped_by)
 
-    def after_predict(self) -> None:
-        """Says where to look."""
-        self._say_where_to_look()
-
     def _say_where_to_look(self) -> None:
         if self.trainer.is_global_zero:
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
@@ -173,9 +177,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run_tool(name: str, *arguments: str) -> int:
     parser = _SaysItInOneSentence(prog=f"cli.py {name}")
     run = importlib.import_module(TOOLS[name]).run
-    parser.description = inspect.getdoc(run).splitlines()[0]
+    parser.description = (inspect.getdoc(run) or name).splitlines()[0]
     parser.add_function_arguments(run, as_group=False)
-    options = parser.instantiate_classes(parser.parse_args(list(arguments)))
+    options = parser.instantiate(parser.parse_args(list(arguments)))
     return int(run(**options.as_dict()))
 
 

@@ -25,13 +25,14 @@ def to_uint8(image: Tensor) -> Tensor:
     return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
-def sample_grid(images: Tensor, row_names: list[str], side: int = 64) -> Tensor:
+def sample_grid(images: Tensor, row_names: list[str], side: int = 64, caption: int = 72) -> Tensor:
     """One row for each name, the name at its left.
 
     Args:
         images: (B, 3, H, W), in [-1, 1], row after row; B is a multiple of the number of names.
         row_names: what each row shows.
         side: least side of a picture, px: smaller images are enlarged by whole factors.
+        caption: width of the names, px; a longer name is cut.
 
     Returns:
         (3, height, width), uint8.
@@ -42,7 +43,7 @@ def sample_grid(images: Tensor, row_names: list[str], side: int = 64) -> Tensor:
     assert len(images) % len(row_names) == 0, "every row of a grid has the same number of images"
     pictures = _enlarged(to_uint8(images.cpu()), side)
     rows = [_beside(list(row)) for row in pictures.chunk(len(row_names))]
-    return _below([_captioned(row, name) for row, name in zip(rows, row_names, strict=True)])
+    return _below([_captioned(row, name, caption) for row, name in zip(rows, row_names, strict=True)])
 
 
 def layout_panel(images: Tensor, layout: Tensor, side: int = 64) -> Tensor:
@@ -107,8 +108,8 @@ def _enlarged(images: Tensor, side: int) -> Tensor:
     return images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
 
 
-def _captioned(row: Tensor, name: str) -> Tensor:
-    caption = _text(name, 72)
+def _captioned(row: Tensor, name: str, width: int) -> Tensor:
+    caption = _text(name, width)
     space = torch.full((3, row.shape[1], caption.shape[2]), _BACKGROUND, dtype=torch.uint8)
     top = max(0, (row.shape[1] - caption.shape[1]) // 2)
     height = min(caption.shape[1], row.shape[1])

@@ -55,7 +55,9 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     try:
         text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     except TypeError as error:
-        raise InputError(f"the arguments of {generator.description.class_path} do not fit into JSON: {error}") from error
+        raise InputError(
+            f"the arguments of {generator.description.class_path} do not fit into JSON: {error}"
+        ) from error
     with replacing(folder / DESCRIPTION) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return folder / DESCRIPTION

@@ -25,7 +25,8 @@ def use_statistics(
 ) -> TrainedGenerator:
     """Prepares a generator for one of three ways to normalize a batch; without batch norm they are all the same.
 
-    - ``running``: the averages kept in training, which are those of the last weights, not of their moving average.
+    - ``running``: those that came with the weights: averages kept in training, of the last weights and not of their
+      moving average, or what an export holds.
     - ``standing``: estimated anew with these weights and this truncation; see ``standing_statistics``.
     - ``batch``: each batch is normalized by itself, so that an image depends on the images beside it.
 
@@ -50,7 +51,7 @@ def use_statistics(
         for norm in batch_norms(generator):
             norm.train()
             norm.momentum = 0.0  # the stored statistics stay as they are
-    generator.description = replace(generator.description, statistics=statistics)
+        generator.description = replace(generator.description, statistics="batch")
     return generator
 
 
@@ -78,9 +79,7 @@ def standing_statistics(
     Source: "standing statistics" of Brock et al., BigGAN, arXiv 1809.11096, appendix: typically 100 passes.
     """
     if passes < 1 or batch_size < 2:
-        raise InputError(
-            f"standing statistics need at least 1 pass and a batch of 2, got {passes} and {batch_size}"
-        )
+        raise InputError(f"standing statistics need at least 1 pass and a batch of 2, got {passes} and {batch_size}")
     generator.eval()
     norms = batch_norms(generator)
     momenta = [norm.momentum for norm in norms]

@@ -203,8 +203,10 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _average_in(stored: Mapping[str, Any]) -> dict[str, Tensor]:
-    states = (state for key, state in stored.get("callbacks", {}).items() if key.startswith("GeneratorEMA"))
-    return dict(next(states, {}).get("average", {}))
+    for key, state in stored.get("callbacks", {}).items():
+        if key.startswith("GeneratorEMA"):
+            return dict(state["average"])
+    return {}
 
 
 def _below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
