@@ -122,7 +122,7 @@ def test_contributing_names_files_that_exist() -> None:
     assert missing == [], f"CONTRIBUTING.md names what does not exist: {missing}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/temperature.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/sampling.md", "docs/temperature.md"])
 def test_links_and_pictures_exist(document: str) -> None:
     path = ROOT / document
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())

@@ -62,7 +62,7 @@ def class_strips(
     latent = latents_of(classes, [seed] * len(classes), generator.latent_dim, truncation)
     images = images_of(generator, latent.repeat_interleave(columns, 0), mixture)
     names = [generator.class_names[label] for label in classes]
-    titles = [f"{name} → {following}" for name, following in zip(names, [*names[1:], names[0]], strict=True)]
+    titles = [f"{name} > {following}" for name, following in zip(names, [*names[1:], names[0]], strict=True)]
     return sample_grid(images, titles, caption=150)
 
 
@@ -93,4 +93,4 @@ def neighbour_sheet(samples: Tensor, neighbours: Tensor, names: Sequence[str]) -
         (3, height, width), uint8.
     """
     rows = torch.cat([samples[:, None], neighbours], dim=1)  # (B, 1 + K, 3, H, W)
-    return sample_grid(rows.flatten(0, 1), list(names))
+    return sample_grid(rows.flatten(0, 1), list(names), caption=150)

@@ -88,7 +88,7 @@ def test_neighbours_are_those_of_the_slow_loop() -> None:
     assert found.index[1, 0] == 11, "mirrored ones are found"
     assert torch.equal(found.image[0, 0], dataset[3].image)
     sheet = neighbour_sheet(samples, found.image, ["a", "b", "c"])
-    assert sheet.shape == (3, 3 * 66 - 2, 74 + 5 * 66 - 2)
+    assert sheet.shape == (3, 3 * 66 - 2, 152 + 5 * 66 - 2)
 
 
 def test_neighbours_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:

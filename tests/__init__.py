@@ -1,0 +1,1 @@
+"""The test suite; a package, because torch-fidelity installs another one called ``tests``."""
