@@ -58,11 +58,16 @@ def latents_of(labels: Sequence[int], seeds: Sequence[int], latent_dim: int, tru
         >>> bool(torch.equal(alone[0], beside[1])), bool(torch.equal(beside[0], beside[1]))
         (True, False)
     """
-    if truncation is not None and not truncation > 0:
-        raise InputError(f"truncation must be greater than 0, got {truncation}; leave it out for none")
+    check_truncation(truncation)
     pairs = zip(labels, seeds, strict=True)
     latents = [seeded_latent(latent_dim, mix_seed(label, seed), truncation) for label, seed in pairs]
     return torch.stack(latents) if latents else torch.empty(0, latent_dim)
+
+
+def check_truncation(truncation: float | None) -> None:
+    """Raises InputError for a truncation that no value could pass."""
+    if truncation is not None and not truncation > 0:
+        raise InputError(f"truncation must be greater than 0, got {truncation}; leave it out for none")
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

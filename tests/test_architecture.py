@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "sampling": FOUNDATION | {"latents", "norms", "panels"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "metrics"},
     "callbacks": FOUNDATION | {"norms", "metrics", "panels", "tasks"},
-    "tools": FOUNDATION | {"norms", "losses", "metrics", "panels", "networks", "data", "tasks", "sampling"},
+    "tools": FOUNDATION | {"latents", "norms", "losses", "metrics", "panels", "networks", "data", "tasks", "sampling"},
     "parse_errors": {"registry"},
     "run_folder": {"errors"},
     "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},

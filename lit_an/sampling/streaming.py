@@ -96,8 +96,8 @@ def write_samples(
         png, npz: what to write.
         truncation: see ``sample``.
         batch_size: images made at once; the same one gives the same bytes again.
-        shard, shards: this process makes every ``shards``-th batch, from the ``shard``-th on; the one that finds all
-            of them finished writes the npz.
+        shard, shards: this process makes every ``shards``-th batch, from the ``shard``-th on. Only a process of its
+            own, such as a last one that finds everything made, joins the npz.
 
     Raises:
         InputError: a number out of range.
@@ -126,7 +126,7 @@ def write_samples(
                     with replacing(part) as temporary:
                         np.save(temporary, images.permute(0, 2, 3, 1).numpy())
             bar.update(len(batch.labels))
-    if npz and all((parts / f"{index:06d}.npy").exists() for index in range(len(batches))):
+    if npz and shards == 1:
         _join(parts, len(batches), requests, archive, generator.image_size)
         shutil.rmtree(parts)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_an.data.base import LabelledImages
 from lit_an.errors import InputError
+from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
 from lit_an.sampling.exported import load_exported
@@ -67,11 +68,15 @@ def run(
     """
     if columns < 2 or rows < 1:
         raise InputError(f"columns must be at least 2 and rows at least 1, got {columns} and {rows}")
+    if batch_size < 1 or not 0 <= shard < shards:
+        raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
+    check_truncation(truncation)
     path = Path(ckpt_path)
     generator = _load(path, config).to(_device(device))
     labels = _labels(generator, classes)
-    name = _name_of(generator.description.iteration, truncation, statistics)
-    folder = Path(output) if output is not None else _run_folder_of(path) / "predictions" / name
+    requests = requests_of(labels, samples_per_class, first_seed)
+    default = _name_of(generator.description.iteration, truncation, statistics)
+    folder = Path(output) if output is not None else _run_folder_of(path) / "predictions" / default
     settings = {
         "weights_sha256": weights_hash(generator.network.state_dict()),
         "iteration": generator.description.iteration,
@@ -83,7 +88,6 @@ def run(
     }
     claim(folder, settings)
     use_statistics(generator, statistics, truncation, standing_passes)
-    requests = requests_of(labels, samples_per_class, first_seed)
     write_samples(generator, requests, folder, "png" in write, "npz" in write, truncation, batch_size, shard, shards)
     if shards == 1:
         seeds = list(range(first_seed, first_seed + columns))

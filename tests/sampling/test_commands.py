@@ -89,6 +89,9 @@ BAD_INPUT = {
     "class": (["--classes=[rde]"], "unknown class 'rde', did you mean 'red'? Known: blue, green, red"),
     "device": (["--device=tpu9"], "--device tpu9 is not to be had here; choose cpu"),
     "samples": (["--samples_per_class=0"], "samples_per_class must be at least 1"),
+    "batch": (["--batch_size=0"], "batch_size must be at least 1"),
+    "shard": (["--shard=2", "--shards=2"], "0 ≤ shard < shards, got 64, 2, 2"),
+    "passes": (["--statistics=standing", "--standing_passes=0"], "standing statistics need at least 1 pass"),
     "columns": (["--columns=1"], "columns must be at least 2"),
     "truncation": (["--truncation=0"], "truncation must be greater than 0, got 0"),
     "data": (["--write=[neighbours]"], "/no/such/folder"),
@@ -100,6 +103,7 @@ def test_bad_input_gets_one_sentence(case: str, away: Path, capsys: pytest.Captu
     more, sentence = BAD_INPUT[case]
     assert cli.main(["predict", *([] if case == "checkpoint" else [last(away)]), *more]) == 2
     assert sentence in said(capsys)
+    assert case in ("data", "passes") or not (away / "predictions").exists(), "nothing is left behind"
 
 
 def test_samples_of_other_weights_are_not_mixed(away: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,6 +91,8 @@ def test_processes_that_share_the_work_make_each_batch_once(
     monkeypatch.setattr(streaming, "sample", lambda *args: made.append(1) or sample(*args))
     for shard in (2, 0, 1):
         write_samples(generator, REQUESTS, tmp_path / "three", npz=True, batch_size=4, shard=shard, shards=3)
+    assert not (tmp_path / "three" / "samples_15.npz").exists()
+    write_samples(generator, REQUESTS, tmp_path / "three", npz=True, batch_size=4)
     assert len(made) == 4
     assert contents(tmp_path / "three") == contents(tmp_path / "one")
     with pytest.raises(InputError, match="0 ≤ shard < shards"):
