@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
-# What tests need beside the quickstart: everything that has a test.
-EXTRAS_test = ,data,metrics,export
 
 .PHONY: venv quickstart test lint bench
 
@@ -13,7 +11,7 @@ venv: $(VENV)/.quickstart
 $(VENV)/.quickstart $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --editable '.[quickstart,$*$(EXTRAS_$*)]'
+	$(RUN) -m pip install --editable '.[quickstart,$*]'
 	touch $@
 
 quickstart: $(VENV)/.quickstart
@@ -32,3 +30,5 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/temperature.py
 	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
 	$(RUN) benchmarks/train_step.py
+	$(RUN) benchmarks/recipes.py
+	$(RUN) benchmarks/data.py

@@ -1,4 +1,4 @@
-"""The command line: ``python cli.py fit | validate | test | predict --config …``, and the tools.
+"""The command line: ``python cli.py fit | validate | test --config …``, and the tools, ``predict`` among them.
 
 Everything heavy is imported by the class that a config names, when it is named, and by the tool that is called.
 """
@@ -32,6 +32,8 @@ _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 # configs and overrides too, and is given what they build.
 TOOLS: dict[str, str] = {
     "check": "lit_an.tools.check",
+    "export": "lit_an.tools.export",
+    "predict": "lit_an.tools.predict",
     "prepare": "lit_an.tools.prepare",
 }
 
@@ -71,6 +73,11 @@ class SaveConfig(SaveConfigCallback):
 
 class Cli(LightningCLI):
     """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's, without those that are tools: ``predict`` needs neither a data set nor a trainer."""
+        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name not in TOOLS}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument(
@@ -125,10 +132,6 @@ class Cli(LightningCLI):
         stopped_by = getattr(self.trainer.checkpoint_callback, "stopped_by", None)
         if stopped_by is not None:
             sys.exit(128 + stopped_by)
-
-    def after_predict(self) -> None:
-        """Says where to look."""
-        self._say_where_to_look()
 
     def _say_where_to_look(self) -> None:
         if self.trainer.is_global_zero:

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from PIL import Image
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -69,9 +68,3 @@ def log_image(trainer: pl.Trainer, tag: str, image: Tensor, iteration: int) -> P
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.add_image(tag, image, iteration)
     return path
-
-
-def write_png(path: Path, image: Tensor) -> None:
-    """Writes a (3, H, W) uint8 picture."""
-    with replacing(path) as temporary:
-        Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(temporary, format="PNG")

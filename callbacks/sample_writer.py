@@ -1,4 +1,4 @@
-"""Predicted images to files."""
+"""Images that a trainer predicts, to files."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,16 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
-from callbacks.image_logging import write_png
 from lit_an.batch import SampleRequest
-from lit_an.panels import to_uint8
+from lit_an.panels import to_uint8, write_png
 from lit_an.tasks.class_conditional import ClassConditionalGAN
 
 
 class SampleWriter(BasePredictionWriter):
-    """Writes what ``predict`` generates to ``<run folder>/predictions/<class>/<seed>.png``."""
+    """Writes what a trainer's ``predict`` generates to ``<run folder>/predictions/<class>/<seed>.png``.
+
+    For Python code that has a trainer and data at hand; the command ``predict`` needs neither.
+    """
 
     def __init__(self) -> None:
         super().__init__(write_interval="batch")

@@ -1,21 +1,15 @@
 """The learned regions over time: pictures, and the numbers beside them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
-from torch import Tensor, nn
 
 from callbacks.image_logging import PictureLogger, log_image
 from lit_an.errors import InputError
 from lit_an.metrics.layout import LayoutStatistics, layout_statistics
 from lit_an.norms.attentive import SemanticLayout
+from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
 from lit_an.tasks.adversarial import AdversarialTask
-
-Recorded = dict[str, tuple[Tensor, Tensor]]
 
 
 class SemanticLayoutLogger(PictureLogger):
@@ -66,30 +60,6 @@ class SemanticLayoutLogger(PictureLogger):
             scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=task.iteration)
-
-
-@contextmanager
-def recorded_layouts(network: nn.Module) -> Iterator[Recorded]:
-    """Records input features and layout of every ``SemanticLayout`` that runs in the block, by module name.
-
-    Yields:
-        A dictionary that fills: name to ((B, C, H, W) features, (B, N, H, W) layout).
-    """
-    recorded: Recorded = {}
-
-    def record(name: str) -> Any:
-        def hook(module: nn.Module, inputs: tuple[Tensor, ...], layout: Tensor) -> None:
-            recorded[name] = (inputs[0].detach(), layout.detach())
-
-        return hook
-
-    modules = [(name, module) for name, module in network.named_modules() if isinstance(module, SemanticLayout)]
-    handles = [module.register_forward_hook(record(name.removesuffix(".layout"))) for name, module in modules]
-    try:
-        yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _scalars(prefix: str, statistics: LayoutStatistics) -> dict[str, float]:

@@ -1,11 +1,14 @@
 """Pictures for a person: grids of samples and panels of region maps, composed as uint8 tensors."""
 
 import colorsys
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+from lit_an.files import replacing
 
 _GAP = 2
 _BACKGROUND = 255
@@ -22,13 +25,14 @@ def to_uint8(image: Tensor) -> Tensor:
     return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
-def sample_grid(images: Tensor, row_names: list[str], side: int = 64) -> Tensor:
+def sample_grid(images: Tensor, row_names: list[str], side: int = 64, caption: int = 72) -> Tensor:
     """One row for each name, the name at its left.
 
     Args:
         images: (B, 3, H, W), in [-1, 1], row after row; B is a multiple of the number of names.
         row_names: what each row shows.
         side: least side of a picture, px: smaller images are enlarged by whole factors.
+        caption: width of the names, px; a longer name is cut.
 
     Returns:
         (3, height, width), uint8.
@@ -39,7 +43,7 @@ def sample_grid(images: Tensor, row_names: list[str], side: int = 64) -> Tensor:
     assert len(images) % len(row_names) == 0, "every row of a grid has the same number of images"
     pictures = _enlarged(to_uint8(images.cpu()), side)
     rows = [_beside(list(row)) for row in pictures.chunk(len(row_names))]
-    return _below([_captioned(row, name) for row, name in zip(rows, row_names, strict=True)])
+    return _below([_captioned(row, name, caption) for row, name in zip(rows, row_names, strict=True)])
 
 
 def layout_panel(images: Tensor, layout: Tensor, side: int = 64) -> Tensor:
@@ -85,6 +89,12 @@ def region_palette(num_regions: int) -> Tensor:
     return (torch.tensor(colours) * 255).round().to(torch.uint8)
 
 
+def write_png(path: Path, image: Tensor) -> None:
+    """Writes a (3, H, W) uint8 picture."""
+    with replacing(path) as temporary:
+        Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(temporary, format="PNG")
+
+
 def _panel_head(colours: Tensor, width: int) -> Tensor:
     names = ["image", "strongest", *(str(index) for index in range(len(colours)))]
     heads = [_text(name, width) for name in names]
@@ -98,8 +108,8 @@ def _enlarged(images: Tensor, side: int) -> Tensor:
     return images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
 
 
-def _captioned(row: Tensor, name: str) -> Tensor:
-    caption = _text(name, 72)
+def _captioned(row: Tensor, name: str, width: int) -> Tensor:
+    caption = _text(name, width)
     space = torch.full((3, row.shape[1], caption.shape[2]), _BACKGROUND, dtype=torch.uint8)
     top = max(0, (row.shape[1] - caption.shape[1]) // 2)
     height = min(caption.shape[1], row.shape[1])

@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "files": set(),
     "allocator": set(),
     "seeds": set(),
+    "latents": {"errors", "seeds"},
     "registry": {"errors"},
     "batch": set(),
     "norms": FOUNDATION,
@@ -24,9 +25,10 @@ MAY_IMPORT = {
     "panels": FOUNDATION,
     "networks": FOUNDATION | {"norms"},
     "data": FOUNDATION,
-    "tasks": FOUNDATION | {"norms", "losses", "augmentations", "metrics"},
+    "sampling": FOUNDATION | {"latents", "norms", "panels"},
+    "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "metrics"},
     "callbacks": FOUNDATION | {"norms", "metrics", "panels", "tasks"},
-    "tools": FOUNDATION | {"norms", "losses", "metrics", "panels", "networks", "data", "tasks"},
+    "tools": FOUNDATION | {"latents", "norms", "losses", "metrics", "panels", "networks", "data", "tasks", "sampling"},
     "parse_errors": {"registry"},
     "run_folder": {"errors"},
     "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
@@ -121,7 +123,9 @@ def test_contributing_names_files_that_exist() -> None:
     assert missing == [], f"CONTRIBUTING.md names what does not exist: {missing}"
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/temperature.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
+)
 def test_links_and_pictures_exist(document: str) -> None:
     path = ROOT / document
     targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())

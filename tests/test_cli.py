@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 import cli
 from lit_an.norms import NORMS
@@ -111,21 +110,14 @@ def test_a_run_leaves_everything_in_one_folder(finished_run: Path) -> None:
     assert "num_regions: 16" in (finished_run / "config.yaml").read_text()
 
 
-@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+@pytest.mark.parametrize("command", ["validate", "test"])
 def test_other_commands_read_a_run(command: str, finished_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoint = finished_run / "checkpoints" / "last.ckpt"
     argv = [command, f"--config={finished_run / 'config.yaml'}", f"--ckpt_path={checkpoint}"]
     before = checkpoint.read_bytes()
-    assert cli.main([*argv, "--data.samples_per_class=2"]) == 0
+    assert cli.main(argv) == 0
     assert checkpoint.read_bytes() == before
-    if command == "predict":
-        files = sorted(finished_run.glob("predictions/*/*.png"))
-        assert [f"{file.parent.name}/{file.name}" for file in files] == [
-            f"{name}/0000{seed}.png" for name in ("blue", "green", "red") for seed in (0, 1)
-        ]
-        assert Image.open(files[0]).size == (32, 32)
-    else:
-        assert f"{'val' if command == 'validate' else 'test'}/generator/adversarial" in capsys.readouterr().out
+    assert f"{'val' if command == 'validate' else 'test'}/generator/adversarial" in capsys.readouterr().out
 
 
 def test_interrupting_and_going_on_loses_nothing(image_folder: Path, tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class ResNetGenerator(nn.Module):
 
         Args:
             latent: (B, latent_dim), standard normal.
-            label: (B,), int64, 0 ≤ label < num_classes.
+            label: (B,), int64, 0 ≤ label < num_classes; or (B, num_classes), float, the weights of a mixture of
+                classes, which sum to 1.
 
         Returns:
             image: (B, 3, image_size, image_size), in [-1, 1].
@@ -110,7 +111,9 @@ class ResNetGenerator(nn.Module):
         return torch.tanh(self.to_image(F.relu(self.final_norm(x, condition))))
 
     def _condition(self, label: Tensor, dtype: torch.dtype) -> Tensor:
-        """(B, D): the class embedding, or the class as a one-hot vector."""
+        """(B, D): the class embedding, or the class as a one-hot vector; of a mixture, the weighted sum of these."""
+        if label.is_floating_point():
+            return label if self.class_embedding is None else label @ self.class_embedding.weight
         if self.class_embedding is not None:
             embedded: Tensor = self.class_embedding(label)
             return embedded

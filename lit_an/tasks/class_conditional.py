@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_an.augmentations import AUGMENTATIONS
 from lit_an.batch import ClassBatch, SampleRequest
 from lit_an.errors import InputError
+from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 from lit_an.norms.base import total_penalty
@@ -220,12 +221,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def predict_step(self, batch: SampleRequest, batch_idx: int) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] for requests, each a function of its label and seed alone."""
-        latent = torch.stack(
-            [
-                self._seeded_latent(mix_seed(*pair))
-                for pair in zip(batch.label.tolist(), batch.seed.tolist(), strict=True)
-            ]
-        )
+        latent = latents_of(batch.label.tolist(), batch.seed.tolist(), self._latent_dim)
         image: Tensor = self.generator(latent.to(batch.label.device), batch.label)
         return image.float()
 
@@ -234,7 +230,7 @@ class ClassConditionalGAN(AdversarialTask):
 
         A column shares its latent, so that classes can be compared.
         """
-        latent = torch.stack([self._seeded_latent(mix_seed(_PREVIEW_SEED, column)) for column in range(columns)])
+        latent = latents_of([_PREVIEW_SEED] * columns, range(columns), self._latent_dim)
         rows = min(rows, self.num_classes)
         classes = [row * self.num_classes // rows for row in range(rows)]
         latent = latent.repeat(rows, 1).to(self.device)
@@ -242,10 +238,6 @@ class ClassConditionalGAN(AdversarialTask):
         with self.evaluation():
             images = self.generator(latent, label).float()
         return Preview(images, [self.class_names[index] for index in classes])
-
-    def _seeded_latent(self, seed: int) -> Tensor:
-        """(latent_dim,), drawn on the CPU so that it is the same on every device."""
-        return torch.randn(self._latent_dim, generator=torch.Generator().manual_seed(seed))
 
     @property
     def _latent_dim(self) -> int:

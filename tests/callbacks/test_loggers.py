@@ -10,8 +10,8 @@ from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from callbacks import MetricsCSV, SampleGridLogger, SampleWriter, SemanticLayoutLogger
-from callbacks.semantic_layout import recorded_layouts
 from lit_an.errors import InputError
+from lit_an.norms.recording import recorded_layouts
 from tests.training import make_data, make_task, make_trainer
 
 

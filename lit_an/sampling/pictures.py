@@ -1,0 +1,96 @@
+"""Pictures of what a generator makes: sheets of classes, ways between latents and classes, regions, neighbours."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lit_an.latents import latents_of, slerp
+from lit_an.norms.recording import recorded_layouts
+from lit_an.panels import layout_panel, sample_grid
+from lit_an.sampling.images import images_of, sample
+from lit_an.sampling.trained import TrainedGenerator
+
+
+def class_sheet(
+    generator: TrainedGenerator, classes: Sequence[int], seeds: Sequence[int], truncation: float | None = None
+) -> Tensor:
+    """One row for each class, one column for each seed, the name of the class at the left.
+
+    Args:
+        generator: what makes the images.
+        classes, seeds: rows and columns.
+        truncation: see ``sample``.
+
+    Returns:
+        (3, height, width), uint8.
+    """
+    labels = [label for label in classes for _ in seeds]
+    images = sample(generator, labels, list(seeds) * len(classes), truncation)
+    return sample_grid(images, [generator.class_names[label] for label in classes])
+
+
+def latent_strips(
+    generator: TrainedGenerator, classes: Sequence[int], seed: int, columns: int = 8, truncation: float | None = None
+) -> Tensor:
+    """One row for each class: from its image of ``seed`` to that of ``seed + 1``, on the sphere of latents.
+
+    Returns:
+        (3, height, width), uint8.
+    """
+    share = torch.linspace(0, 1, columns)
+    ends = [latents_of([label] * 2, [seed, seed + 1], generator.latent_dim, truncation) for label in classes]
+    latent = torch.cat([slerp(start, end, share) for start, end in ends])
+    images = images_of(generator, latent, torch.tensor(classes).repeat_interleave(columns))
+    return sample_grid(images, [generator.class_names[label] for label in classes])
+
+
+def class_strips(
+    generator: TrainedGenerator, classes: Sequence[int], seed: int, columns: int = 8, truncation: float | None = None
+) -> Tensor:
+    """One row for each class: from it to the next of them, the latent held still.
+
+    The condition (one-hot class or class embedding) is interpolated linearly.
+
+    Returns:
+        (3, height, width), uint8.
+    """
+    share = torch.linspace(0, 1, columns)[:, None]
+    one_hot = F.one_hot(torch.tensor(classes), generator.num_classes).float()
+    mixture = torch.cat([torch.lerp(*pair, share) for pair in zip(one_hot, one_hot.roll(-1, 0), strict=True)])
+    latent = latents_of(classes, [seed] * len(classes), generator.latent_dim, truncation)
+    images = images_of(generator, latent.repeat_interleave(columns, 0), mixture)
+    names = [generator.class_names[label] for label in classes]
+    titles = [f"{name} > {following}" for name, following in zip(names, [*names[1:], names[0]], strict=True)]
+    return sample_grid(images, titles, caption=150)
+
+
+def layout_panels(
+    generator: TrainedGenerator, classes: Sequence[int], seeds: Sequence[int], truncation: float | None = None
+) -> dict[str, Tensor]:
+    """Each image beside the regions that a norm's layout parted it into, for each norm with one, by module name.
+
+    Returns:
+        (3, height, width), uint8, for each; see ``lit_an.panels.layout_panel``. Empty for a generator without layouts.
+    """
+    labels = [label for label in classes for _ in seeds]
+    with recorded_layouts(generator.network) as recorded:
+        # In one batch, since only the layouts of the last one are kept.
+        images = sample(generator, labels, list(seeds) * len(classes), truncation, batch_size=len(labels))
+    return {name: layout_panel(images, layout) for name, (_, layout) in recorded.items()}
+
+
+def neighbour_sheet(samples: Tensor, neighbours: Tensor, names: Sequence[str]) -> Tensor:
+    """One row for each sample: the sample, then its neighbours, the nearest first.
+
+    Args:
+        samples: (B, 3, H, W), in [-1, 1].
+        neighbours: (B, K, 3, H, W), in [-1, 1].
+        names: B, one for each row.
+
+    Returns:
+        (3, height, width), uint8.
+    """
+    rows = torch.cat([samples[:, None], neighbours], dim=1)  # (B, 1 + K, 3, H, W)
+    return sample_grid(rows.flatten(0, 1), list(names), caption=150)

@@ -1,0 +1,46 @@
+"""``python cli.py export``: the generator of a checkpoint alone, for use without this library's training part."""
+
+from pathlib import Path
+from typing import Literal
+
+from lit_an.sampling.exported import WEIGHTS, save_exported
+from lit_an.sampling.graphs import TOLERANCE, save_onnx, save_program
+from lit_an.sampling.statistics import use_statistics
+from lit_an.sampling.trained import load_generator
+
+Format = Literal["safetensors", "torch", "onnx"]
+
+
+def run(
+    ckpt_path: str,
+    config: str | None = None,
+    output: str | None = None,
+    formats: tuple[Format, ...] = ("safetensors", "torch", "onnx"),
+    statistics: Literal["running", "standing"] = "running",
+    truncation: float | None = None,
+    standing_passes: int = 100,
+) -> int:
+    """Writes the generator of a checkpoint, with its averaged weights, in formats that need no training code.
+
+    Args:
+        ckpt_path: a .ckpt file of a run.
+        config: the config it was trained with. Default: config.yaml of its run folder.
+        output: where to. Default: export in the run folder.
+        formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
+            the last two are compared with the generator's.
+        statistics: of batch norm: running (kept in training) or standing (estimated anew).
+        truncation: of the latents of standing statistics. Default: none.
+        standing_passes: batches of 64 that standing statistics are estimated from.
+    """
+    path = Path(ckpt_path)
+    generator = use_statistics(load_generator(path, config), statistics, truncation, standing_passes)
+    run_folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    folder = Path(output) if output is not None else run_folder / "export"
+    if "safetensors" in formats:
+        print(f"{save_exported(generator, folder)}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True)
+    graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}
+    for name, (file, save) in graphs.items():
+        if name in formats:
+            difference = save(generator, folder / file)
+            print(f"{folder / file}: images differ by {difference:.1e} at most, allowed {TOLERANCE:.0e}", flush=True)
+    return 0

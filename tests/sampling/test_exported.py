@@ -1,0 +1,164 @@
+"""The generator alone: two files that load without Lightning, and graphs that give the same images."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_an.errors import InputError
+from lit_an.networks import ResNetGenerator
+from lit_an.sampling import graphs, load_exported, sample, save_exported, save_onnx, save_program
+from lit_an.sampling.exported import DESCRIPTION, WEIGHTS
+from lit_an.sampling.trained import Description, TrainedGenerator
+
+ROOT = Path(__file__).parents[2]
+
+
+def built(**arguments: object) -> TrainedGenerator:
+    """An untrained generator of width 2 whose norms do something."""
+    arguments = {"image_size": 32, "num_classes": 3, "latent_dim": 8, "base_width": 2, **arguments}
+    torch.manual_seed(3)
+    network = ResNetGenerator(**arguments)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith(("gain.weight", "shift.weight", "residual_scale")):
+                parameter.normal_()
+    network(torch.randn(16, 8), torch.arange(16) % 3)  # batch norms and spectral norms see something
+    return TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", dict(arguments)))
+
+
+def test_back_from_two_files_bit_for_bit(generator: TrainedGenerator, tmp_path: Path) -> None:
+    save_exported(generator, tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [DESCRIPTION, WEIGHTS]
+    loaded = load_exported(tmp_path)
+    assert torch.equal(sample(loaded, [0, 1, 2], [5, 5, 5]), sample(generator, [0, 1, 2], [5, 5, 5]))
+    assert loaded.description == generator.description
+    assert loaded.class_names == ["blue", "green", "red"]
+    facts = json.loads((tmp_path / DESCRIPTION).read_text())
+    assert {key: facts[key] for key in ("latent_dim", "image_size", "num_classes", "iteration", "averaged")} == {
+        "latent_dim": 128,
+        "image_size": 32,
+        "num_classes": 3,
+        "iteration": 2,
+        "averaged": True,
+    }
+    before = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
+    save_exported(loaded, tmp_path)
+    assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == before, "again, the same bytes"
+
+
+def test_five_lines_without_lightning(generator: TrainedGenerator, tmp_path: Path) -> None:
+    save_exported(generator, tmp_path)
+    script = (
+        "import sys\n"
+        "from lit_an.sampling import load_exported, sample\n"
+        f"generator = load_exported({str(tmp_path)!r})\n"
+        "images = sample(generator, labels=[0, 1], seeds=[0, 0])\n"
+        "print(tuple(images.shape), generator.class_names)\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] in ('pytorch_lightning', 'lightning')]\n"
+    )
+    output = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert output.stdout == "(2, 3, 32, 32) ['blue', 'green', 'red']\n"
+
+
+def test_damaged_exports_get_a_sentence(generator: TrainedGenerator, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="it cannot be read"):
+        load_exported(tmp_path)
+    path = save_exported(generator, tmp_path)
+    facts = json.loads(path.read_text())
+
+    def refused(sentence: str) -> None:
+        with pytest.raises(InputError, match=sentence):
+            load_exported(path)
+
+    path.write_text(json.dumps({**facts, "class_path": "subprocess.run"}))
+    refused("'subprocess.run' is no torch.nn.Module")
+    path.write_text(json.dumps({**facts, "format": "other"}))
+    refused("it describes no generator")
+    path.write_text("{")
+    refused("it is no JSON")
+    path.write_text(json.dumps(facts))
+    weights = tmp_path / WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    refused("its SHA-256 is not the one in generator.json")
+    weights.unlink()
+    refused("the weights generator.safetensors are not beside it")
+
+
+def test_arguments_that_json_cannot_hold_are_refused(generator: TrainedGenerator, tmp_path: Path) -> None:
+    generator.description = replace(generator.description, init_args={"norm": torch.float32})
+    with pytest.raises(InputError, match="do not fit into JSON"):
+        save_exported(generator, tmp_path)
+    assert not (tmp_path / DESCRIPTION).exists()
+
+
+# One network for each way through the code: conditional and plain norms, both moments, embedding, no spectral norm.
+NETWORKS = {
+    "conditional_batch, attentive": {"long_range_resolution": 16},
+    "conditional_instance, embedding, masked": {
+        "norm": "conditional_instance",
+        "class_embedding": 4,
+        "long_range_resolution": 8,
+        "long_range_kwargs": {"num_regions": 4, "moments": "masked", "affine": True},
+    },
+    "group, self-attention, no spectral norm": {
+        "norm": "group",
+        "norm_kwargs": {"num_groups": 2},
+        "long_range": "self_attention",
+        "long_range_resolution": 8,
+        "spectral_norm": False,
+    },
+}
+
+
+@pytest.mark.parametrize("case", NETWORKS)
+def test_a_program_gives_the_same_images(case: str, tmp_path: Path) -> None:
+    generator = built(**NETWORKS[case])
+    state = {name: value.clone() for name, value in generator.network.state_dict().items()}
+    assert save_program(generator, tmp_path / "generator.pt2") <= 1e-5
+    latent, label = torch.randn(6, 8), torch.arange(6) % 3
+    module = torch.export.load(tmp_path / "generator.pt2").module()
+    torch.testing.assert_close(module(latent, label), generator(latent, label), rtol=0, atol=1e-5)
+    assert all(torch.equal(value, state[name]) for name, value in generator.network.state_dict().items())
+    assert [file.name for file in tmp_path.iterdir()] == ["generator.pt2"]
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow) if "group" in case else case for case in NETWORKS]
+)
+def test_onnx_gives_the_same_images(case: str, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    generator = built(**NETWORKS[case])
+    assert save_onnx(generator, tmp_path / "generator.onnx") <= 1e-5
+    session = onnxruntime.InferenceSession(str(tmp_path / "generator.onnx"), providers=["CPUExecutionProvider"])
+    latent, label = torch.randn(6, 8), torch.arange(6) % 3
+    (image,) = session.run(["image"], {"latent": latent.numpy(), "label": label.numpy()})
+    torch.testing.assert_close(torch.from_numpy(image), generator(latent, label).detach(), rtol=0, atol=1e-5)
+    assert [file.name for file in tmp_path.iterdir()] == ["generator.onnx"]
+
+
+def test_a_graph_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = built(long_range="none", norm="instance")
+    broken = built(long_range="none", norm="instance")
+    with torch.no_grad():
+        broken.network.to_image.bias.add_(0.1)  # type: ignore[union-attr, operator]
+    program = graphs.traced(broken)
+    monkeypatch.setattr(graphs, "traced", lambda generator: program)
+    with pytest.raises(InputError, match=r"its images differ from the generator's by .*, more than 0\.0001; it is"):
+        save_program(generator, tmp_path / "generator.pt2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = built(long_range="none")
+    for package, save in (("safetensors.torch", save_exported), ("onnxruntime", save_onnx)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(InputError, match=r"needs the package \w+; pip install '.\[export\]'"):
+            save(generator, tmp_path / "out.onnx")
+    assert list(tmp_path.iterdir()) == []

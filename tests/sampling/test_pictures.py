@@ -1,0 +1,103 @@
+"""Pictures of samples: sizes, ends of the ways, and neighbours against the slow loop."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_an.batch import ClassBatch
+from lit_an.data import ImageFolder
+from lit_an.errors import InputError
+from lit_an.panels import sample_grid, to_uint8
+from lit_an.sampling import nearest_neighbours, sample
+from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
+from lit_an.sampling.trained import TrainedGenerator
+
+
+def cell(picture: torch.Tensor, row: int, column: int, caption: int = 72) -> torch.Tensor:
+    """One image of a grid, 32 px shown at 64, back at 32."""
+    top, left = row * 66, caption + 2 + column * 66
+    return picture[:, top : top + 64 : 2, left : left + 64 : 2]
+
+
+def close(picture: torch.Tensor, image: torch.Tensor) -> bool:
+    """Equal but for rounding to grey levels."""
+    return bool(((picture.int() - to_uint8(image).int()).abs() <= 1).all())
+
+
+def test_a_sheet_has_a_row_for_each_class(generator: TrainedGenerator) -> None:
+    sheet = class_sheet(generator, [0, 2], [4, 5, 6])
+    assert sheet.shape == (3, 2 * 64 + 2, 72 + 2 + 3 * 66 - 2)
+    assert close(cell(sheet, 1, 2), sample(generator, [2], [6])[0])
+    images = sample(generator, [0, 0, 0, 2, 2, 2], [4, 5, 6] * 2)
+    assert torch.equal(sheet, sample_grid(images, ["blue", "red"]))
+
+
+def test_ways_between_latents_begin_and_end_at_the_samples(generator: TrainedGenerator) -> None:
+    strips = latent_strips(generator, [1, 2], seed=3, columns=5)
+    for row, label in enumerate((1, 2)):
+        assert close(cell(strips, row, 0), sample(generator, [label], [3])[0])
+        assert close(cell(strips, row, 4), sample(generator, [label], [4])[0])
+    assert not torch.equal(cell(strips, 0, 2), cell(strips, 0, 0))
+
+
+def test_ways_between_classes_begin_at_the_samples(generator: TrainedGenerator) -> None:
+    for norm in generator.network.modules():
+        if hasattr(norm, "gain"):
+            torch.nn.init.normal_(norm.gain.weight)
+    strips = class_strips(generator, [0, 1, 2], seed=3, columns=4)
+    for label in range(3):
+        assert close(cell(strips, label, 0, caption=150), sample(generator, [label], [3])[0])
+    assert not torch.equal(cell(strips, 0, 3, caption=150), cell(strips, 0, 0, caption=150))
+
+
+def test_regions_stand_beside_the_images_that_they_were_made_of(generator: TrainedGenerator) -> None:
+    panels = layout_panels(generator, [0, 1], [0, 1])
+    assert list(panels) == ["long_range"]
+    panel = panels["long_range"]
+    assert panel.shape == (3, 18 + 4 * 66, 18 * 66 - 2)  # image, strongest, 16 regions
+    image = panel[:, 20:84:2, 0:64:2]
+    assert close(image, sample(generator, [0], [0])[0])
+
+
+class Random(torch.utils.data.Dataset):
+    """Noise of 40 px, always the same."""
+
+    def __len__(self) -> int:
+        return 23
+
+    def __getitem__(self, index: int) -> ClassBatch:
+        noise = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(index))
+        return ClassBatch(noise * 2 - 1, torch.tensor(0))
+
+
+def test_neighbours_are_those_of_the_slow_loop() -> None:
+    dataset = Random()
+    samples = torch.stack([dataset[3].image, dataset[11].image.flip(2), torch.rand(3, 64, 64) * 2 - 1])
+    samples += 0.01 * torch.randn(samples.shape)
+    found = nearest_neighbours(samples, dataset, count=4, batch_size=5)
+    for sample_, row, distances in zip(samples, found.index, found.distance, strict=True):
+        shrunk = torch.nn.functional.avg_pool2d(sample_, 2).double()
+        every = [torch.nn.functional.avg_pool2d(dataset[index].image, 2).double() for index in range(23)]
+        slow = torch.stack(
+            [min((shrunk - x).square().mean(), (shrunk - x.flip(2)).square().mean()).sqrt() for x in every]
+        )
+        torch.testing.assert_close(distances.double(), slow.sort().values[:4], rtol=1e-4, atol=1e-6)
+        assert row.tolist() == slow.argsort()[:4].tolist()
+    assert found.index[0, 0] == 3
+    assert found.index[1, 0] == 11, "mirrored ones are found"
+    assert torch.equal(found.image[0, 0], dataset[3].image)
+    sheet = neighbour_sheet(samples, found.image, ["a", "b", "c"])
+    assert sheet.shape == (3, 3 * 66 - 2, 152 + 5 * 66 - 2)
+
+
+def test_neighbours_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:
+    train = ImageFolder(root=str(image_folder), image_size=32).dataset("train")
+    image = train[7].image[None]
+    found = nearest_neighbours(image, train, count=2)
+    assert found.index[0, 0] == 7
+    assert float(found.distance[0, 0]) < 1e-3
+    with pytest.raises(InputError, match="1000 neighbours cannot be found among"):
+        nearest_neighbours(image, train, count=1000)
+    with pytest.raises(InputError, match=r"shape \(3, 32, 32\), the samples \(3, 16, 16\)"):
+        nearest_neighbours(image[..., ::2, ::2], train)
