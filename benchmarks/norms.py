@@ -237,15 +237,16 @@ def main() -> None:
                 f"{shown(results[PUBLISHED]['memory_step'], 1)}"
             )
         report.append({"case": list(case), "layers": results})
+        if options.json:  # after each case, so that a stopped benchmark leaves what it has
+            with replacing(options.json) as temporary:
+                content = {"machine": machine(), "report": report}
+                temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False))
         if case in PAPER:
             authors = AUTHORS[case[2]]
             print(
                 f"  the authors', another machine (2080 Ti), forward: AN {authors[0]} ms, "
                 f"self-attention {authors[1] or 'out of memory'}"
             )
-    if options.json:
-        with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps({"machine": machine(), "report": report}, indent=1, ensure_ascii=False))
     if options.plot:
         plot(report, options.plot)
 
