@@ -4,7 +4,6 @@ How to add one: a subclass of ``FeatureExtractor`` under ``@EXTRACTORS.register(
 say nothing about each other, so an extractor describes itself, down to the hash of its weights, beside every figure.
 """
 
-import hashlib
 import importlib
 import os
 import pickle
@@ -20,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
+from lit_an.files import sha256_of
 from lit_an.registry import Registry
 
 INCEPTION_URL = (
@@ -208,15 +208,6 @@ def resized(pixels: Tensor, size: int) -> Tensor:
     if pixels.shape[-2:] == (size, size):
         return pixels
     return F.interpolate(pixels, (size, size), mode="bilinear", align_corners=False, antialias=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _import(module: str, package: str, extractor: str) -> Any:

@@ -74,7 +74,7 @@ class PositionBlocks:
         budget = (_BLOCK if self.map.device.type == "cpu" else _BLOCK_ELSEWHERE) // self.channels  # positions
         length = self.length // self.lanes
         images = 1 if self.lanes > 1 else max(self.threads, budget // length)
-        images = min(images, self.batch)
+        images = max(1, min(images, self.batch))
         positions = min(length, max(_SMALLEST_BLOCK, budget // (images * self.lanes)))
         for image in range(0, self.batch, images):
             for position in range(0, length, positions):

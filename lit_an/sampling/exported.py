@@ -1,6 +1,5 @@
 """A generator alone on disk: weights as safetensors and a description as JSON, without Lightning or pickles."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import replacing, sha256_of
 from lit_an.sampling.trained import Description, TrainedGenerator, assemble
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
@@ -38,7 +37,7 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     # In a run of the same weights the same bytes: nothing of the moment is written.
     with replacing(folder / WEIGHTS) as temporary:
         safetensors.save_file(weights, temporary, metadata={"format": "pt"})
-        digest = file_hash(temporary)
+        digest = sha256_of(temporary)
     facts = {
         "format": _FORMAT,
         **asdict(generator.description),
@@ -78,7 +77,7 @@ def load_exported(path: str | Path) -> TrainedGenerator:
     weights = path.with_name(WEIGHTS)
     if not weights.is_file():
         raise InputError(f"{path}: the weights {WEIGHTS} are not beside it; keep both files in one folder")
-    if file_hash(weights) != facts.get("sha256"):
+    if sha256_of(weights) != facts.get("sha256"):
         raise InputError(f"{weights}: its SHA-256 is not the one in {path.name}; export the generator again")
     known = {field.name: facts[field.name] for field in fields(Description) if field.name in facts}
     return assemble(Description(**known), read_weights(weights), str(weights))
@@ -92,15 +91,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     weights: dict[str, Tensor] = _safetensors().load_file(path)
     return weights
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def needs_extra(what: str, package: str) -> InputError:

@@ -1,0 +1,31 @@
+"""Blocks of a map: nothing to cut, and how much memory the cutting needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from lit_an.norms import AttentiveNorm2d
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_image_gives_no_image(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x = torch.zeros(0, 8, 4, 4, requires_grad=True)
+    y = AttentiveNorm2d(8, num_regions=4)(x)
+    y.sum().backward()
+    assert y.shape == x.shape
+    assert x.grad is not None
+    assert x.grad.shape == x.shape
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from Linux' accounts of a process")
+@pytest.mark.parametrize(("mode", "limit"), [("train", 6), ("eval", 3)])
+def test_peak_memory_is_a_small_multiple_of_the_input(mode: str, limit: int) -> None:
+    # A fresh process, as only the peak of a whole process is known. 32 MiB, beside which nothing else matters.
+    benchmark = Path(__file__).parents[2] / "benchmarks" / "norms.py"
+    argv = [sys.executable, str(benchmark), "--memory-of", "attentive", "32", "1", "512", mode]
+    multiple = float(subprocess.check_output(argv, text=True))
+    assert 1 < multiple <= limit
