@@ -29,6 +29,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/startup.py
 	$(RUN) benchmarks/temperature.py
 	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
+	$(RUN) benchmarks/products.py
 	$(RUN) benchmarks/train_step.py
 	$(RUN) benchmarks/recipes.py
 	$(RUN) benchmarks/data.py

@@ -1,4 +1,4 @@
-"""Writing files so that a kill at any moment leaves the old file or the new one, never a half; hashes of files."""
+"""Files: written so that a kill at any moment leaves the old one or the new one, never a half; hashed; cached."""
 
 import hashlib
 import os
@@ -51,3 +51,8 @@ def sha256_of(path: Path) -> str:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"

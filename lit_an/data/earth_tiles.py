@@ -1,7 +1,6 @@
 """EarthTiles: satellite images of the Earth by climate, with a ground-truth region map; nothing to download."""
 
 import importlib.metadata
-import os
 import warnings
 import zipfile
 import zlib
@@ -26,7 +25,7 @@ from lit_an.data.earth_tiles_cutting import (
 )
 from lit_an.data.transforms import flips, mirror, to_unit_range
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import cache_folder, replacing
 
 __all__ = ["CLASS_NAMES", "REGION_NAMES", "EarthTiles"]
 
@@ -108,7 +107,7 @@ class EarthTiles(LabelledImages):
         for name, value in (("window", self.window), ("stride", stride)):
             if value < 1:
                 raise InputError(f"data: {name} must be at least 1, got {value}")
-        self.cache_dir = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+        self.cache_dir = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
         self._tiles: Tiles | None = None
 
     @property
@@ -169,11 +168,6 @@ def build_tiles(image_size: int, window: int, stride: int) -> Tiles:
             f"choose a smaller window"
         )
     return tiles
-
-
-def default_cache_dir() -> Path:
-    """``$XDG_CACHE_HOME/lit_an``, or ``~/.cache/lit_an`` where that variable is empty or unset."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"
 
 
 def _read_cache(path: Path) -> Tiles | None:

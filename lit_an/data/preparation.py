@@ -18,10 +18,10 @@ from tqdm import tqdm
 import lit_an.data.manifest as manifests
 from lit_an.data.image_decoding import encode, encode_regions
 from lit_an.data.manifest import Recipe, check_recipe
-from lit_an.data.shards import digest_of, engine, write_index, write_shard
+from lit_an.data.shards import engine, write_index, write_shard
 from lit_an.data.sources import Source, SourceSplit
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import replacing, sha256_of
 
 # Below the output folder: what is finished, and what is not yet.
 RECORDS, PARTIAL, PLAN, REPORT = ".finished", ".partial", "plan.json", "report.json"
@@ -149,7 +149,7 @@ def _finished(file: Path, folder: Path, key: str) -> dict[str, Any] | None:
         record: dict[str, Any] = json.loads(file.read_text())
         data = record["entry"] and record["entry"]["raw_data"]
         whole = record["key"] == key and (
-            data is None or digest_of(folder / data["basename"]) == next(iter(data["hashes"].values()))
+            data is None or sha256_of(folder / data["basename"]) == next(iter(data["hashes"].values()))
         )
     except (OSError, ValueError, KeyError):
         return None

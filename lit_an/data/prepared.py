@@ -14,11 +14,11 @@ from tqdm import tqdm
 import lit_an.data.manifest as manifests
 from lit_an.batch import ClassBatch, Draw
 from lit_an.data.base import LabelledImages, Split
-from lit_an.data.earth_tiles import default_cache_dir
 from lit_an.data.image_decoding import decode, decode_regions
-from lit_an.data.shards import Sample, digest_of, fetch, open_shards
+from lit_an.data.shards import Sample, fetch, open_shards
 from lit_an.data.transforms import flips, mirror, to_unit_range
 from lit_an.errors import InputError
+from lit_an.files import cache_folder, sha256_of
 
 
 class ShardImages(Dataset[ClassBatch]):
@@ -143,7 +143,7 @@ class Prepared(LabelledImages):
         arriving = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             fetch(f"{self.root}/{split}/{data['basename']}", arriving)
-            if digest_of(arriving) != next(iter(data["hashes"].values())):
+            if sha256_of(arriving) != next(iter(data["hashes"].values())):
                 raise InputError(f"data: {self.root}/{split}/{data['basename']} is not what its manifest says")
             os.replace(arriving, target)
         finally:
@@ -154,7 +154,7 @@ def _find(root: str, cache_dir: str | None) -> tuple[Path, dict[str, Any]]:
     """Where the shards are or will be read, and their manifest."""
     if "://" not in root and cache_dir is None:
         return Path(root), manifests.read(Path(root) / manifests.FILE, root)
-    cache = default_cache_dir() if cache_dir is None else Path(cache_dir).expanduser()
+    cache = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
     arriving = cache / f".manifest-{os.getpid()}.json"
     try:
         fetch(f"{root}/{manifests.FILE}", arriving)

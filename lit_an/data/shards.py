@@ -3,7 +3,6 @@
 The engine is an extra and takes seconds to import, so it is imported when it is needed. Why this one: docs/data.md.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ import numpy as np
 from lit_an.errors import InputError
 from lit_an.files import replacing
 
-# Which digest is kept of each shard, by its name in hashlib.
+# Which digest is kept of each shard: that of ``lit_an.files.sha256_of``.
 DIGEST = "sha256"
 
 DOWNLOAD_SECONDS = 600.0  # for one shard
@@ -104,15 +103,6 @@ def fetch(source: str, target: Path) -> None:
             CloudDownloader.get(source).download(source, str(temporary), DOWNLOAD_SECONDS)
         except Exception as error:  # each store's client raises kinds of its own
             raise InputError(f"data: {source} cannot be fetched ({type(error).__name__}: {error})") from error
-
-
-def digest_of(path: Path) -> str:
-    """The digest of a file's bytes, as a shard's entry holds it."""
-    with path.open("rb") as file:
-        digest = hashlib.new(DIGEST)
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_index(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ know the key takes a pass over the images, which costs a small part of what the 
 
 import hashlib
 import json
-import os
 import warnings
 import zipfile
 import zlib
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import cache_folder, replacing
 from lit_an.metrics.extractors import to_pixels
 from lit_an.metrics.feature_set import FeatureSet
 from lit_an.metrics.frechet import Moments
@@ -100,7 +99,7 @@ def key_of(description: dict[str, Any]) -> str:
 
 def default_folder() -> Path:
     """``lit_an/reference_statistics`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an" / "reference_statistics"
+    return cache_folder() / "reference_statistics"
 
 
 def file_of(folder: Path, description: dict[str, Any]) -> Path:

@@ -22,12 +22,11 @@ class PositionBlocks:
 
     A strip is n positions of one image, a block g strips, all of size (g, rows, n) in scratch memory. There are as many
     strips as threads, of several images or several lanes of one: a batched product then gives each thread a strip of
-    its own, where the threads of one thin product would wait for each other (half as fast again, measured).
+    its own, where the threads of one thin product would wait for each other (``benchmarks/products.py``).
 
     Everything in a block follows the memory order of the map: for channels-last maps a (g, C, n) tensor is a
     transposed view, and products are taken from the other side, so that nothing is ever copied to another order.
-    Products read and write scratch and not the map, whose rows lie a power of two apart in memory as a rule: they
-    would all fall on the same lines of a cache.
+    Products write scratch and not the map: into rows with gaps between them torch takes one strip after the other.
 
     ``values`` (B, C, L) is new memory, in float32 or better. Who has read a block of it for the last time may write
     the result there: so neither values nor result are ever in memory twice.

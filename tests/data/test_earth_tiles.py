@@ -12,10 +12,11 @@ import torch
 
 from lit_an.batch import Draw
 from lit_an.data import earth_tiles as earth_tiles_module
-from lit_an.data.earth_tiles import CLASS_NAMES, REGION_NAMES, EarthTiles, default_cache_dir
+from lit_an.data.earth_tiles import CLASS_NAMES, REGION_NAMES, EarthTiles
 from lit_an.data.earth_tiles_cutting import split_of
 from lit_an.data.transforms import flips
 from lit_an.errors import InputError
+from lit_an.files import cache_folder
 
 SPLITS = ("train", "val", "test")
 
@@ -212,8 +213,8 @@ def test_a_cache_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_default_cache_folder_follows_the_xdg_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / "lit_an"
+    assert cache_folder() == tmp_path / "lit_an"
     assert EarthTiles().cache_dir == tmp_path / "lit_an"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", "/home/someone")
-    assert default_cache_dir() == Path("/home/someone/.cache/lit_an")
+    assert cache_folder() == Path("/home/someone/.cache/lit_an")
