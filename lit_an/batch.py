@@ -1,13 +1,16 @@
 """What travels from a data set to a task: the only types both sides know.
 
 Conventions everywhere: images are float32 in [-1, 1], channels first; labels are int64 class indices; a
-``regions`` map holds int64 ground-truth region indices per pixel.
+``regions`` map holds int64 ground-truth region indices per pixel; a ``mask`` is float32, 0 or 1, and 1 is hole.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+
+Item = TypeVar("Item", bound=tuple[Any, ...])
 
 
 class ClassBatch(NamedTuple):
@@ -22,6 +25,44 @@ class ClassBatch(NamedTuple):
     image: Tensor
     label: Tensor
     regions: Tensor | None = None
+
+
+class InpaintingBatch(NamedTuple):
+    """Images and the holes to make in them.
+
+    Attributes:
+        image: (B, 3, H, W), float32 in [-1, 1], whole.
+        mask: (B, 1, H, W), float32, 1 = hole, 0 = known.
+        regions: (B, H, W), int64, ground-truth region of each pixel, or None where a data set has none.
+    """
+
+    image: Tensor
+    mask: Tensor
+    regions: Tensor | None = None
+
+
+class Inpainted(NamedTuple):
+    """What an inpainting generator makes of an erased image; neither is composited with the known pixels.
+
+    Attributes:
+        coarse: (B, 3, H, W), in [-1, 1]; the first stage.
+        fine: (B, 3, H, W), in [-1, 1]; the last stage.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+
+
+class Judgement(NamedTuple):
+    """What one critic says of images.
+
+    Attributes:
+        logits: (B, …); larger is more real.
+        features: feature maps on the way, shallow to deep, for feature matching.
+    """
+
+    logits: Tensor
+    features: tuple[Tensor, ...] = ()
 
 
 class SampleRequest(NamedTuple):
@@ -52,14 +93,13 @@ class Draw(NamedTuple):
     seed: int
 
 
-def collate(items: list[ClassBatch]) -> ClassBatch:
-    """Stacks single items, whose tensors lack the batch dimension, into a batch.
+def collate(items: Sequence[Item]) -> Item:
+    """Stacks single items, named tuples of tensors without the batch dimension, into a batch; None stays None.
 
     Example:
         >>> item = ClassBatch(torch.zeros(3, 4, 4), torch.tensor(1))
         >>> collate([item, item]).image.shape
         torch.Size([2, 3, 4, 4])
     """
-    images, labels, regions = zip(*items, strict=True)
-    stacked_regions = None if regions[0] is None else torch.stack(regions)
-    return ClassBatch(torch.stack(images), torch.stack(labels), stacked_regions)
+    fields = zip(*items, strict=True)
+    return type(items[0])(*(None if field[0] is None else torch.stack(field) for field in fields))
