@@ -10,13 +10,20 @@ from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_feature
 from lit_an.metrics.generation import GenerationResult, change, generation_result
 from lit_an.metrics.inception import inception_score
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
-from lit_an.metrics.layout import LayoutStatistics, layout_statistics
+from lit_an.metrics.layout import (
+    LayoutAgreement,
+    LayoutStatistics,
+    hole_share_of_regions,
+    layout_agreement,
+    layout_statistics,
+)
 from lit_an.metrics.manifold import ManifoldScores, manifold_scores
 
 __all__ = [
     "EXTRACTORS",
     "FeatureExtractor",
     "GenerationResult",
+    "LayoutAgreement",
     "LayoutStatistics",
     "ManifoldScores",
     "change",
@@ -24,8 +31,10 @@ __all__ = [
     "frechet_distance",
     "frechet_distance_of_features",
     "generation_result",
+    "hole_share_of_regions",
     "inception_score",
     "kernel_distance",
+    "layout_agreement",
     "layout_statistics",
     "manifold_scores",
     "squared_mmd",
