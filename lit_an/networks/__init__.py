@@ -2,10 +2,12 @@
 
 How to add one: a new file here with the class, its import below, and a config that names it. A class-conditional
 generator has ``image_size``, ``num_classes``, ``latent_dim`` and ``forward(latent, label) -> image``; a discriminator
-has ``forward(image, label) -> logits``.
+has ``forward(image, label) -> logits``. An inpainting generator erases the hole by itself and has ``multiple`` and
+``forward(image, mask) -> Inpainted`` for any size of image.
 """
 
+from lit_an.networks.coarse_to_fine_generator import CoarseToFineGenerator
 from lit_an.networks.projection_discriminator import ProjectionDiscriminator
 from lit_an.networks.resnet_generator import ResNetGenerator
 
-__all__ = ["ProjectionDiscriminator", "ResNetGenerator"]
+__all__ = ["CoarseToFineGenerator", "ProjectionDiscriminator", "ResNetGenerator"]
