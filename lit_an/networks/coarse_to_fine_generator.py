@@ -7,7 +7,14 @@ from lit_an.batch import Inpainted
 from lit_an.errors import InputError
 from lit_an.networks.clipping import clip_to_image
 from lit_an.networks.initialization import Initialization, LayerFactory, Padding
-from lit_an.networks.inpainting_blocks import InpaintingBlock, InpaintingBlocks, decoder, dilated, encoder
+from lit_an.networks.inpainting_blocks import (
+    InpaintingBlock,
+    InpaintingBlocks,
+    check_image_and_mask,
+    decoder,
+    dilated,
+    encoder,
+)
 from lit_an.networks.mirroring import mirrored
 from lit_an.networks.slots import MASK, MakeNorm, Scalar, resolve_norm
 
@@ -99,7 +106,7 @@ class CoarseToFineGenerator(nn.Module):
         Raises:
             InputError: shapes other than these.
         """
-        _check_shapes(image, mask)
+        check_image_and_mask("CoarseToFineGenerator", image, mask, SMALLEST_SIDE)
         height, width = image.shape[2:]
         hole = mask > 0.5
         # Filled, not multiplied: not even a NaN may leak out of the hole.
@@ -137,16 +144,3 @@ def _long_range_branch(
 def _with_mask(image: Tensor, mask: Tensor) -> Tensor:
     """(B, 5, H, W): the image, ones, by which a convolution knows the border, and the mask."""
     return torch.cat([image, torch.ones_like(mask), mask], 1)
-
-
-def _check_shapes(image: Tensor, mask: Tensor) -> None:
-    if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[2:]) < SMALLEST_SIDE:
-        raise InputError(
-            f"CoarseToFineGenerator takes images (B, 3, H, W), H and W at least {SMALLEST_SIDE}, "
-            f"got {tuple(image.shape)}"
-        )
-    if mask.shape != (image.shape[0], 1, *image.shape[2:]):
-        raise InputError(
-            f"CoarseToFineGenerator: the mask of images {tuple(image.shape)} must be "
-            f"{(image.shape[0], 1, *image.shape[2:])}, got {tuple(mask.shape)}"
-        )

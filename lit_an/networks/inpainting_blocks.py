@@ -1,14 +1,27 @@
-"""The parts of coarse-to-fine inpainting generators: a convolution with its norm, an encoder, a decoder."""
+"""The parts of coarse-to-fine inpainting generators: a convolution with its norm, encoder, decoder, shapes."""
 
 from collections.abc import Iterable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_an.errors import InputError
 from lit_an.networks.initialization import LayerFactory
 from lit_an.networks.slots import MakeNorm
 
 DILATIONS = (2, 4, 8, 16)
+
+
+def check_image_and_mask(network: str, image: Tensor, mask: Tensor, smallest: int) -> None:
+    """Raises InputError where these are no images (B, 3, H, W) of at least this side with their masks (B, 1, H, W)."""
+    if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[2:]) < smallest:
+        given = tuple(image.shape)
+        raise InputError(f"{network} takes images (B, 3, H, W), H and W at least {smallest}, got {given}")
+    expected = (image.shape[0], 1, *image.shape[2:])
+    if mask.shape != expected:
+        raise InputError(
+            f"{network}: the mask of images {tuple(image.shape)} must be {expected}, got {tuple(mask.shape)}"
+        )
 
 
 class InpaintingBlock(nn.Module):
