@@ -33,39 +33,53 @@ class _RegionMoments(nn.Module):
             self.register_buffer("running_mean", torch.zeros(2, num_features))
             self.register_buffer("running_var", torch.ones(2, num_features))
 
-    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
-        """Features (B, C, H, W), float32 or better, and bool (B, 1, H, W) to normalized features."""
+    def forward(self, x: Tensor, hole: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """Normalizes.
+
+        Args:
+            x: (B, C, H, W), float32 or better.
+            hole: (B, 1, H, W), bool.
+            weight, bias: (2, C), gain and shift in the hole and outside; None is 1 and 0.
+        """
         if self.statistics == "batch" and not self.training:
-            (hole_mean, mean), (hole_var, var) = self.running_mean[..., None, None], self.running_var[..., None, None]
-            return (x - torch.where(hole, hole_mean, mean)) * torch.where(hole, hole_var, var).add(self.eps).rsqrt()
-        over = (0, 2, 3) if self.statistics == "batch" else (2, 3)
-        hole_mean, mean = _region_means(x, hole, over)
-        centered = x - torch.where(hole, hole_mean, mean)
-        hole_var, var = _region_means(centered.square(), hole, over)
+            mean, var = self.running_mean[:, None], self.running_var[:, None]  # (2, 1, C)
+            centered = x - _per_region(hole, mean)
+        else:
+            mean = self._means(x, hole)
+            centered = x - _per_region(hole, mean)
+            # After the mean is gone: what E x² − μ² leaves of a flat region is noise.
+            var = self._means(centered.square(), hole)
+            if self.statistics == "batch":
+                self._remember(hole, mean, var)
+        scale = (var + self.eps).rsqrt()
+        if weight is None or bias is None:
+            return centered * _per_region(hole, scale)
+        return torch.addcmul(_per_region(hole, bias[:, None]), centered, _per_region(hole, scale * weight[:, None]))
+
+    def _means(self, x: Tensor, hole: Tensor) -> Tensor:
+        """(2, B or 1, C): the means in the hole and outside; 0 of a region without a position."""
+        regions = torch.cat([hole, ~hole], 1).flatten(2).to(x.dtype)  # (B, 2, L)
+        totals, counts = (x.flatten(2) @ regions.transpose(1, 2)).permute(2, 0, 1), regions.sum(2).t()[..., None]
         if self.statistics == "batch":
-            self._remember(hole, torch.stack([hole_mean, mean]), torch.stack([hole_var, var]))
-        return centered * torch.where(hole, hole_var, var).add(self.eps).rsqrt()
+            totals, counts = totals.sum(1, keepdim=True), counts.sum(1, keepdim=True)
+        return totals / counts.clamp_min(1)
 
     @torch.no_grad()
     def _remember(self, hole: Tensor, mean: Tensor, var: Tensor) -> None:
         in_hole = hole.sum()
         count = torch.stack([in_hole, hole.numel() - in_hole])[:, None]
-        unbiased = var.flatten(1) * count / (count - 1).clamp_min(1)
-        share = self.momentum * (count > 0)
-        self.running_mean.lerp_(mean.flatten(1).to(self.running_mean), share.to(self.running_mean))
-        self.running_var.lerp_(unbiased.to(self.running_var), share.to(self.running_var))
+        unbiased = var[:, 0] * count / (count - 1).clamp_min(1)
+        share = (self.momentum * (count > 0)).to(self.running_mean)
+        self.running_mean.lerp_(mean[:, 0].to(self.running_mean), share)
+        self.running_var.lerp_(unbiased.to(self.running_var), share)
 
     def extra_repr(self) -> str:
         return f"statistics={self.statistics!r}, eps={self.eps}"
 
 
-def _region_means(x: Tensor, hole: Tensor, over: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """The means of (B, C, H, W) in the hole and outside, (B or 1, C, 1, 1) each; 0 of a region without a position."""
-    means = []
-    for region in (hole, ~hole):
-        weight = region.to(x.dtype)
-        means.append((x * weight).sum(over, keepdim=True) / weight.sum(over, keepdim=True).clamp_min(1))
-    return means[0], means[1]
+def _per_region(hole: Tensor, values: Tensor) -> Tensor:
+    """(2, B or 1, C), values in the hole and outside, to each position: (B, C, H, W)."""
+    return torch.where(hole, values[0, :, :, None, None], values[1, :, :, None, None])
 
 
 @register_norm("region_batch")
@@ -116,18 +130,14 @@ class RegionNorm2d(Norm2d):
         self.bias = nn.Parameter(torch.zeros(2, num_features)) if affine else None
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        if condition is None or condition.dim() != 4 or condition.shape[:2] != (len(x), 1):
+        if condition is None or condition.dim() != 4 or condition.shape[:2] != (x.shape[0], 1):
             given = "none" if condition is None else tuple(condition.shape)
-            raise InputError(f"norm 'region_batch' needs a mask of shape ({len(x)}, 1, H, W), got {given}")
+            raise InputError(f"norm 'region_batch' needs a mask of shape ({x.shape[0]}, 1, H, W), got {given}")
         if condition.shape[2:] != x.shape[2:]:
             condition = F.interpolate(condition, x.shape[2:], mode="nearest")
         hole = condition > 0.5
         with torch.autocast(x.device.type, enabled=False):
-            normalized = self.moments(_precise(x), hole)
-            if self.weight is not None and self.bias is not None:
-                (hole_gain, gain), (hole_shift, shift) = self.weight[..., None, None], self.bias[..., None, None]
-                normalized = normalized * torch.where(hole, hole_gain, gain) + torch.where(hole, hole_shift, shift)
-        return normalized.to(x.dtype)
+            return self.moments(_precise(x), hole, self.weight, self.bias).to(x.dtype)
 
 
 @register_norm("region_learned")
