@@ -158,6 +158,16 @@ def test_moments_are_those_of_float32_under_autocast(make: type[RegionNorm2d]) -
     assert torch.equal(half, norm(x.float(), mask).bfloat16())
 
 
+@pytest.mark.parametrize("statistics", STATISTICS)
+def test_an_exported_graph_takes_any_batch(statistics: Statistics) -> None:
+    norm = RegionNorm2d(4, statistics=statistics).double().eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    x, mask = case()
+    exported = torch.export.export(norm, (x, mask), dynamic_shapes=({0: batch}, {0: batch})).module()
+    x, mask = torch.cat([x, -x]), torch.cat([mask, mask])
+    torch.testing.assert_close(exported(x, mask), norm(x, mask))
+
+
 def test_an_offset_does_no_harm() -> None:
     x, mask = case()
     norm = RegionNorm2d(4)
