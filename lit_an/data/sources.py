@@ -11,8 +11,9 @@ from PIL import Image
 from lit_an.data.base import LabelledImages
 from lit_an.data.earth_tiles import EarthTiles, TileSplit
 from lit_an.data.image_decoding import conversions
-from lit_an.data.image_folder import ENDINGS, FolderImages, ImageFolder
+from lit_an.data.image_folder import FolderImages, ImageFolder
 from lit_an.data.imagenet import ImageNet, is_imagenet
+from lit_an.data.listing import ENDINGS
 from lit_an.data.transforms import crop_to_square, read_image
 from lit_an.errors import InputError
 
