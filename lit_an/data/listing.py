@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,7 +174,7 @@ def read_list(file: Path, folder: Path, path_of: Callable[[str], str] = str, hin
     """
     if not file.is_file():
         raise InputError(f"data: the list {str(file)!r} is not there; it must hold one path a line")
-    in_folder = lru_cache(maxsize=1024)(_names_in)
+    names_in = lru_cache(maxsize=1024)(partial(_names_in, folder))
     paths = []
     with file.open(encoding="utf-8", errors="surrogateescape") as lines:
         for number, line in enumerate(map(str.strip, lines), start=1):
@@ -182,7 +182,7 @@ def read_list(file: Path, folder: Path, path_of: Callable[[str], str] = str, hin
                 continue
             path = path_of(line)
             place, name = os.path.split(path)
-            if name not in in_folder(folder / place):
+            if name not in names_in(place):
                 where = f"line {number} of {str(file)!r} names {path!r}, which is not in {str(folder)!r}"
                 raise InputError(f"data: {where}{hint or _where_is(path, folder)}")
             paths.append(path)
@@ -201,10 +201,10 @@ def _where_is(path: str, folder: Path) -> str:
     return did_you_mean(folder, lambda other: (other / path).is_file()) if folder.is_dir() else ""
 
 
-def _names_in(folder: Path) -> frozenset[str]:
+def _names_in(folder: Path, place: str) -> frozenset[str]:
     """One look at a folder tells of all its files: a look at each is a hundred times slower on a network."""
     try:
-        return frozenset(os.listdir(folder))
+        return frozenset(os.listdir(folder / place))
     except OSError:
         return frozenset()
 
