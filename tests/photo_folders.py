@@ -22,7 +22,7 @@ def write(path: Path, number: int = 0, size: tuple[int, int] = (48, 36)) -> Path
     return path
 
 
-def make_photographs(root: Path, number: int = 12) -> Path:
+def make_photographs(root: Path, number: int = 30) -> Path:
     """PNGs at different depths."""
     for i in range(number):
         write(root / ("", "deep", "deep/er")[i % 3] / f"{i:02d}.png", i)

@@ -94,7 +94,7 @@ class CelebAHQ(MaskedImages):
         if self.has_split_folders:
             folder = self.root / ("val" if split == "test" and not self.has_test else split)
             return PhotoFiles(folder, by_number(folder))
-        train, val = _last_held_out(by_number(self.root), self.root)
+        train, val = last_held_out(by_number(self.root), self.root)
         return PhotoFiles(self.root, train if split == "train" else val)
 
     @property
@@ -105,10 +105,8 @@ class CelebAHQ(MaskedImages):
 
 def holds_faces(root: Path) -> bool:
     """Whether a folder holds images called by their numbers, or split folders of them."""
-    inside = [root / "train", root / "val"] if (root / "val").is_dir() else [root]
-    return all(
-        any(NUMBERED.fullmatch(entry.name) for entry in os.scandir(folder)) for folder in inside if folder.is_dir()
-    )
+    folders = [root / "train", root / "val"] if (root / "val").is_dir() else [root]
+    return all(any(map(NUMBERED.fullmatch, os.listdir(folder))) for folder in folders if folder.is_dir())
 
 
 def by_number(folder: Path) -> list[str]:
@@ -131,7 +129,16 @@ def by_number(folder: Path) -> list[str]:
     return [path for _, path in sorted(path_of.items())]
 
 
-def _last_held_out(paths: list[str], folder: Path) -> tuple[list[str], list[str]]:
+def last_held_out(paths: list[str], folder: Path) -> tuple[list[str], list[str]]:
+    """Parts images into those to train on and the last 2,000 of 30,000; of another number, as large a part.
+
+    Args:
+        paths: in the order of their numbers.
+        folder: where they lie, for the warning about another number.
+
+    Raises:
+        InputError: there is one image, or none.
+    """
     if len(paths) < 2:
         raise InputError(f"data: {str(folder)!r} holds one image; at least two are needed, one to validate with")
     if len(paths) != IMAGES:

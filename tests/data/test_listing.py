@@ -12,7 +12,7 @@ from tests.photo_folders import make_photographs, write
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return make_photographs(tmp_path / "root")
+    return make_photographs(tmp_path / "root", 12)
 
 
 def listed(path: Path, *lines: str) -> Path:

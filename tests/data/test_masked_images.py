@@ -5,9 +5,9 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
 import lit_an.data
@@ -45,10 +45,10 @@ Make = Callable[..., MaskedImages]
 class Corner(HoleShape):
     """A hole whose height is the index of its image, at least 1; in training, 3."""
 
-    def draw(self, height: int, width: int, seed: int, index: int | None = None) -> Tensor:
-        mask = torch.zeros(1, height, width)
-        mask[:, : 3 if index is None else max(1, index % height), :1] = 1
-        return mask
+    def paint(self, height: int, width: int, seed: int, index: int | None) -> np.ndarray:
+        hole = np.zeros((height, width), dtype=bool)
+        hole[: 3 if index is None else max(1, index % height), :1] = True
+        return hole
 
 
 @pytest.fixture(scope="module")
