@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from jsonargparse import ArgumentParser
 from torch.utils.data import DataLoader, DistributedSampler
 
 import lit_an.data
@@ -101,6 +102,21 @@ def test_a_config_can_say_all_that_the_base_takes(kind: type[MaskedImages]) -> N
     assert [
         name for name in own if name != "self" and f"{name}:" not in documented and f"{name}," not in documented
     ] == []
+
+
+@pytest.mark.filterwarnings("ignore:CelebA-HQ has")
+@pytest.mark.parametrize("kind", ALL)
+def test_a_config_names_module_and_holes(kind: type[MaskedImages], arguments: dict[type, dict[str, object]]) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(MaskedImages, "data")
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in arguments[kind].items()}
+    mask = {"class_path": "lit_an.masks.Rectangle", "init_args": {"height": 0.25, "width": 0.25}}
+    config = {"class_path": f"lit_an.data.{kind.__name__}", "init_args": {"image_size": SIZE, "mask": mask, **given}}
+    data = parser.instantiate(parser.parse_object({"data": config})).data
+    assert type(data) is kind
+    assert isinstance(data.mask, Rectangle)
+    assert (data.mask.height, data.val_mask) == (0.25, data.mask)
+    assert data.dataset("train")[0].mask.sum() <= 16
 
 
 @pytest.mark.filterwarnings("ignore:CelebA-HQ has")
