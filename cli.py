@@ -35,6 +35,7 @@ TOOLS: dict[str, str] = {
     "export": "lit_an.tools.export",
     "predict": "lit_an.tools.predict",
     "prepare": "lit_an.tools.prepare",
+    "prepare_masks": "lit_an.tools.prepare_masks",
 }
 
 
