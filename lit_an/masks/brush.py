@@ -64,7 +64,9 @@ def _sides(start: np.ndarray, end: np.ndarray, radius: np.ndarray) -> list[list[
     along = end - start
     length = np.hypot(along[:, 0], along[:, 1])
     across = np.stack((-along[:, 1], along[:, 0]), 1) * (radius / np.maximum(length, 1e-6))[:, None]
-    corners: list[list[float]] = np.concatenate((start + across, end + across, end - across, start - across), 1).tolist()
+    corners: list[list[float]] = np.concatenate(
+        (start + across, end + across, end - across, start - across), 1
+    ).tolist()
     return corners
 
 
