@@ -7,6 +7,7 @@ and a line in a config.
 from callbacks.checkpointing import Checkpointing
 from callbacks.generation_metrics import GenerationMetrics
 from callbacks.generator_ema import GeneratorEMA
+from callbacks.inpainting_metrics import InpaintingMetrics
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
 from callbacks.sample_grid import SampleGridLogger
@@ -17,6 +18,7 @@ __all__ = [
     "Checkpointing",
     "GenerationMetrics",
     "GeneratorEMA",
+    "InpaintingMetrics",
     "IterationProgressBar",
     "MetricsCSV",
     "SampleGridLogger",

@@ -68,8 +68,8 @@ class Biharmonic(Baseline):
             self._restoration = importlib.import_module("skimage.restoration")
         except ImportError as error:
             raise InputError(
-                f"the baseline 'biharmonic' needs scikit-image, which is not installed or cannot be imported ({error}); "
-                "pip install '.[inpainting]'"
+                f"the baseline 'biharmonic' needs scikit-image, which is not installed or cannot be imported "
+                f"({error}); pip install '.[inpainting]'"
             ) from error
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:

