@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import pickle
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -141,7 +140,7 @@ def _of_torchvision(file: Path, backbone: Backbone, network: str) -> LpipsWeight
 def _tensors_of(file: Path) -> dict[str, Tensor]:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # a damaged file can raise anything
         raise InputError(f"lpips: {str(file)!r} is no file of weights of PyTorch ({type(error).__name__})") from error
 
 

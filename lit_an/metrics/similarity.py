@@ -1,10 +1,12 @@
-"""Structural similarity of images: SSIM, of the hole alone too, and MS-SSIM, from the maps that torchmetrics computes.
+"""Structural similarity of images: SSIM, of the hole alone too, and MS-SSIM.
 
-The means over the maps are taken here: torchmetrics' own changed between its versions 1.4 and 1.6 (it then counts
-positions at the border, whose window is half mirror), and a figure must not depend on what is installed.
+Ours rather than torchmetrics', with whose maps these agree: its mean counts positions at the border in some versions and
+not in others (1.4 and 1.6); where an image is flat its float32 costs 1e-4 of an SSIM; and in float64 it takes ten times
+as long (1.1 s against 0.11 s for one image of 256 × 256 on one core).
 """
 
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +14,10 @@ from torch import Tensor
 
 from lit_an.metrics.pixel_errors import hole_mean
 
-_WINDOW = 11  # px; Gaussian, σ 1.5
-_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of Wang, Simoncelli, Bovik; fine to coarse
+_WINDOW, _SIGMA = 11, 1.5  # px
+_REACH = _WINDOW // 2
+_C1, _C2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2  # for values in [-1, 1], whose range is 2
+_SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of Wang, Simoncelli and Bovik; fine to coarse
 
 # The smaller side, in pixels: MS-SSIM halves an image four times, and a window must fit into what is left.
 SMALLEST_SSIM = _WINDOW
@@ -44,11 +48,12 @@ def structural_similarity(image: Tensor, other: Tensor, mask: Tensor) -> Similar
 
     Example:
         >>> image = torch.linspace(-1, 1, 16).expand(1, 3, 16, 16)
-        >>> [float(value) for value in structural_similarity(image, image, torch.ones(1, 1, 16, 16))]
+        >>> [round(float(value), 6) for value in structural_similarity(image, image, torch.ones(1, 1, 16, 16))]
         [1.0, 1.0]
     """
-    full = _ssim(image, other, return_full_image=True)
-    return Similarity(_mean_of_whole_windows(full), hole_mean(full, mask))
+    luminance, contrast = _maps(image.double(), other.double())
+    similarity = luminance * contrast
+    return Similarity(_mean_of_whole_windows(similarity), hole_mean(similarity, mask))
 
 
 def multiscale_similarity(image: Tensor, other: Tensor) -> Tensor:
@@ -60,25 +65,43 @@ def multiscale_similarity(image: Tensor, other: Tensor) -> Tensor:
     Source: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality assessment", Asilomar 2003.
     Differs: a scale of negative similarity counts as 0, since a power of it is no number.
     """
+    image, other = image.double(), other.double()
     product = torch.ones(len(image), dtype=torch.float64, device=image.device)
-    for weight in _SCALE_WEIGHTS[:-1]:
-        contrast = _ssim(image, other, return_contrast_sensitivity=True)  # (B,)
-        product *= contrast.double().clamp_min(0) ** weight
-        image, other = F.avg_pool2d(image, 2), F.avg_pool2d(other, 2)
-    coarsest = _mean_of_whole_windows(_ssim(image, other, return_full_image=True))
-    return product * coarsest.clamp_min(0) ** _SCALE_WEIGHTS[-1]
+    for scale, weight in enumerate(_SCALE_WEIGHTS):
+        if scale > 0:
+            image, other = F.avg_pool2d(image, 2), F.avg_pool2d(other, 2)
+        luminance, contrast = _maps(image, other)
+        coarsest = scale == len(_SCALE_WEIGHTS) - 1
+        mean = _mean_of_whole_windows(luminance * contrast if coarsest else contrast)
+        product *= mean.clamp_min(0) ** weight
+    return product
 
 
-def _ssim(image: Tensor, other: Tensor, **what: Any) -> Tensor:
-    from torchmetrics.functional.image import structural_similarity_index_measure
+def _maps(image: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """The two factors of SSIM at each position, (B, C, H, W), float64."""
+    first, second = _blurred(image), _blurred(other)
+    variances = _blurred(image * image) - first * first + _blurred(other * other) - second * second
+    covariance = _blurred(image * other) - first * second
+    luminance = (2 * first * second + _C1) / (first * first + second * second + _C1)
+    return luminance, (2 * covariance + _C2) / (variances + _C2)
 
-    found = structural_similarity_index_measure(
-        other.float(), image.float(), sigma=1.5, data_range=2.0, reduction="none", **what
-    )
-    return found[1]
+
+def _blurred(values: Tensor) -> Tensor:
+    """Means under the window around each position, as two products of matrices: many times as fast as a convolution."""
+    height, width = (_window_matrix(size).to(values.device) for size in values.shape[-2:])
+    return height @ values @ width.T
 
 
-def _mean_of_whole_windows(full: Tensor) -> Tensor:
-    """(B,), float64, from the map (B, C, H, W)."""
-    reach = _WINDOW // 2
-    return full[..., reach:-reach, reach:-reach].double().mean(dim=(1, 2, 3))
+@lru_cache(maxsize=16)
+def _window_matrix(size: int) -> Tensor:
+    """(size, size), float64: row i holds the window around i, folded back at the borders."""
+    offset = torch.arange(_WINDOW) - _REACH
+    window = torch.exp(-(offset.double() ** 2) / (2 * _SIGMA**2))
+    place = (torch.arange(size)[:, None] + offset).abs()
+    place = torch.where(place < size, place, 2 * (size - 1) - place)
+    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, place, (window / window.sum()).expand(size, -1))
+
+
+def _mean_of_whole_windows(values: Tensor) -> Tensor:
+    """(B,) from (B, C, H, W)."""
+    return values[..., _REACH:-_REACH, _REACH:-_REACH].mean(dim=(1, 2, 3))
