@@ -17,7 +17,7 @@ class Baseline:
     """Fills holes; like a model, it is asked with the whole image and must not look into the hole.
 
     Attributes:
-        slow: seconds an image, so that it is asked for a few only.
+        slow: so slow that it is asked for a few images only.
     """
 
     slow = False
@@ -54,6 +54,8 @@ class MeanColour(Baseline):
 @BASELINES.register("biharmonic")
 class Biharmonic(Baseline):
     """The smoothest surface that goes on where the known pixels end, by scikit-image.
+
+    0.6 s for a hole of 128 × 128 in an image of 256 × 256, on one core.
 
     Raises:
         InputError: scikit-image is missing.

@@ -190,9 +190,13 @@ def _distances(fake: FeatureSet, real: FeatureSet, warnings: list[str]) -> Figur
         return {}
     if count <= size:
         warnings.append(
-            f"fid, p_ids, u_ids: {count} images are too few for {size} features: FID is too large, and a plane tells "
-            f"almost any so few apart, which makes the other two too low; use more than {size}, or compare figures of "
-            "the same images only"
+            f"fid: {count} images are too few for {size} features: the figure is too large by an amount that depends on "
+            f"their number; use more than {size}, or compare figures of the same images only"
+        )
+    if len(fake.rows) <= size:
+        warnings.append(
+            f"p_ids, u_ids: {len(fake.rows)} images are too few for {size} features: a plane tells almost any so few "
+            f"apart, which makes the figures too low; use more than {size}"
         )
     return {"fid": frechet_distance(fake.moments, real.moments), **_discriminative(fake.rows, real.rows, warnings)}
 
