@@ -7,6 +7,7 @@ and a line in a config.
 from callbacks.checkpointing import Checkpointing
 from callbacks.generation_metrics import GenerationMetrics
 from callbacks.generator_ema import GeneratorEMA
+from callbacks.inpainting_metrics import InpaintingMetrics
 from callbacks.inpainting_panel import InpaintingPanelLogger
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
@@ -18,6 +19,7 @@ __all__ = [
     "Checkpointing",
     "GenerationMetrics",
     "GeneratorEMA",
+    "InpaintingMetrics",
     "InpaintingPanelLogger",
     "IterationProgressBar",
     "MetricsCSV",
