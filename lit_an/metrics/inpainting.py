@@ -190,8 +190,8 @@ def _distances(fake: FeatureSet, real: FeatureSet, warnings: list[str]) -> Figur
         return {}
     if count <= size:
         warnings.append(
-            f"fid: {count} images are too few for {size} features: the figure is too large by an amount that depends on "
-            f"their number; use more than {size}, or compare figures of the same images only"
+            f"fid: {count} images are too few for {size} features: the figure is too large by an amount that depends "
+            f"on their number; use more than {size}, or compare figures of the same images only"
         )
     if len(fake.rows) <= size:
         warnings.append(

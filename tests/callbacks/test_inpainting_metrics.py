@@ -123,7 +123,6 @@ def test_figures_do_not_depend_on_the_number_of_processes(tmp_path: Path, pngs: 
     few = [read(tmp_path / name)["baselines"]["biharmonic"] for name in ("one", "two")]
     assert few[1]["figures"] == pytest.approx(few[0]["figures"], rel=1e-6, abs=1e-6)
     assert few[1]["model"] == pytest.approx(few[0]["model"], rel=1e-6, abs=1e-6)
-    # Slow, but better than a colour, if only a little.
     assert few[0]["images"] == 5
     assert "fid" not in few[0]["figures"]
 
