@@ -36,7 +36,9 @@ def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = 
     generator = CoarseToFineGenerator(width=2, long_range_kwargs={"num_regions": 4, "temperature": 1.0})
     discriminator = GlobalAndLocalCritics(32, base_width=2, local=local)  # type: ignore[arg-type]
     weights = FillingWeights(**{"id_mrf_weight": 0.0, **(losses or {})})
-    return InpaintingGAN(generator, discriminator, ADAM, ADAM, **{"discriminator_steps": 1, "losses": weights, **kwargs})
+    return InpaintingGAN(
+        generator, discriminator, ADAM, ADAM, **{"discriminator_steps": 1, "losses": weights, **kwargs}
+    )
 
 
 def make_photographs(folder: Path, **kwargs: Any) -> Photographs:

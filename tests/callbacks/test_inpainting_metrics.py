@@ -13,9 +13,9 @@ from pytorch_lightning.callbacks import Callback
 
 from callbacks import GeneratorEMA, InpaintingMetrics
 from lit_an.errors import InputError
+from lit_an.hole_area import BINS, bins_of
 from lit_an.metrics import lpips_weights
 from lit_an.metrics.baselines import MeanColour
-from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
 from lit_an.metrics.inpainting import InpaintingResult
 from tests.callbacks.tiny_inpainting import SIZE, PngFolder, TinyInpainting, save_pngs
 from tests.metrics.random_lpips import save_random_lpips
@@ -149,7 +149,7 @@ def test_the_files_hold_what_the_plain_loop_finds(tmp_path: Path, pngs: Path, sm
     assert stored["figures"]["hole_psnr"] == pytest.approx(sum(decibels) / len(decibels), abs=1e-4)
     assert stored["baselines"]["mean"]["figures"]["hole_psnr"] == pytest.approx(sum(means) / len(means), abs=1e-4)
     number = bins_of(torch.tensor(shares, dtype=torch.float64))
-    counts = {BIN_NAMES[n]: int((number == n).sum()) for n in range(len(BIN_NAMES)) if (number == n).any()}
+    counts = {BINS[n]: int((number == n).sum()) for n in range(len(BINS)) if (number == n).any()}
     assert {name: one["images"] for name, one in stored["by_bin"].items()} == counts
     assert len(counts) > 4
     assert stored["images"]["count"] == len(rows) == 23

@@ -150,7 +150,10 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
         (lambda: FillingWeights(hole_weight=-1.0), "losses: hole_weight must be at least 0, got -1.0"),
         (lambda: make_inpainting_task(adversarial_from=-1), "adversarial_from must be at least 0, or null, got -1"),
         (lambda: make_inpainting_task(adversarial_weight=-1.0), "adversarial_weight must be at least 0, got -1.0"),
-        (lambda: make_inpainting_task(adversarial_loss="hing"), "unknown adversarial loss 'hing', did you mean 'hinge'"),
+        (
+            lambda: make_inpainting_task(adversarial_loss="hing"),
+            "unknown adversarial loss 'hing', did you mean 'hinge'",
+        ),
     ],
 )
 def test_a_wrong_number_is_one_sentence(make: Any, sentence: str) -> None:
@@ -296,9 +299,7 @@ def test_every_norm_that_fits_in_the_long_range_branch(name: str, image_folder: 
     assert stored["state_dict"]["_extra_state"]["iteration"] == 2
 
 
-def test_a_norm_of_classes_is_refused(
-    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_norm_of_classes_is_refused(image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(arguments(image_folder, tmp_path / "run", "--model.generator.norm=conditional_batch")) == 2
     assert "norm 'conditional_batch' needs a class vector" in capsys.readouterr().err
 
