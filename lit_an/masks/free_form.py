@@ -21,7 +21,7 @@ class FreeForm(HoleShape):
         InputError: values out of their range.
 
     Source: the free-form masks of the published code of AN (Wang et al., CVPR 2020) and GMCNN (arXiv 1810.08771),
-    after algorithm 1 in the supplement of DeepFill v2 (Yu et al., arXiv 1806.03589).
+    after the algorithm of DeepFill v2 (Yu et al., arXiv 1806.03589).
     Differs: directions, lengths and widths are any numbers in their ranges, not whole degrees, whole pixels and even
     pixels, so that small images have them too; a stroke without a segment is nothing, not a dot of a pixel.
 

@@ -69,7 +69,7 @@ class Strokes(HoleShape):
     Raises:
         InputError: an unknown thickness, values out of their range, or boxes for thin, which has none.
 
-    Source: LaMa (Suvorov et al., WACV 2022, arXiv 2109.07161), sections 3.3 and 4; its published code,
+    Source: LaMa (Suvorov et al., WACV 2022, arXiv 2109.07161): its published code,
     ``configs/data_gen/random_*_256.yaml`` and ``saicinpainting/training/data/masks.py``.
     Differs: other sizes are scaled; the published sets of 512×512 also have other numbers of strokes. Masks fill the
     image; the published ones are cut out of larger ones where photographs are not square.
