@@ -152,7 +152,7 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
         (lambda: make_inpainting_task(adversarial_weight=-1.0), "adversarial_weight must be at least 0, got -1.0"),
         (
             lambda: make_inpainting_task(adversarial_loss="hing"),
-            "unknown adversarial loss 'hing', did you mean 'hinge'",
+            "unknown adversarial loss 'hing', did you mean",
         ),
     ],
 )
