@@ -41,12 +41,12 @@ class HoleShape(ABC):
     def draw(self, height: int, width: int, seed: int, index: int | None = None) -> Tensor:
         """(1, height, width), float32, 1 = hole, 0 = known: a function of the arguments alone.
 
-        There is at least one pixel of either kind. A mask without, or with more hole than ``largest_share``, is drawn
-        again with the seed ``mix_seed(seed, attempt)``, attempt 1, 2, …
+        There is at least one pixel of either kind. It is painted with the seed ``mix_seed(seed, attempt)``, attempt 0;
+        a mask without one, or with more hole than ``largest_share``, is painted again with attempt 1, 2, …
 
         Args:
             height, width: in pixels.
-            seed: chooses the mask.
+            seed: chooses the mask; any integer.
             index: number of the image in a fixed order (validation, test), or None in training; a shape made of files
                 takes the file of that number, the others pass it over.
 
@@ -59,7 +59,7 @@ class HoleShape(ABC):
             [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
         """
         for attempt in range(ATTEMPTS):
-            hole = self.paint(height, width, mix_seed(seed, attempt) if attempt else seed, index)
+            hole = self.paint(height, width, mix_seed(seed, attempt), index)
             assert hole.shape == (height, width)
             assert hole.dtype == np.bool_
             share = np.count_nonzero(hole) / hole.size

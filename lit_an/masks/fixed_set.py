@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.masks.area import BINS, bin_of, hole_share
+from lit_an.masks.area import BINS, bin_of
 from lit_an.masks.base import HoleShape
 from lit_an.masks.from_files import read_mask
 from lit_an.masks.hashing import mask_set_hash
@@ -101,11 +101,12 @@ def _sorted_into_bins(shape: HoleShape, recipe: Recipe) -> Iterator[_Found]:
     while counts.total() < recipe.per_bin * len(recipe.bins):
         mask = shape.draw(recipe.image_size, recipe.image_size, mix_seed(recipe.seed, draw))
         draw += 1
-        share = hole_share(mask[None])
-        number = int(bin_of(share))
+        # numpy: torch would split so small a sum over threads, and wait for them.
+        share = float((mask.numpy() > 0.5).mean())
+        number = int(bin_of(torch.tensor(share)))
         name = BINS[number] if number >= 0 else ""
         if name in recipe.bins and counts[name] < recipe.per_bin:
-            yield _Found(f"{name}/{counts[name]:05d}.png", mask, float(share), draw)
+            yield _Found(f"{name}/{counts[name]:05d}.png", mask, share, draw)
             counts[name] += 1
             last_of_use = draw
         elif draw - last_of_use >= recipe.max_draws:
@@ -163,7 +164,7 @@ def _keep(path: Path, mask: Tensor) -> None:
             )
         return
     with replacing(path) as temporary:
-        Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(temporary, "png", optimize=True)
+        Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(temporary, "png")
 
 
 def _loaded(path: Path) -> Tensor:

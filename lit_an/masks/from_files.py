@@ -151,8 +151,9 @@ def resized(hole: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if hole.shape == (height, width):
         return hole
+    # The old pixel under each new one's centre.
     rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip((height, width), hole.shape, strict=True)
+        (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip((height, width), hole.shape, strict=True)
     )
     return hole[rows][:, columns]
 
