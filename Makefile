@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: venv quickstart test lint bench
+.PHONY: venv quickstart quickstart-inpainting test lint bench
 
 venv: $(VENV)/.quickstart
 
 # Installed again when what is asked for changes.
-$(VENV)/.quickstart $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
+$(VENV)/.quickstart $(VENV)/.inpainting $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --editable '.[quickstart,$*]'
@@ -16,6 +16,9 @@ $(VENV)/.quickstart $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyprojec
 
 quickstart: $(VENV)/.quickstart
 	$(RUN) cli.py fit --config configs/class_conditional/earth_quickstart.yaml
+
+quickstart-inpainting: $(VENV)/.inpainting
+	$(RUN) cli.py fit --config configs/inpainting/earth_quickstart.yaml
 
 test: $(VENV)/.test
 	$(RUN) -m pytest $(PYTEST_ARGS)

@@ -37,6 +37,7 @@ TOOLS: dict[str, str | dict[str, str]] = {
     "export": "lit_an.tools.export",
     "predict": {"ClassConditionalGAN": "lit_an.tools.predict", "InpaintingGAN": "lit_an.tools.inpaint"},
     "prepare": "lit_an.tools.prepare",
+    "prepare_masks": "lit_an.tools.prepare_masks",
 }
 
 

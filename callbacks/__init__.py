@@ -7,6 +7,8 @@ and a line in a config.
 from callbacks.checkpointing import Checkpointing
 from callbacks.generation_metrics import GenerationMetrics
 from callbacks.generator_ema import GeneratorEMA
+from callbacks.inpainting_metrics import InpaintingMetrics
+from callbacks.inpainting_panel import InpaintingPanelLogger
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
 from callbacks.sample_grid import SampleGridLogger
@@ -17,6 +19,8 @@ __all__ = [
     "Checkpointing",
     "GenerationMetrics",
     "GeneratorEMA",
+    "InpaintingMetrics",
+    "InpaintingPanelLogger",
     "IterationProgressBar",
     "MetricsCSV",
     "SampleGridLogger",

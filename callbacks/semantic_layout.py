@@ -2,14 +2,15 @@
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from torch import Tensor
 
 from callbacks.image_logging import PictureLogger, log_image
 from lit_an.errors import InputError
-from lit_an.metrics.layout import LayoutStatistics, layout_statistics
+from lit_an.metrics.layout import LayoutStatistics, hole_share_of_regions, layout_agreement, layout_statistics
 from lit_an.norms.attentive import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
-from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.adversarial import AdversarialTask, Preview
 
 
 class SemanticLayoutLogger(PictureLogger):
@@ -17,8 +18,10 @@ class SemanticLayoutLogger(PictureLogger):
 
     For every ``SemanticLayout`` in the generator a panel (the image, the strongest region at each position, each
     region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
-    position, entropy, and each region's mean and spread of the features. With a norm that has no layout it says so
-    once and logs nothing.
+    position, entropy, and each region's mean and spread of the features. Of a task that fills holes, their outlines
+    and how much of each region lies in them; of data with a map of regions, how well the strongest regions tell ocean
+    from land on known pixels, beside what chance would give. With a norm that has no layout it says so once and logs
+    nothing.
 
     Args:
         every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
@@ -51,15 +54,34 @@ class SemanticLayoutLogger(PictureLogger):
         if not self._has_layout:
             return
         with recorded_layouts(task.generator) as recorded:
-            images = task.preview(self.measured, self.rows).images
+            preview = task.preview(self.measured, self.rows)
+        images, mask = preview.images, preview.mask
+        columns = len(images) // len(preview.row_names)
         # The first few of each row of the preview.
-        shown = [index for index in range(len(images)) if index % self.measured < self.shown]
+        shown = [index for index in range(len(images)) if index % columns < self.shown]
         for name, (features, layout) in recorded.items():
-            panel = layout_panel(images[shown], layout[shown])
+            panel = layout_panel(images[shown], layout[shown], mask=None if mask is None else mask[shown])
             log_image(trainer, f"layouts/{name}", panel, task.iteration)
             scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
+            scalars |= _scalars_of_truth(f"layout/{name}", layout, preview)
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=task.iteration)
+
+
+def _scalars_of_truth(prefix: str, layout: Tensor, preview: Preview) -> dict[str, float]:
+    """How regions lie to holes, and to what is known of the picture, where there are any."""
+    scalars: dict[str, float] = {}
+    if preview.mask is not None:
+        share = hole_share_of_regions(layout, preview.mask)
+        scalars |= {f"{prefix}/hole_share/{region:02d}": value for region, value in enumerate(share.tolist())}
+        scalars[f"{prefix}/hole_share"] = preview.mask.mean().item()
+    if preview.regions is not None:
+        # The first region of a truth is the one whose border is sharp: ocean, against all kinds of land.
+        parts = (preview.regions > 0).long()
+        agreement = layout_agreement(layout, parts, None if preview.mask is None else 1 - preview.mask)
+        scalars[f"{prefix}/agreement"] = agreement.accuracy.item()
+        scalars[f"{prefix}/agreement_by_chance"] = agreement.chance.item()
+    return scalars
 
 
 def _scalars(prefix: str, statistics: LayoutStatistics) -> dict[str, float]:

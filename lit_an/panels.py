@@ -13,6 +13,7 @@ from lit_an.files import replacing
 _GAP = 2
 _BACKGROUND = 255
 _GOLDEN_RATIO = 0.618033988749895
+_OUTLINE_COLOUR = torch.tensor([255, 255, 255], dtype=torch.uint8)[:, None, None]
 
 
 def to_uint8(image: Tensor) -> Tensor:
@@ -46,13 +47,14 @@ def sample_grid(images: Tensor, row_names: list[str], side: int = 64, caption: i
     return _below([_captioned(row, name, caption) for row, name in zip(rows, row_names, strict=True)])
 
 
-def layout_panel(images: Tensor, layout: Tensor, side: int = 64) -> Tensor:
+def layout_panel(images: Tensor, layout: Tensor, side: int = 64, mask: Tensor | None = None) -> Tensor:
     """One row for each image: the image, the strongest region at each position, and each region's soft map.
 
     Args:
         images: (B, 3, H, W), in [-1, 1].
         layout: (B, N, h, w), ≥ 0, sums to 1 over N; any resolution.
         side: least side of a picture, px.
+        mask: (B, 1, H, W), 1 = hole: its outline is drawn on the image and on the regions; None for no hole.
 
     Returns:
         (3, height, width), uint8; soft maps go from black (0) to white (1). Above, the palette and each region's
@@ -67,12 +69,36 @@ def layout_panel(images: Tensor, layout: Tensor, side: int = 64) -> Tensor:
     colours = region_palette(num_regions)
     strongest = colours[layout.argmax(1)].permute(0, 3, 1, 2)  # (B, 3, h, w)
     strongest = F.interpolate(strongest, size=size, mode="nearest")
+    if mask is not None:
+        outline = _outline(_enlarged(mask.cpu(), side))
+        pictures, strongest = (torch.where(outline, _OUTLINE_COLOUR, part) for part in (pictures, strongest))
     soft = F.interpolate((layout * 255).round().to(torch.uint8), size=size, mode="nearest")
     rows = [
         _beside([picture, hard, *(region.expand(3, -1, -1) for region in regions)])
         for picture, hard, regions in zip(pictures, strongest, soft, strict=True)
     ]
     return _below([_panel_head(colours, size[1]), *rows])
+
+
+def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, side: int = 64) -> Tensor:
+    """One row for each image: ground truth, erased, coarse, fine, composite.
+
+    Args:
+        image: (B, 3, H, W), in [-1, 1], whole.
+        mask: (B, 1, H, W), 1 = hole; holes are shown grey in the second column.
+        coarse, fine: (B, 3, H, W), what the two stages made of it.
+        side: least side of a picture, px.
+
+    Returns:
+        (3, height, width), uint8; the names of the columns above.
+    """
+    hole = mask.cpu() > 0.5
+    truth, first, last = (to_uint8(part.cpu()) for part in (image, coarse, fine))
+    erased = torch.where(hole, torch.tensor(128, dtype=torch.uint8), truth)
+    columns = [_enlarged(part, side) for part in (truth, erased, first, last, torch.where(hole, last, truth))]
+    names = ["truth", "erased", "coarse", "fine", "composite"]
+    head = _beside([_text(name, columns[0].shape[-1]) for name in names])
+    return _below([head, *(_beside(list(row)) for row in zip(*columns, strict=True))])
 
 
 def region_palette(num_regions: int) -> Tensor:
@@ -93,6 +119,13 @@ def write_png(path: Path, image: Tensor) -> None:
     """Writes a (3, H, W) uint8 picture."""
     with replacing(path) as temporary:
         Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(temporary, format="PNG")
+
+
+def _outline(mask: Tensor) -> Tensor:
+    """(B, 1, H, W), bool: the pixels of holes that touch a known pixel."""
+    known = (mask < 0.5).float()
+    # What lies outside the picture is no neighbour: padding of a pooling never wins.
+    return (F.max_pool2d(known, 3, stride=1, padding=1) > 0.5) & (mask > 0.5)
 
 
 def _panel_head(colours: Tensor, width: int) -> Tensor:

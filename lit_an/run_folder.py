@@ -84,6 +84,7 @@ def where_to_look(folder: str) -> str:
     """What a finished run left in its folder, for a person."""
     places = {
         "samples": "sample grids over time",
+        "inpainting": "filled holes over time, stage by stage",
         "layouts": "region maps over time",
         "predictions": "predicted images",
         "metrics.csv": "the curves as a table",

@@ -13,6 +13,7 @@ import torch
 
 import cli
 from lit_an.norms import NORMS
+from lit_an.norms.registry import condition_kind
 
 ROOT = Path(__file__).parent.parent
 QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
@@ -62,16 +63,17 @@ def finished_run(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 # Shows 2: the swap by one key
 
-CONDITIONLESS = [name for name in NORMS.names() if not name.startswith("conditional")]
+CONDITIONLESS = [name for name in NORMS.names() if condition_kind(name) == "none"]
+FITTING = [name for name in NORMS.names() if condition_kind(name) != "mask"]
 
 
-@pytest.mark.parametrize("name", NORMS.names())
+@pytest.mark.parametrize("name", FITTING)
 def test_every_registered_norm_in_the_long_range_slot(name: str, image_folder: Path, tmp_path: Path) -> None:
     assert cli.main(arguments(image_folder, tmp_path / "run", f"--model.generator.long_range={name}")) == 0
     assert load(tmp_path / "run")["global_step"] == 4
 
 
-@pytest.mark.parametrize("name", [name for name in NORMS.names() if name != "self_attention"])
+@pytest.mark.parametrize("name", [name for name in FITTING if name != "self_attention"])
 def test_every_registered_norm_in_the_norm_slot(name: str, image_folder: Path, tmp_path: Path) -> None:
     assert (
         cli.main(arguments(image_folder, tmp_path / "run", f"--model.init_args.generator.init_args.norm={name}")) == 0
@@ -83,6 +85,14 @@ def test_every_registered_norm_in_the_norm_slot(name: str, image_folder: Path, t
 def test_every_norm_without_a_condition_in_the_discriminator(name: str, image_folder: Path, tmp_path: Path) -> None:
     swap = (f"--model.discriminator.long_range={name}", "--model.discriminator.long_range_resolution=8")
     assert cli.main(arguments(image_folder, tmp_path / "run", *swap)) == 0
+
+
+def test_a_norm_for_inpainting_in_a_class_conditional_network_is_one_sentence(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments(image_folder, tmp_path / "run", "--model.generator.long_range=region_batch")) == 2
+    sentence = "long_range 'region_batch' needs a mask, which this network has not; it is for inpainting networks"
+    assert sentence in capsys.readouterr().err
 
 
 def test_arguments_of_a_norm_are_overridden_one_by_one(image_folder: Path, tmp_path: Path) -> None:

@@ -15,17 +15,18 @@ import yaml
 import cli
 
 ROOT = Path(__file__).parent.parent
-CONFIGS = sorted(ROOT.glob("configs/class_conditional/*.yaml"))
+CONFIGS = sorted([*ROOT.glob("configs/class_conditional/*.yaml"), *ROOT.glob("configs/inpainting/*.yaml")])
 ABLATIONS = sorted(ROOT.glob("configs/ablations/*.yaml"))
 TRAINERS = sorted(ROOT.glob("configs/trainer/*.yaml"))
 RECIPES = sorted(ROOT.glob("configs/class_conditional/imagenet128_*.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
+INPAINTING_QUICKSTART = ROOT / "configs/inpainting/earth_quickstart.yaml"
 
 
 def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
-    """Overrides that shrink any class-conditional config to seconds on three classes of real files."""
+    """Overrides that shrink any config to seconds on real files."""
     model = yaml.safe_load(path.read_text())["model"]["init_args"]
-    return [
+    shrunk = [
         "--iterations=2",
         f"--run_folder={run_folder}",
         "--trainer.accelerator=cpu",
@@ -34,6 +35,22 @@ def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
         "--trainer.sync_batchnorm=false",
         "--trainer.limit_val_batches=1",
         "--trainer.log_every_n_steps=1",
+    ]
+    if path.parent.name == "inpainting":
+        return [
+            *shrunk,
+            "--model.generator.width=2",
+            "--model.discriminator.base_width=2",
+            "--model.adversarial_from=1",
+            "--model.losses.id_mrf_weight=0",
+            "--data=lit_an.data.Photographs",
+            "--data.image_size=64",
+            f"--data.root={image_folder}",
+            "--data.batch_size=2",
+            "--data.num_workers=0",
+        ]
+    return [
+        *shrunk,
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
@@ -77,22 +94,36 @@ def test_a_config_is_a_lab_record(path: Path) -> None:
 
 
 def leaves(says: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(place, value) of all that a file says; arguments of a slot are one value."""
-    if isinstance(says, dict) and not (place and place[-1].endswith("_kwargs")):
+    """(place, value) of all that a file says; arguments of a slot, or a shape of holes, are one value."""
+    if isinstance(says, dict) and not (place and place[-1].endswith(("_kwargs", "mask"))):
         for key, value in says.items():
             yield from leaves(value, (*place, key))
     else:
         yield place, says
 
 
+def says_so(found: Any, said: Any) -> bool:
+    """Whether a config has a value, or all that is said of a shape of holes, defaults beside it."""
+    if isinstance(said, dict):
+        return all(says_so(found[key], value) for key, value in said.items())
+    return bool(found == said)
+
+
+def quickstart_of(overlay: Path) -> Path:
+    """The quickstart of the task that an overlay is for."""
+    inpaints = overlay.stem.startswith(("mask", "phase")) or "_region_" in overlay.stem
+    return INPAINTING_QUICKSTART if inpaints else QUICKSTART
+
+
 @pytest.mark.parametrize("path", [*ABLATIONS, *TRAINERS], ids=lambda path: path.stem)
 def test_an_overlay_changes_what_it_says_and_nothing_else(path: Path) -> None:
-    plain, swapped = parsed(QUICKSTART), parsed(QUICKSTART, path)
+    base = quickstart_of(path)
+    plain, swapped = parsed(base), parsed(base, path)
     for place, value in leaves(yaml.safe_load(path.read_text())):
         before, after = plain, swapped
         for key in place[:-1]:
             before, after = before[key], after[key]  # type: ignore[assignment]
-        assert after[place[-1]] == value
+        assert says_so(after[place[-1]], value)
         after[place[-1]] = before[place[-1]]
     assert swapped == plain
 
@@ -108,8 +139,12 @@ def test_an_ablation_of_a_slot_is_named_after_it(path: Path) -> None:
 @pytest.mark.parametrize(
     "path", [p for p in ABLATIONS if not p.stem.startswith(("norm", "long_range"))], ids=lambda p: p.stem
 )
-def test_an_overlay_of_the_game_trains(path: Path, image_folder: Path, tmp_path: Path) -> None:
-    arguments = ["--config", str(QUICKSTART), "--config", str(path), *toy(QUICKSTART, image_folder, tmp_path / "run")]
+def test_an_overlay_of_the_game_or_the_holes_trains(path: Path, image_folder: Path, tmp_path: Path) -> None:
+    base = quickstart_of(path)
+    says = yaml.safe_load(path.read_text()).get("model", {}).get("init_args", {})
+    # What the overlay is about is not overridden.
+    shrunk = [each for each in toy(base, image_folder, tmp_path / "run") if each[8:].split("=")[0] not in says]
+    arguments = ["--config", str(base), "--config", str(path), *shrunk]
     assert cli.main(["fit", *arguments]) == 0
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 

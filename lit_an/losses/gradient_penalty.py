@@ -1,7 +1,8 @@
 """Penalties on the discriminator's gradient at its input: double backward, always in float32.
 
-Each takes ``judge``, a function from images (B, …) to logits (B,), so that labels or masks are bound by the caller,
-and is a mean over the batch; smaller is better for the discriminator.
+Each takes ``judge``, a function from images (B, …) to logits (B, …), so that labels or masks are bound by the caller.
+Where it gives several logits of an image, as a patch critic does, their mean is the image's logit D, as in the games.
+Each is a mean over the batch; smaller is better for the discriminator.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from lit_an.errors import InputError
 
 Judge = Callable[[Tensor], Tensor]
 
@@ -30,14 +33,21 @@ def zero_centered_penalty(judge: Judge, image: Tensor) -> Tensor:
     return 0.5 * _gradient(judge, image).square().sum(1).mean()
 
 
-def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
-    """E (‖∇D(x)‖ − 1)² at random points between real and fake images; ≥ 0.
+def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, mask: Tensor | None = None) -> Tensor:
+    """E (‖∇D(x) ⊙ mask‖ − 1)² at random points between real and fake images; ≥ 0.
 
     Args:
         judge: images to logits.
-        real, fake: (B, C, H, W), images.
+        real, fake: (B, C, H, W), images; in inpainting ``fake`` is the composite.
+        mask: (B, 1, H, W), 1 = hole: the gradient counts there alone, since elsewhere the images are the same. None
+            counts it everywhere.
 
-    Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017 (arXiv 1704.00028), equation 3.
+    Raises:
+        InputError: a mask that does not belong to the images.
+
+    Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017 (arXiv 1704.00028), equation 3; with
+        a mask Yu et al., "Generative image inpainting with contextual attention" (DeepFill v1), CVPR 2018 (arXiv
+        1801.07892), section 3.2, where the mask is 0 in the hole; attentive normalization's code does so, too.
 
     Example:
         >>> image = torch.zeros(2, 1, 1, 1)
@@ -45,14 +55,23 @@ def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor) -> Tensor:
         4.0
     """
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
-    return (_gradient(judge, torch.lerp(real.float(), fake.float(), share)).norm(dim=1) - 1).square().mean()
+    gradient = _gradient(judge, torch.lerp(real.float(), fake.float(), share))
+    if mask is not None:
+        if mask.shape != (len(real), 1, *real.shape[2:]):
+            raise InputError(
+                f"the gradient penalty's mask must be (B, 1, H, W) of the images {tuple(real.shape)}, "
+                f"got {tuple(mask.shape)}"
+            )
+        gradient = gradient * mask.expand_as(real).flatten(1)
+    return (gradient.norm(dim=1) - 1).square().mean()
 
 
 def _gradient(judge: Judge, image: Tensor) -> Tensor:
-    """(B, C·H·W): the gradient of each image's logit at the image, differentiable once more."""
+    """(B, C·H·W): the gradient of each image's mean logit at the image, differentiable once more."""
     # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
     # attention only the plain one can be differentiated twice.
     with torch.autocast(image.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
         image = image.detach().float().requires_grad_()
-        (gradient,) = torch.autograd.grad(judge(image).sum(), image, create_graph=True)
+        logit = judge(image).reshape(len(image), -1).mean(1)
+        (gradient,) = torch.autograd.grad(logit.sum(), image, create_graph=True)
     return gradient.flatten(1)

@@ -1,32 +1,66 @@
 """Metrics: numbers about layouts and images.
 
 How to add one: a new file here with a pure function from tensors to a result, its import below, and a test against a
-hand-computed case. A metric of generation also takes its place in ``lit_an/metrics/generation.py``; an extractor
-registers itself in ``lit_an/metrics/extractors.py``.
+hand-computed case. A metric of generation also takes its place in ``lit_an/metrics/generation.py``, one of a single
+inpainted image in ``lit_an/metrics/image_scores.py`` and ``inpainting.py``; an extractor registers itself in
+``lit_an/metrics/extractors.py``, a baseline of inpainting in ``lit_an/metrics/baselines.py``.
 """
 
+from lit_an.metrics.baselines import BASELINES, Baseline
+from lit_an.metrics.discriminative import DiscriminativeScores, discriminative_scores
 from lit_an.metrics.extractors import EXTRACTORS, FeatureExtractor, create_extractor
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
-from lit_an.metrics.generation import GenerationResult, change, generation_result
+from lit_an.metrics.generation import GenerationResult, generation_result
+from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
+from lit_an.metrics.image_scores import image_scores
 from lit_an.metrics.inception import inception_score
+from lit_an.metrics.inpainting import InpaintingResult, inpainting_result
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
-from lit_an.metrics.layout import LayoutStatistics, layout_statistics
+from lit_an.metrics.layout import (
+    LayoutAgreement,
+    LayoutStatistics,
+    hole_share_of_regions,
+    layout_agreement,
+    layout_statistics,
+)
+from lit_an.metrics.lpips import Lpips
 from lit_an.metrics.manifold import ManifoldScores, manifold_scores
+from lit_an.metrics.pixel_errors import PixelErrors, pixel_errors
+from lit_an.metrics.results import change
+from lit_an.metrics.similarity import Similarity, multiscale_similarity, structural_similarity
 
 __all__ = [
+    "BASELINES",
+    "BIN_NAMES",
     "EXTRACTORS",
+    "Baseline",
+    "DiscriminativeScores",
     "FeatureExtractor",
     "GenerationResult",
+    "InpaintingResult",
+    "LayoutAgreement",
     "LayoutStatistics",
+    "Lpips",
     "ManifoldScores",
+    "PixelErrors",
+    "Similarity",
+    "bins_of",
     "change",
     "create_extractor",
+    "discriminative_scores",
     "frechet_distance",
     "frechet_distance_of_features",
     "generation_result",
+    "hole_share_of_regions",
+    "image_scores",
     "inception_score",
+    "inpainting_result",
     "kernel_distance",
+    "layout_agreement",
     "layout_statistics",
     "manifold_scores",
+    "multiscale_similarity",
+    "pixel_errors",
     "squared_mmd",
+    "structural_similarity",
 ]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.files import sha256_of
+from lit_an.pixels import to_pixels
 from lit_an.registry import Registry
 
 INCEPTION_URL = (
@@ -191,16 +192,6 @@ class TorchScriptExtractor(FeatureExtractor):
             shape = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
             raise InputError(f"torchscript: the network must give features (B, D) of a batch of B, got {shape}")
         return Features(features, logits)
-
-
-def to_pixels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as an image file holds them: whole numbers in 0..255, as float32.
-
-    Example:
-        >>> to_pixels(torch.tensor([-1.0, 0.0, 1.0])).tolist()
-        [0.0, 128.0, 255.0]
-    """
-    return ((images.float().clamp(-1, 1) + 1) * 127.5).round()
 
 
 def resized(pixels: Tensor, size: int) -> Tensor:

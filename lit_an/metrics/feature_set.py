@@ -102,3 +102,9 @@ class FeatureCollector:
 def added(first: Sums, second: Sums) -> Sums:
     """Sums of the union of two disjoint sets of images."""
     return type(first)(*(a + b for a, b in zip(first, second, strict=True)))
+
+
+def moved(features: FeatureSet, device: torch.device | str) -> FeatureSet:
+    """The same set on another device, which must know float64."""
+    moments = Moments(*(value.to(device) for value in features.moments))
+    return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))

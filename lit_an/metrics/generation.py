@@ -1,28 +1,27 @@
 """All figures of a generator at once, with everything that says what they may be compared with."""
 
 import dataclasses
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
-from lit_an.metrics.feature_set import FeatureSet
+from lit_an.metrics.feature_set import FeatureSet, moved
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
 from lit_an.metrics.inception import inception_score
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
 from lit_an.metrics.manifold import DENSITY_NEIGHBOURS, manifold_scores
 from lit_an.metrics.reference_statistics import ReferenceStatistics
+from lit_an.metrics.results import Result
+from lit_an.metrics.results import change as change
 
 KERNEL_SUBSET = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class GenerationResult:
+class GenerationResult(Result):
     """Figures of generated against real images.
 
     Attributes:
@@ -36,32 +35,15 @@ class GenerationResult:
         reference: the description of the reference statistics, and ``key``, the name of their file.
     """
 
+    title = "metrics of a generator"
+    basis = ("extractor", "reference", "counts")
+
     figures: dict[str, float]
     intra_fid_by_class: list[float | None]
     warnings: list[str]
     extractor: dict[str, Any]
     counts: dict[str, int]
     reference: dict[str, Any]
-
-    def write(self, path: Path, **more: Any) -> None:
-        """Writes a JSON file, with ``more`` fields beside those of the result."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n")
-
-    @classmethod
-    def read(cls, path: Path) -> "GenerationResult":
-        """Reads what ``write`` wrote.
-
-        Raises:
-            InputError: no such file, or none of such a result.
-        """
-        try:
-            stored = json.loads(path.read_text())
-            return cls(**{field.name: stored[field.name] for field in dataclasses.fields(cls)})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{str(path)!r} holds no metrics of a generator ({type(error).__name__}: {error})"
-            ) from error
 
     def table(self) -> str:
         """A few lines for a person."""
@@ -70,22 +52,6 @@ class GenerationResult:
         hashed = self.extractor["weights_sha256"][:12]
         head = f"{counts}; {self.extractor['name']} ({self.extractor['resize']}; weights {hashed}…)"
         return "\n".join([head, *lines, *(f"  warning: {warning}" for warning in self.warnings)])
-
-
-def change(before: GenerationResult, after: GenerationResult) -> dict[str, float]:
-    """How much each figure grew.
-
-    Raises:
-        InputError: the two rest on different extractors, different real images or different counts.
-    """
-    for name in ("extractor", "reference", "counts"):
-        mine, other = getattr(before, name), getattr(after, name)
-        different = [
-            f"{key} {mine.get(key)!r} against {other.get(key)!r}" for key in mine if mine[key] != other.get(key)
-        ]
-        if different:
-            raise InputError(f"two results of a different {name} cannot be compared: {', '.join(different)}")
-    return {name: after.figures[name] - value for name, value in before.figures.items() if name in after.figures}
 
 
 def generation_result(
@@ -113,7 +79,7 @@ def generation_result(
             f"{reference.description['extractor']}; compute the reference with the same extractor"
         )
     real = reference.features
-    fake, real = _moved(fake, device), _moved(real, device)
+    fake, real = moved(fake, device), moved(real, device)
     figures, warnings = _distances(fake, real)
     figures |= _scores(fake, warnings)
     figures |= _neighbours(fake.rows, real.rows, warnings)
@@ -130,11 +96,6 @@ def generation_result(
     }
     described = {"key": reference.key, **reference.description}
     return GenerationResult(figures, by_class, warnings, extractor, counts, described)
-
-
-def _moved(features: FeatureSet, device: torch.device | str) -> FeatureSet:
-    moments = type(features.moments)(*(value.to(device) for value in features.moments))
-    return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))
 
 
 def _distances(fake: FeatureSet, real: FeatureSet) -> tuple[dict[str, float], list[str]]:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -53,6 +55,64 @@ def layout_statistics(layout: Tensor, features: Tensor) -> LayoutStatistics:
     return LayoutStatistics(
         usage, _entropy(usage, dim=0).exp(), position_entropy.exp(), position_entropy, mean.mean(0), spread
     )
+
+
+class LayoutAgreement(NamedTuple):
+    """How well a layout tells the parts of a known map apart.
+
+    Attributes:
+        accuracy: scalar in [0, 1]; share of the positions whose strongest region says what they are, each region
+            standing for the part that it meets most often.
+        chance: scalar in [0, 1]; the same for a layout of one region: the share of the commonest part.
+    """
+
+    accuracy: Tensor
+    chance: Tensor
+
+
+def hole_share_of_regions(layout: Tensor, mask: Tensor) -> Tensor:
+    """(N,), in [0, 1]: how much of each region lies in holes; beside it, ``mask.mean()`` is what chance would give.
+
+    Args:
+        layout: (B, N, h, w), ≥ 0, sums to 1 over N; soft region membership.
+        mask: (B, 1, H, W), 1 = hole, at any resolution.
+
+    Example:
+        >>> layout = torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])  # one region at the left, one at the right
+        >>> hole_share_of_regions(layout, torch.tensor([[[[0.0, 1.0]]]])).tolist()
+        [0.0, 1.0]
+    """
+    hole = F.interpolate(mask.double(), size=layout.shape[2:], mode="area")
+    layout = layout.double()
+    return (layout * hole).sum(dim=(0, 2, 3)) / layout.sum(dim=(0, 2, 3)).clamp_min(1e-12)
+
+
+def layout_agreement(layout: Tensor, parts: Tensor, known: Tensor | None = None) -> LayoutAgreement:
+    """Compares the strongest region of each position with a ground truth that no training has seen.
+
+    Args:
+        layout: (B, N, h, w), ≥ 0; soft region membership.
+        parts: (B, H, W), int64, which part of the truth each pixel belongs to, such as ocean and land; H and W are
+            multiples of h and w, and the pixel in the middle of a position stands for it.
+        known: (B, 1, H, W), 1 = counts, or None where all pixels do.
+
+    Example:
+        >>> layout = torch.tensor([[[[0.9, 0.8, 0.2]], [[0.1, 0.2, 0.8]]]])
+        >>> agreement = layout_agreement(layout, torch.tensor([[[0, 0, 1]]]))
+        >>> float(agreement.accuracy), round(float(agreement.chance), 3)
+        (1.0, 0.667)
+    """
+    size = layout.shape[2:]
+    truth = F.interpolate(parts[:, None].double(), size=size, mode="nearest-exact")[:, 0].long()
+    strongest = layout.argmax(1)
+    if known is not None:
+        counted = F.interpolate(known.double(), size=size, mode="nearest-exact")[:, 0] > 0.5
+        truth, strongest = truth[counted], strongest[counted]
+    number = int(truth.max()) + 1 if truth.numel() else 1
+    pairs = strongest.flatten() * number + truth.flatten()
+    met = torch.bincount(pairs, minlength=layout.shape[1] * number).view(-1, number).double()  # (N, parts)
+    total = met.sum().clamp_min(1)
+    return LayoutAgreement(met.amax(1).sum() / total, met.sum(0).amax() / total)
 
 
 def _entropy(probability: Tensor, dim: int) -> Tensor:

@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from lit_an.content_hash import ContentHash
 from lit_an.errors import InputError
 from lit_an.files import cache_folder, replacing
-from lit_an.metrics.extractors import to_pixels
 from lit_an.metrics.feature_set import FeatureSet
 from lit_an.metrics.frechet import Moments
 
@@ -42,40 +41,6 @@ class ReferenceStatistics(NamedTuple):
     def key(self) -> str:
         """Names the file; a function of the description."""
         return key_of(self.description)
-
-
-class ContentHash:
-    """A hash of ``count`` labelled images as they go by, in any batches on any number of processes.
-
-    Args:
-        count: images over all processes.
-
-    Example:
-        >>> content = ContentHash(2)
-        >>> content.add(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), torch.tensor([0, 1]))
-        >>> len(content.hexdigest())
-        64
-    """
-
-    def __init__(self, count: int) -> None:
-        self._digests = torch.zeros(count, 32, dtype=torch.uint8)
-        self.image_size: tuple[int, ...] = ()
-
-    def add(self, images: Tensor, label: Tensor, index: Tensor) -> None:
-        """Adds (B, 3, H, W) images in [-1, 1] with their labels (B,) and numbers (B,)."""
-        self.image_size = tuple(images.shape[-2:])
-        pixels = to_pixels(images).to(torch.uint8).cpu().numpy()
-        for one, name, number in zip(pixels, label.tolist(), index.tolist(), strict=True):
-            digest = hashlib.sha256(f"{one.shape} {name} ".encode() + one.tobytes()).digest()
-            self._digests[number] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
-
-    def hexdigest(self, device: torch.device | str = "cpu") -> str:
-        """The hash, over all processes; each of them must call this. ``device``: one that processes can share."""
-        digests = self._digests
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            digests = digests.to(device)
-            torch.distributed.all_reduce(digests)  # all but one process hold zeros
-        return hashlib.sha256(digests.cpu().numpy().tobytes()).hexdigest()
 
 
 def describe(

@@ -1,24 +1,15 @@
-"""Residual blocks, sizes and slots shared by generators and discriminators."""
-
-import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+"""Residual blocks and sizes shared by class-conditional generators and discriminators."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.networks.initialization import LayerFactory
-from lit_an.norms.registry import NORMS
-
-log = logging.getLogger(__name__)
+from lit_an.networks.slots import MakeNorm
 
 IMAGE_SIZES = (32, 64, 128, 256)
 SMALLEST_MAP = 4
 LARGEST_MULTIPLE = 16
-
-Scalar = bool | int | float | str
-MakeNorm = Callable[[int], nn.Module]
 
 
 def check_image_size(network: str, image_size: int) -> None:
@@ -33,29 +24,6 @@ def check_long_range_resolution(network: str, long_range: str, resolution: int, 
     if long_range != "none" and resolution not in available:
         sizes = ", ".join(map(str, available))
         raise InputError(f"{network}: long_range_resolution={resolution} never occurs; its feature maps have {sizes}")
-
-
-def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, condition_features: int = 0) -> MakeNorm:
-    """What a slot of a network calls to make its norm, from the name and arguments of a config.
-
-    Arguments that ``name`` does not take but another registered norm does are left out with a notice, so that
-    swapping a norm takes one key although the former norm's arguments still stand beside it.
-
-    Args:
-        slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
-        name: a registered norm.
-        kwargs: arguments for the norm, or None.
-        condition_features: width of the condition that the network gives to its norms; 0 for none.
-
-    Raises:
-        InputError: unknown name, an argument that no norm takes, or one of the wrong type.
-    """
-    arguments, foreign = NORMS.split_arguments(name, kwargs or {})
-    if foreign:
-        log.warning("%s '%s' takes no %s: left out of %s_kwargs", slot, name, ", ".join(foreign), slot)
-    offered: dict[str, Any] = {"condition_features": condition_features} if condition_features else {}
-    offered = {key: value for key, value in offered.items() if key in NORMS.arguments(name)}
-    return NORMS.factory(name, **{**offered, **arguments})
 
 
 class GeneratorBlock(nn.Module):

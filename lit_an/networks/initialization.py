@@ -9,8 +9,10 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from lit_an.errors import InputError
+from lit_an.networks.mirroring import Mirror
 
 Initialization = Literal["orthogonal", "xavier"]
+Padding = Literal["zeros", "reflect", "replicate"]
 
 
 class SpectralNorm(_SpectralNorm):
@@ -35,9 +37,11 @@ class LayerFactory:
     Args:
         initialization: ``orthogonal`` (BigGAN) or ``xavier`` (uniform; SAGAN, SNGAN-projection).
         spectral_norm: divide each weight by its largest singular value.
+        padding: what lies beyond the border of a map for a convolution: ``zeros``, the map mirrored without its
+            border (``reflect``), or the border's value (``replicate``).
 
     Raises:
-        InputError: unknown initialization.
+        InputError: unknown initialization or padding.
 
     Example:
         >>> LayerFactory("orthogonal", spectral_norm=False).linear(3, 2)
@@ -46,14 +50,26 @@ class LayerFactory:
 
     initialization: Initialization = "orthogonal"
     spectral_norm: bool = True
+    padding: Padding = "zeros"
 
     def __post_init__(self) -> None:
+        if self.padding not in ("zeros", "reflect", "replicate"):
+            raise InputError(f"padding must be 'zeros', 'reflect' or 'replicate', got {self.padding!r}")
         if self.initialization not in ("orthogonal", "xavier"):
             raise InputError(f"initialization must be 'orthogonal' or 'xavier', got {self.initialization!r}")
 
-    def conv(self, in_features: int, out_features: int, kernel_size: int = 3) -> nn.Module:
-        """A convolution that keeps the size of the map."""
-        return self._finish(nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2))
+    def conv(
+        self, in_features: int, out_features: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+    ) -> nn.Module:
+        """A convolution from (H, W) to (⌈H / stride⌉, ⌈W / stride⌉)."""
+        border = dilation * (kernel_size // 2)
+        if self.padding == "reflect":
+            unpadded = nn.Conv2d(in_features, out_features, kernel_size, stride, dilation=dilation)
+            return nn.Sequential(Mirror(border), self._finish(unpadded))
+        convolution = nn.Conv2d(
+            in_features, out_features, kernel_size, stride, border, dilation, padding_mode=self.padding
+        )
+        return self._finish(convolution)
 
     def linear(self, in_features: int, out_features: int, bias: bool = True) -> nn.Module:
         """A linear layer."""

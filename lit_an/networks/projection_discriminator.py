@@ -10,12 +10,11 @@ from lit_an.networks.blocks import (
     LARGEST_MULTIPLE,
     SMALLEST_MAP,
     DiscriminatorBlock,
-    Scalar,
     check_image_size,
     check_long_range_resolution,
-    resolve_norm,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
+from lit_an.networks.slots import Scalar, resolve_norm
 
 
 class ProjectionDiscriminator(nn.Module):

@@ -11,12 +11,11 @@ from lit_an.networks.blocks import (
     LARGEST_MULTIPLE,
     SMALLEST_MAP,
     GeneratorBlock,
-    Scalar,
     check_image_size,
     check_long_range_resolution,
-    resolve_norm,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
+from lit_an.networks.slots import Offer, Scalar, resolve_norm
 
 
 class ResNetGenerator(nn.Module):
@@ -31,9 +30,10 @@ class ResNetGenerator(nn.Module):
         num_classes: classes, ≥ 1.
         latent_dim: width of the latent.
         base_width: channels of the last feature map; 64 in the paper.
-        norm: the norm of every block, any registered name.
+        norm: the norm of every block, any registered name but those that need a mask.
         norm_kwargs: its arguments.
-        long_range: the layer after the block that ends at ``long_range_resolution``, any registered name.
+        long_range: the layer after the block that ends at ``long_range_resolution``, any registered name but those
+            that need a mask.
         long_range_resolution: side of the map it works on: 8, 16, … up to ``image_size``; 32 in the paper.
         long_range_kwargs: its arguments.
         class_embedding: width of a shared class embedding (BigGAN), or 0 for one-hot classes (SNGAN, SAGAN).
@@ -78,9 +78,9 @@ class ResNetGenerator(nn.Module):
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
         layers = LayerFactory(initialization, spectral_norm)
-        condition_features = class_embedding or num_classes
-        make_norm = resolve_norm("norm", norm, norm_kwargs, condition_features)
-        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, condition_features)
+        offer = Offer("vector", class_embedding or num_classes)
+        make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
+        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, offer)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None

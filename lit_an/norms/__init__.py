@@ -1,13 +1,15 @@
 """Norms: attentive normalization and everything that can stand in its place; needs torch, not Lightning.
 
 How to add one: a new file here with a class ``MyNorm2d(num_features, …)`` whose ``forward(x, condition=None)`` keeps
-the shape (inherit ``Norm2d``), decorated with ``@register_norm("my_norm")``, and its import below. The contract tests
-over ``NORMS`` then test it. A norm in another package registers through the entry-point group ``lit_an.norms``.
+the shape (inherit ``Norm2d``; ``condition_kind`` says what it depends on), decorated with
+``@register_norm("my_norm")``, and its import below. The contract tests over ``NORMS`` then test it. A norm in another
+package registers through the entry-point group ``lit_an.norms``.
 """
 
 from lit_an.norms.attentive import AttentiveNorm2d, SemanticLayout
 from lit_an.norms.base import Norm2d, Penalized, total_penalty
 from lit_an.norms.conditional import ConditionalBatchNorm2d, ConditionalInstanceNorm2d
+from lit_an.norms.region import LearnedRegionNorm2d, RegionNorm2d
 from lit_an.norms.registry import NORMS, norm_factory, register_norm
 from lit_an.norms.self_attention import SelfAttention2d
 from lit_an.norms.standard import BatchNorm2d, GroupNorm2d, InstanceNorm2d, LayerNorm2d, NoNorm
@@ -21,9 +23,11 @@ __all__ = [
     "GroupNorm2d",
     "InstanceNorm2d",
     "LayerNorm2d",
+    "LearnedRegionNorm2d",
     "NoNorm",
     "Norm2d",
     "Penalized",
+    "RegionNorm2d",
     "SelfAttention2d",
     "SemanticLayout",
     "norm_factory",

@@ -1,10 +1,13 @@
 """What a norm is: a module from (B, C, H, W) to the same shape, with an optional condition."""
 
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
+
+# What a norm depends on beside the features: nothing, a vector for each image, or the mask of its hole.
+ConditionKind = Literal["none", "vector", "mask"]
 
 
 class Norm2d(nn.Module):
@@ -15,7 +18,13 @@ class Norm2d(nn.Module):
 
     Args:
         num_features: C, channels of the input, ≥ 1.
+
+    Attributes:
+        condition_kind: the condition without which the norm cannot work: ``none``, ``vector`` (B, D) or ``mask``
+            (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it makes the norm.
     """
+
+    condition_kind: ClassVar[ConditionKind] = "none"
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -28,7 +37,8 @@ class Norm2d(nn.Module):
 
         Args:
             x: (B, C, H, W), features.
-            condition: (B, D), what a conditional norm depends on; the others ignore it.
+            condition: what a norm whose ``condition_kind`` is not ``none`` depends on: (B, D), or a mask
+                (B, 1, H', W'); the others ignore it.
 
         Returns:
             (B, C, H, W).

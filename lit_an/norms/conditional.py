@@ -1,14 +1,18 @@
 """Norms whose gain and shift come from a condition, such as a class."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.norms.base import Norm2d
+from lit_an.norms.base import ConditionKind, Norm2d
 from lit_an.norms.registry import register_norm
 
 
 class _Conditional(Norm2d):
     """(1 + gain(condition)) · norm(x) + shift(condition), gain and shift linear and 0 at the start."""
+
+    condition_kind: ClassVar[ConditionKind] = "vector"
 
     def __init__(self, num_features: int, condition_features: int, norm: nn.Module) -> None:
         super().__init__(num_features)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from lit_an.norms.base import ConditionKind
 from lit_an.registry import Registry
 
 NORMS: Registry[nn.Module] = Registry("norm", entry_point_group="lit_an.norms")
@@ -13,6 +14,20 @@ NORMS: Registry[nn.Module] = Registry("norm", entry_point_group="lit_an.norms")
 def register_norm(name: str) -> Callable[[Callable[..., nn.Module]], Callable[..., nn.Module]]:
     """Decorator that registers a norm class under ``name``; other packages may use the entry-point group instead."""
     return NORMS.register(name)
+
+
+def condition_kind(name: str) -> ConditionKind:
+    """What the norm called ``name`` depends on beside the features; ``none`` where its class does not say.
+
+    Raises:
+        InputError: unknown name.
+
+    Example:
+        >>> condition_kind("conditional_batch"), condition_kind("attentive")
+        ('vector', 'none')
+    """
+    kind: ConditionKind = getattr(NORMS.get(name), "condition_kind", "none")
+    return kind
 
 
 def norm_factory(name: str, **kwargs: Any) -> Callable[[int], nn.Module]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_an.errors import InputError
+from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 
 Terms = dict[str, Tensor]
@@ -28,10 +29,14 @@ class Preview(NamedTuple):
     Attributes:
         images: (B, 3, H, W), float32 in [-1, 1].
         row_names: one name for each row of a grid; B is a multiple of their number.
+        mask: (B, 1, H, W), 1 = hole, where something was filled in; None where images are made whole.
+        regions: (B, H, W), int64, ground-truth region of each pixel, or None where nothing is known of them.
     """
 
     images: Tensor
     row_names: list[str]
+    mask: Tensor | None = None
+    regions: Tensor | None = None
 
 
 class AdversarialTask(pl.LightningModule):
@@ -99,6 +104,10 @@ class AdversarialTask(pl.LightningModule):
         """Loss terms of the generator on a batch, by name; their sum is minimized."""
         raise NotImplementedError
 
+    def discriminator_plays(self) -> bool:
+        """Whether the discriminator takes part in this iteration; one that does not costs nothing."""
+        return True
+
     def preview(self, columns: int, rows: int) -> Preview:
         """Images of the same inputs each time for a person to look at: at most ``rows`` rows of ``columns`` each."""
         raise NotImplementedError
@@ -109,11 +118,13 @@ class AdversarialTask(pl.LightningModule):
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
-        for part in _split(batch, self.discriminator_steps):
-            terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
-        self._log_terms("discriminator", terms)
+        parts = _split(batch, self.discriminator_steps)
+        if self.discriminator_plays():
+            for part in parts:
+                terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
+            self._log_terms("discriminator", terms)
         # The generator's step sees as many images as one discriminator step.
-        terms = self._update(self.generator, generator_optimizer, self.generator_terms, part)
+        terms = self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
         self._log_terms("generator", terms)
         self._count(batch)
 
@@ -153,6 +164,14 @@ class AdversarialTask(pl.LightningModule):
         # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
         if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
             self.trainer.should_stop = True
+
+    def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
+        """The penalties that the norms of a network ask for, as a term, if there are any."""
+        penalty = total_penalty(network) if weight > 0 else None
+        return {} if penalty is None else {"orthogonality": weight * penalty}
+
+    def _laid_out(self, image: Tensor) -> Tensor:
+        return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
 
     def _seed_iteration(self) -> None:
         torch.manual_seed(mix_seed(self._run_seed, self.iteration, self.global_rank))

@@ -13,7 +13,6 @@ from lit_an.errors import InputError
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
-from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
 
@@ -132,7 +131,7 @@ class ClassConditionalGAN(AdversarialTask):
         real_logits, fake_logits = logits.chunk(2)
         self.augmentation.observe(real_logits)
         terms = {"adversarial": self.adversarial.discriminator(real_logits, fake_logits)}
-        terms |= self._orthogonality(self.discriminator)
+        terms |= self._orthogonality(self.discriminator, self.orthogonality_weight)
         terms |= self._gradient_penalties(real, fake, batch.label)
         return terms
 
@@ -142,7 +141,7 @@ class ClassConditionalGAN(AdversarialTask):
 
         fake_logits = judge(self._generate(batch.label))
         adversarial = self.adversarial.generator_loss(lambda: judge(self._laid_out(batch.image)), fake_logits)
-        return {"adversarial": adversarial} | self._orthogonality(self.generator)
+        return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
 
     def _generate(self, label: Tensor) -> Tensor:
         latent = torch.randn(len(label), self._latent_dim, device=label.device)
@@ -167,13 +166,6 @@ class ClassConditionalGAN(AdversarialTask):
         return {
             name: weight * self.penalty_every * penalty() for name, (weight, penalty) in penalties.items() if weight > 0
         }
-
-    def _orthogonality(self, network: nn.Module) -> Terms:
-        penalty = total_penalty(network) if self.orthogonality_weight > 0 else None
-        return {} if penalty is None else {"orthogonality": self.orthogonality_weight * penalty}
-
-    def _laid_out(self, image: Tensor) -> Tensor:
-        return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
 
     # What the augmentation learns
 

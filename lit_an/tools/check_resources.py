@@ -1,16 +1,21 @@
 """What a training run will need, roughly, from the networks alone."""
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from lit_an.tasks.class_conditional import ClassConditionalGAN
+from lit_an.batch import Inpainted
+from lit_an.tasks.adversarial import AdversarialTask
 
 FLOAT = 4  # bytes
 # A weight, its gradient, and Adam's two moments; the checkpoint leaves out the gradient.
 COPIES_IN_TRAINING, COPIES_IN_CHECKPOINT = 4, 3
+
+# What a generator is given, for as many images as are measured; the second goes to the discriminator too.
+Inputs = tuple[Tensor, Tensor]
+MEASURED = 2  # batch norm wants more than one
 
 
 class Needs(NamedTuple):
@@ -25,7 +30,21 @@ class Needs(NamedTuple):
     checkpoint: int
 
 
-def needs_of(task: ClassConditionalGAN, images: int) -> Needs:
+def latent_inputs(task: AdversarialTask) -> Inputs:
+    """A latent and a label for a class-conditional generator."""
+    latent_dim = int(task.generator.latent_dim)  # type: ignore[arg-type]
+    return torch.zeros(MEASURED, latent_dim), torch.zeros(MEASURED, dtype=torch.long)
+
+
+def masked_inputs(image_size: int) -> Inputs:
+    """An image and a mask, whose middle is hole, for a generator that inpaints."""
+    mask = torch.zeros(MEASURED, 1, image_size, image_size)
+    quarter = image_size // 4
+    mask[:, :, quarter : image_size - quarter, quarter : image_size - quarter] = 1.0
+    return torch.zeros(MEASURED, 3, image_size, image_size), mask
+
+
+def needs_of(task: AdversarialTask, images: int, inputs: Inputs) -> Needs:
     """What a task needs for ``images`` images at once on one device.
 
     Activations are counted in one small step of each network: everything that autograd keeps for the backward pass.
@@ -33,7 +52,7 @@ def needs_of(task: ClassConditionalGAN, images: int) -> Needs:
     cent to spare.
     """
     generator, discriminator = (parameters(net) for net in (task.generator, task.discriminator))
-    of_generator, of_discriminator = activations(task)
+    of_generator, of_discriminator = activations(task, inputs)
     # The generator's step goes through both; the discriminator's sees real and generated images.
     of_an_image = max(of_generator + of_discriminator, 2 * of_discriminator)
     # One copy more for the average of the generator's weights.
@@ -46,15 +65,13 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def activations(task: ClassConditionalGAN) -> tuple[int, int]:
+def activations(task: AdversarialTask, inputs: Inputs) -> tuple[int, int]:
     """Bytes that autograd keeps for one image, in the generator and in the discriminator."""
-    batch = 2  # batch norm wants more than one
-    label = torch.zeros(batch, dtype=torch.long)
-    latent = torch.randn(batch, int(task.generator.latent_dim))  # type: ignore[arg-type]
     with torch.random.fork_rng(devices=[]):
-        of_generator, image = _kept(task.generator, latent, label)
-        of_discriminator, _ = _kept(task.discriminator, image.detach(), label)
-    return of_generator // batch, of_discriminator // batch
+        of_generator, made = _kept(task.generator, *inputs)
+        image = made.fine if isinstance(made, Inpainted) else made
+        of_discriminator, _ = _kept(task.discriminator, image.detach(), inputs[1])
+    return of_generator // MEASURED, of_discriminator // MEASURED
 
 
 def memory_here(accelerator: str) -> int | None:
@@ -66,7 +83,7 @@ def memory_here(accelerator: str) -> int | None:
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _kept(network: nn.Module, first: Tensor, label: Tensor) -> tuple[int, Tensor]:
+def _kept(network: nn.Module, first: Tensor, second: Tensor) -> tuple[int, Any]:
     own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
@@ -77,5 +94,5 @@ def _kept(network: nn.Module, first: Tensor, label: Tensor) -> tuple[int, Tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = network(first, label)
+        output = network(first, second)
     return sum(kept.values()), output

@@ -7,7 +7,7 @@ from typing import Literal
 
 import lit_an.data.manifest as manifests
 from lit_an.data.preparation import REPORT, prepare
-from lit_an.data.sources import open_source
+from lit_an.data.sources import ONLY_CLASS, Layout, Lists, open_source
 
 
 def run(
@@ -19,6 +19,10 @@ def run(
     classes: list[str] | int | None = None,
     val_fraction: float = 0.1,
     val_labels: str | None = None,
+    layout: Layout = "auto",
+    train_list: str | None = None,
+    val_list: str | None = None,
+    test_list: str | None = None,
     images_per_shard: int = 1024,
     num_workers: int | None = None,
     max_failed: float = 0.01,
@@ -26,7 +30,8 @@ def run(
     """Turns images into shards of one size, which load much faster; goes on where a kill stopped it.
 
     Args:
-        source: a folder, laid out like ImageNet, in class folders, or in split folders of them; or ``earth_tiles``.
+        source: a folder, laid out like ImageNet, in class folders, in split folders of them, or of photographs without
+            classes; or ``earth_tiles``.
         out: the folder to make.
         image_size: side in pixels: the centre square of the short side, resized with antialiasing.
         format: how images are stored: raw loads fastest, png keeps every pixel too, jpeg is smallest.
@@ -34,6 +39,12 @@ def run(
         classes: for ImageNet, WordNet ids to keep, or how many.
         val_fraction: share held out where the source has no ``val``.
         val_labels: for ImageNet, the file that says what a flat validation image shows.
+        layout: of the folder: ``imagenet``, ``classes``, or without labels ``photographs`` (at any depth),
+            ``places365``, ``celeba_hq``, ``paris_street_view``. ``auto`` knows all but ``celeba_hq``, and photographs
+            that lie in sub-folders.
+        train_list: for photographs and celeba_hq, a text file with one path a line.
+        val_list: the same for validation; with it alone, all other images are for training.
+        test_list: the same for test.
         images_per_shard: source files that go into one shard.
         num_workers: processes; None takes one for each core.
         max_failed: share of images that may be unreadable, 0 to 1; above it the exit code is 1.
@@ -42,7 +53,8 @@ def run(
         0, or 1 if too many images cannot be read.
     """
     recipe = manifests.Recipe(image_size, format, quality, images_per_shard)
-    pictures = open_source(source, image_size, classes, val_fraction, val_labels)
+    lists = Lists(train_list, val_list, test_list)
+    pictures = open_source(source, image_size, classes, val_fraction, val_labels, layout, lists)
     outcome = prepare(pictures, Path(out).expanduser(), recipe, num_workers or _cores(), max_failed)
     if outcome.manifest is None:
         print(f"error: {outcome.complaint}", file=sys.stderr)
@@ -55,7 +67,8 @@ def run(
             print(f"note: {number} images are in {pair}")
     print(f"{outcome.failed} unreadable, {len(pictures.passed_over)} passed over: {Path(out) / REPORT}")
     print(f"content hash {outcome.manifest['content_hash']}")
-    print(f"use it: --data=lit_an.data.Prepared --data.root={out} --data.image_size={image_size}")
+    reader = "PreparedPhotographs" if pictures.class_names == [ONLY_CLASS] else "Prepared"
+    print(f"use it: --data=lit_an.data.{reader} --data.root={out} --data.image_size={image_size}")
     return 0
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from lit_an.batch import Draw, collate
-from lit_an.data.image_folder import ENDINGS, ImageFile, ImageFolder, hold_out, list_images
+from lit_an.data.image_folder import ImageFolder, list_images
+from lit_an.data.listing import ENDINGS, ImageFile, hold_out
 from lit_an.data.transforms import flips
 from lit_an.errors import InputError
 

@@ -11,8 +11,11 @@ from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
 from lit_an.networks.blocks import IMAGE_SIZES, DiscriminatorBlock, GeneratorBlock
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms import NORMS, AttentiveNorm2d, SelfAttention2d
+from lit_an.norms.registry import condition_kind
 
 LABEL = torch.tensor([0, 2])
+# A class-conditional network has no mask.
+FITTING = [name for name in NORMS.names() if condition_kind(name) != "mask"]
 
 
 def generator(image_size: int = 32, **kwargs: object) -> ResNetGenerator:
@@ -54,16 +57,16 @@ def test_the_papers_network_has_an_at_32_with_256_channels() -> None:
     assert seen == [32]
 
 
-@pytest.mark.parametrize("name", NORMS.names())
+@pytest.mark.parametrize("name", FITTING)
 def test_every_norm_fits_the_long_range_slots(name: str) -> None:
     image = generator(long_range=name)(torch.randn(2, 16), LABEL)
     assert image.shape == (2, 3, 32, 32)
-    if not name.startswith("conditional"):
+    if condition_kind(name) == "none":
         discriminator = ProjectionDiscriminator(32, 3, base_width=4, long_range=name, long_range_resolution=8)
         assert discriminator(image, LABEL).shape == (2,)
 
 
-@pytest.mark.parametrize("name", [name for name in NORMS.names() if name != "self_attention"])
+@pytest.mark.parametrize("name", [name for name in FITTING if name != "self_attention"])
 def test_every_norm_fits_the_norm_slot(name: str) -> None:
     assert generator(norm=name, long_range="none")(torch.randn(2, 16), LABEL).shape == (2, 3, 32, 32)
 
@@ -149,6 +152,11 @@ def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.
         ({"long_range_resolution": 12}, "long_range_resolution=12 never occurs; its feature maps have 8, 16, 32"),
         ({"base_width": 0}, "base_width must be at least 1, got 0"),
         ({"norm": "bach"}, "unknown norm 'bach', did you mean 'batch'"),
+        (
+            {"norm": "region_batch"},
+            "norm 'region_batch' needs a mask, which this network has not; it is for inpainting",
+        ),
+        ({"long_range": "region_batch"}, "long_range 'region_batch' needs a mask, which this network has not"),
         ({"long_range_kwargs": {"num_region": 3}}, "norm 'attentive' has no argument 'num_region', did you mean"),
         ({"long_range_kwargs": {"num_regions": "3"}}, r"num_regions must be int, got '3' \(str\)"),
         ({"initialization": "zeros"}, "initialization must be 'orthogonal' or 'xavier', got 'zeros'"),
@@ -162,3 +170,15 @@ def test_bad_input_gets_one_sentence(kwargs: dict[str, object], sentence: str) -
 def test_the_discriminator_refuses_a_resolution_it_lacks() -> None:
     with pytest.raises(InputError, match="long_range_resolution=32 never occurs; its feature maps have 16, 8, 4"):
         ProjectionDiscriminator(32, 3, long_range="attentive")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("region_batch", "long_range 'region_batch' needs a mask, which this network has not; it is for inpainting"),
+        ("conditional_batch", "long_range 'conditional_batch' needs a class vector, which this network has not"),
+    ],
+)
+def test_the_discriminator_refuses_a_norm_that_needs_a_condition(name: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        ProjectionDiscriminator(32, 3, long_range=name, long_range_resolution=8)

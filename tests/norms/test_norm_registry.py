@@ -9,6 +9,7 @@ import torch
 
 from lit_an.errors import InputError
 from lit_an.norms import NORMS, norm_factory, register_norm, total_penalty
+from lit_an.norms.registry import condition_kind
 from lit_an.norms.standard import NoNorm
 
 EXPECTED = {
@@ -21,12 +22,21 @@ EXPECTED = {
     "conditional_batch",
     "conditional_instance",
     "self_attention",
+    "region_batch",
+    "region_learned",
 }
 
 
 def make(name: str, channels: int = 16) -> torch.nn.Module:
     kwargs = {"condition_features": 3} if "condition_features" in NORMS.arguments(name) else {}
     return norm_factory(name, **kwargs)(channels)
+
+
+def condition_for(name: str, dtype: torch.dtype = torch.float32) -> torch.Tensor | None:
+    """What the norm asks for, for two images, and nothing if it asks for nothing."""
+    if condition_kind(name) == "vector":
+        return torch.randn(2, 3, dtype=dtype)
+    return (torch.rand(2, 1, 16, 16) > 0.5).to(dtype) if condition_kind(name) == "mask" else None
 
 
 def test_all_expected_norms_are_registered() -> None:
@@ -37,8 +47,8 @@ def test_all_expected_norms_are_registered() -> None:
 class TestEveryNorm:
     def test_keeps_shape_and_type(self, name: str) -> None:
         x = torch.randn(2, 16, 8, 8)
-        assert make(name)(x, torch.randn(2, 3)).shape == x.shape
-        assert make(name).double()(x.double(), torch.randn(2, 3).double()).dtype == torch.float64
+        assert make(name)(x, condition_for(name)).shape == x.shape
+        assert make(name).double()(x.double(), condition_for(name, torch.float64)).dtype == torch.float64
 
     def test_keeps_channels_last(self, name: str) -> None:
         x = torch.randn(2, 16, 8, 8).to(memory_format=torch.channels_last)
@@ -46,28 +56,41 @@ class TestEveryNorm:
         torch.manual_seed(1)
         expected = make(name).train(False)
         expected.load_state_dict(norm.state_dict())
-        torch.testing.assert_close(norm.eval()(x, torch.zeros(2, 3)), expected(x.contiguous(), torch.zeros(2, 3)))
+        condition = condition_for(name)
+        torch.testing.assert_close(norm.eval()(x, condition), expected(x.contiguous(), condition))
 
     def test_passes_gradients(self, name: str) -> None:
         x = torch.randn(2, 16, 8, 8, requires_grad=True)
-        (make(name)(x, torch.randn(2, 3)) * torch.randn(2, 16, 8, 8)).sum().backward()
+        (make(name)(x, condition_for(name)) * torch.randn(2, 16, 8, 8)).sum().backward()
         assert x.grad is not None
         assert torch.isfinite(x.grad).all()
         assert x.grad.abs().sum() > 0
 
     def test_is_deterministic_in_evaluation(self, name: str) -> None:
-        norm, x, condition = make(name).eval(), torch.randn(2, 16, 8, 8), torch.randn(2, 3)
+        norm, x, condition = make(name).eval(), torch.randn(2, 16, 8, 8), condition_for(name)
         assert torch.equal(norm(x, condition), norm(x, condition))
 
     def test_survives_a_checkpoint(self, name: str) -> None:
         norm, other = make(name).eval(), make(name).eval()
         other.load_state_dict(norm.state_dict())
-        x, condition = torch.randn(2, 16, 8, 8), torch.randn(2, 3)
+        x, condition = torch.randn(2, 16, 8, 8), condition_for(name)
         assert torch.equal(norm(x, condition), other(x, condition))
 
     def test_refuses_another_number_of_channels(self, name: str) -> None:
         with pytest.raises(InputError, match=r"takes \(B, 16, H, W\), got \(2, 8, 4, 4\)"):
-            make(name)(torch.randn(2, 8, 4, 4), torch.randn(2, 3))
+            make(name)(torch.randn(2, 8, 4, 4), condition_for(name))
+
+    def test_says_what_it_depends_on(self, name: str) -> None:
+        kind, x = condition_kind(name), torch.randn(2, 16, 8, 8)
+        assert kind in ("none", "vector", "mask")
+        norm = make(name).eval()
+        if kind == "none":  # whatever another norm would want is ignored
+            expected = norm(x)
+            assert torch.equal(norm(x, torch.randn(2, 3)), expected)
+            assert torch.equal(norm(x, torch.ones(2, 1, 16, 16)), expected)
+        else:
+            with pytest.raises(InputError, match=f"needs a {'mask' if kind == 'mask' else 'condition'} of shape"):
+                norm(x)
 
     def test_refuses_a_misspelt_argument(self, name: str) -> None:
         with pytest.raises(InputError, match=f"norm '{name}' has no argument 'epsilon'.*It accepts: "):

@@ -11,7 +11,7 @@ import cli
 from lit_an.data import ImageFolder
 from lit_an.data.inspection import inspect, overlap, sample_of
 from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
-from lit_an.tools.check_resources import activations, memory_here, needs_of, parameters
+from lit_an.tools.check_resources import activations, latent_inputs, memory_here, needs_of, parameters
 from tests.photographs import WNIDS, break_some
 from tests.training import make_task
 
@@ -140,14 +140,15 @@ def test_estimates_follow_the_networks() -> None:
     """Weights are exact; activations grow with width and do not depend on the batch they are measured on."""
     task = make_task()
     count = parameters(task.generator) + parameters(task.discriminator)
-    few, many = needs_of(task, 1), needs_of(task, 11)
+    inputs = latent_inputs(task)
+    few, many = needs_of(task, 1, inputs), needs_of(task, 11, inputs)
     assert few.checkpoint == 12 * count + 4 * parameters(task.generator)
     of_an_image = (many.memory - few.memory) / 10
     assert many.memory - 11 * of_an_image == 16 * count + 4 * parameters(task.generator)
     wide = make_task()
     wide.generator = ResNetGenerator(32, num_classes=3, latent_dim=8, base_width=8, long_range_resolution=8)
     wide.discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=8)
-    assert all(b > 2 * a for a, b in zip(activations(task), activations(wide), strict=True))
+    assert all(b > 2 * a for a, b in zip(activations(task, inputs), activations(wide, inputs), strict=True))
 
 
 def test_memory_of_a_device_that_is_not_here() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import cli
 from lit_an.data import EarthTiles
+from tests.photo_folders import make_photographs
 from tests.photographs import add_odd_but_sound, break_some, make_imagenet
 
 pytest.importorskip("streaming")
@@ -109,3 +110,19 @@ def test_a_killed_preparation_goes_on_to_the_same_hash(
     for whole in (tmp_path / "whole").glob("*/*.mds"):
         assert (out / whole.relative_to(tmp_path / "whole")).read_bytes() == whole.read_bytes()
     assert not (out / ".partial").exists()
+
+
+def test_photographs_without_classes_go_through_prepare_and_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = make_photographs(tmp_path / "photographs"), tmp_path / "shards"
+    options = ("--layout=photographs", "--val_fraction=0.3")
+    assert cli.main(prepare(root, out, *options)) == 0
+    said = capsys.readouterr().out
+    assert f"use it: --data=lit_an.data.PreparedPhotographs --data.root={out} --data.image_size=32\n" in said
+    task = "--model=tests.tools.tiny_inpainting.TinyInpainting"
+    data = ["--data=lit_an.data.PreparedPhotographs", f"--data.root={out}", "--data.image_size=32"]
+    assert cli.main(["check", task, *data]) == 0
+    assert capsys.readouterr().out.endswith("\ngo\n")
+    assert cli.main(prepare(root, tmp_path / "other", "--val_list=nowhere.txt", *options)) == 2
+    assert "the list 'nowhere.txt' is not there" in capsys.readouterr().err

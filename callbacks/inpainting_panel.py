@@ -1,0 +1,42 @@
+"""What an inpainting generator does, stage by stage, over time."""
+
+import pytorch_lightning as pl
+
+from callbacks.image_logging import PictureLogger, log_image
+from lit_an.errors import InputError
+from lit_an.panels import inpainting_panel
+from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.inpainting import InpaintingGAN
+
+
+class InpaintingPanelLogger(PictureLogger):
+    """Logs a panel of the same held-out images and holes: ground truth, erased, coarse, fine, composite.
+
+    With averaged weights where there are any.
+
+    Args:
+        every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
+        shown: images, one a row, ≥ 1.
+
+    Raises:
+        InputError: a number below 1; when the run starts, a task that fills no holes.
+    """
+
+    def __init__(self, every_iterations: int = 500, shown: int = 8) -> None:
+        super().__init__(every_iterations)
+        if shown < 1:
+            raise InputError(f"InpaintingPanelLogger: shown must be at least 1, got {shown}")
+        self.shown = shown
+
+    def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if not isinstance(task, InpaintingGAN):
+            raise InputError(
+                f"InpaintingPanelLogger shows how holes are filled, which {type(task).__name__} does not; "
+                f"take SampleGridLogger"
+            )
+
+    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        assert isinstance(task, InpaintingGAN)
+        batch, made = task.inpainted_preview(self.shown)
+        panel = inpainting_panel(batch.image, batch.mask, made.coarse, made.fine)
+        log_image(trainer, "inpainting", panel, task.iteration)

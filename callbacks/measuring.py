@@ -1,0 +1,201 @@
+"""What callbacks that measure share: when, with which extractor, against which real images, on all processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from lit_an.batch import collate
+from lit_an.errors import InputError
+from lit_an.metrics.extractors import FeatureExtractor, Features, create_extractor
+from lit_an.metrics.feature_set import FeatureCollector
+from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
+from lit_an.metrics.results import Result
+from lit_an.tasks.adversarial import AdversarialTask
+
+Stage = Literal["val", "test"]
+Numbered = tuple[Any, Tensor]
+
+
+class Measuring(Callback):
+    """Base: measures at every so many validations of a training, and at every ``validate`` and ``test``.
+
+    A subclass measures in ``_measure``, in all processes at once.
+
+    Args:
+        every_validations: validations of a training from one measurement to the next, ≥ 1.
+        extractor: name of the feature extractor; None for none.
+        extractor_kwargs: its arguments.
+        batch_size: images at a time on one device, ≥ 1.
+        keep: features of at most so many images are kept one by one, ≥ 1.
+        cache_dir: folder of the reference statistics; None takes the default one.
+
+    Raises:
+        InputError: a number out of range.
+    """
+
+    def __init__(
+        self,
+        every_validations: int,
+        extractor: str | None,
+        extractor_kwargs: dict[str, bool | int | float | str] | None,
+        batch_size: int,
+        keep: int,
+        cache_dir: str | None,
+    ) -> None:
+        self._at_least(1, every_validations=every_validations, batch_size=batch_size, keep=keep)
+        self.every_validations, self.batch_size, self.keep = every_validations, batch_size, keep
+        self.extractor, self.extractor_kwargs = extractor, extractor_kwargs or {}
+        self.folder = default_folder() if cache_dir is None else Path(cache_dir).expanduser()
+        self._network: FeatureExtractor | None = None
+        self._validations = 0
+
+    def _at_least(self, least: int, **values: int | None) -> None:
+        for name, value in values.items():
+            if value is not None and value < least:
+                raise InputError(f"{type(self).__name__}: {name} must be at least {least}, got {value}")
+
+    # When
+
+    def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
+        """Makes the extractor now: what is wrong with it shows before hours of training."""
+        if stage == "predict":
+            return
+        if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
+            raise InputError(
+                f"{type(self).__name__} needs a data module with a method dataset(split), such as ImageFolder"
+            )
+        if self._network is None and self.extractor is not None:
+            self._network = create_extractor(self.extractor, **self.extractor_kwargs)
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        if trainer.sanity_checking:
+            return
+        trains = trainer.state.fn == "fit"
+        self._validations += trains
+        if not trains or self._validations % self.every_validations == 0:
+            self._measure(trainer, task, "val")
+
+    def on_test_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        self._measure(trainer, task, "test")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"validations": self._validations}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._validations = state_dict["validations"]
+
+    # What
+
+    def _measure(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage) -> None:
+        raise NotImplementedError
+
+    def _report(
+        self,
+        trainer: pl.Trainer,
+        task: AdversarialTask,
+        stage: Stage,
+        split: str,
+        result: Result,
+        logged: dict[str, float],
+    ) -> None:
+        """Logs figures in all processes; the first writes ``metrics_<stage>_<iteration>.json`` and the table."""
+        for name, value in logged.items():
+            task.log(f"{stage}/{name}", value, sync_dist=trainer.world_size > 1)
+        if trainer.is_global_zero:
+            path = self._file(trainer, task, stage, "json")
+            result.write(path, stage=stage, split=split, iteration=task.iteration)
+            tqdm.write(f"\n{path}: {result.table()}")
+
+    def _file(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage, ending: str) -> Path:
+        return Path(trainer.default_root_dir, f"metrics_{stage}_{task.iteration:07d}.{ending}")
+
+    def _see(self, images: Tensor) -> Features:
+        assert self._network is not None
+        found = self._network(images)
+        # Apple's devices know no float64.
+        return Features(*(x.cpu() if x is not None and x.device.type == "mps" else x for x in found))
+
+    # Real images
+
+    def _chosen(self, trainer: pl.Trainer, dataset: Any, split: str, limit: int | None) -> Tensor:
+        """Positions of the images to measure with, at most ``limit`` of them, evenly spread over a data set."""
+        count = min(len(dataset), limit or len(dataset))
+        if count < max(2, trainer.world_size):
+            raise InputError(f"{type(self).__name__}: the split {split!r} has {count} images, too few to measure with")
+        return torch.arange(count) * len(dataset) // count
+
+    def _shared_out(self, trainer: pl.Trainer, dataset: Any, positions: Tensor, what: str) -> Iterator[Numbered]:
+        """This process's share of the images at ``positions``, in batches with their numbers from 0."""
+        numbers = torch.arange(trainer.global_rank, len(positions), trainer.world_size)
+        loader = DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=positions[numbers].tolist(),
+            num_workers=getattr(trainer.datamodule, "num_workers", 0),  # type: ignore[attr-defined]
+            collate_fn=collate,
+        )
+        pairs = zip(loader, numbers.split(self.batch_size), strict=True)
+        yield from shown(trainer, what, pairs, len(loader))
+
+    def _reference(
+        self, trainer: pl.Trainer, task: AdversarialTask, described: dict[str, Any], batches: Iterator[Numbered]
+    ) -> ReferenceStatistics | None:
+        """The reference statistics of that description, in the first process: kept ones, or computed by all."""
+        found: ReferenceStatistics | InputError | None = None
+        if trainer.is_global_zero:
+            try:
+                found = find(self.folder, described)
+            except InputError as error:
+                found = error
+        # Only whether there is one travels, not the statistics.
+        if agreed(trainer, found if isinstance(found, InputError) else found is not None):
+            assert not isinstance(found, InputError)
+            return found
+        return self._computed(trainer, task, batches, described)
+
+    def _computed(
+        self, trainer: pl.Trainer, task: AdversarialTask, batches: Iterator[Numbered], described: dict[str, Any]
+    ) -> ReferenceStatistics | None:
+        collector = FeatureCollector(described["count"], self.keep)
+        for batch, index in batches:
+            collector.add(self._see(batch.image.to(task.device)), label_of(batch), index)
+        reference = ReferenceStatistics(collector.collected(), described)
+        outcome: Path | InputError | None = None
+        if trainer.is_global_zero:
+            try:
+                outcome = store(self.folder, reference)
+            except InputError as error:
+                outcome = error
+        agreed(trainer, outcome)
+        return reference if trainer.is_global_zero else None
+
+
+def label_of(batch: Any) -> Tensor:
+    """(B,), int64: the labels of a batch, or zeros where it has none."""
+    return batch.label if hasattr(batch, "label") else torch.zeros(len(batch.image), dtype=torch.int64)
+
+
+def float64_device(task: AdversarialTask) -> torch.device:
+    """A device that knows float64: the task's, or the CPU (Apple's devices do not)."""
+    return task.device if task.device.type == "cuda" else torch.device("cpu")
+
+
+def agreed(trainer: pl.Trainer, outcome: Any) -> Any:
+    """What the first process has, in all of them; raised in all of them if it is an error."""
+    outcome = trainer.strategy.broadcast(outcome)
+    if isinstance(outcome, InputError):
+        raise outcome
+    return outcome
+
+
+def shown(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Any:
+    """A progress bar in the first process, if the run shows any."""
+    hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
+    return tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden)

@@ -1,0 +1,57 @@
+"""One hash of many images or masks, seen in any batches on any number of processes."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from lit_an.pixels import to_pixels
+
+
+class ContentHash:
+    """A hash of ``count`` labelled images, or of as many masks, as they go by.
+
+    It depends on what has which number, and neither on batches and their order nor on which process saw what.
+
+    Args:
+        count: images or masks over all processes.
+
+    Example:
+        >>> content = ContentHash(2)
+        >>> content.add(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), torch.tensor([0, 1]))
+        >>> len(content.hexdigest())
+        64
+    """
+
+    def __init__(self, count: int) -> None:
+        self._digests = torch.zeros(count, 32, dtype=torch.uint8)
+        self.image_size: tuple[int, ...] = ()
+
+    def add(self, images: Tensor, label: Tensor, index: Tensor) -> None:
+        """Adds (B, 3, H, W) images in [-1, 1] with their labels (B,) and numbers (B,)."""
+        self.image_size = tuple(images.shape[-2:])
+        pixels = to_pixels(images).to(torch.uint8).cpu().numpy()
+        for one, name, number in zip(pixels, label.tolist(), index.tolist(), strict=True):
+            self._put(number, f"{one.shape} {name} ".encode() + one.tobytes())
+
+    def add_masks(self, mask: Tensor, index: Tensor) -> None:
+        """Adds (B, 1, H, W) masks of 0 and 1 with their numbers (B,)."""
+        self.image_size = tuple(mask.shape[-2:])
+        for one, number in zip((mask > 0.5).cpu().numpy(), index.tolist(), strict=True):
+            self._put(number, f"mask {one.shape} ".encode() + one.tobytes())
+
+    def _put(self, number: int, content: bytes) -> None:
+        digest = hashlib.sha256(content).digest()
+        self._digests[number] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
+
+    def hexdigest(self, device: torch.device | str = "cpu") -> str:
+        """The hash, over all processes; each of them must call this. ``device``: one that processes can share.
+
+        A number may be added by several processes, as a sampler that pads the last batch makes them do.
+        """
+        digests = self._digests
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            digests = digests.to(device)
+            # A process holds zeros for what it did not see.
+            torch.distributed.all_reduce(digests, torch.distributed.ReduceOp.MAX)
+        return hashlib.sha256(digests.cpu().numpy().tobytes()).hexdigest()

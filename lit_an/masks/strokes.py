@@ -1,0 +1,124 @@
+"""LaMa's random holes, thin, medium and thick: a few bent strokes, or a few boxes."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from lit_an.errors import InputError
+from lit_an.masks.base import HoleShape, check_between, scale_of
+from lit_an.masks.brush import Walks, painted
+
+# Of every stroke, published for 256×256: lengths and widths of a segment begin here.
+_LEAST_LENGTH, _LEAST_WIDTH, _MOST_SEGMENTS = 10, 5, 5
+
+# Directions, in radians from downwards, to the right for one stroke and to the left for the next.
+_DIRECTIONS = np.arange(4) + 0.01
+
+
+class Published(NamedTuple):
+    """What LaMa's evaluation masks of 256×256 are drawn with; pixels.
+
+    Attributes:
+        strokes: least and largest number of strokes.
+        lengths: how many lengths a segment may have, from 10 on.
+        widths: how many widths a segment may have, from 5 on.
+        box_weight: chance of boxes against 1 for strokes.
+        boxes: least and largest number of boxes.
+        sides: least and largest side of a box.
+        margin: what boxes leave free at the border.
+    """
+
+    strokes: tuple[int, int]
+    lengths: int
+    widths: int
+    box_weight: float = 0.0
+    boxes: tuple[int, int] = (1, 1)
+    sides: tuple[int, int] = (1, 1)
+    margin: int = 0
+
+
+# The largest number of strokes is one more than the key max_times says: the published code adds one.
+PUBLISHED = {
+    "thin": Published(strokes=(4, 51), lengths=40, widths=10),
+    "medium": Published((4, 6), lengths=100, widths=50, box_weight=0.3, boxes=(1, 5), sides=(10, 50)),
+    "thick": Published((1, 6), lengths=200, widths=100, box_weight=0.3, boxes=(1, 3), sides=(30, 150), margin=10),
+}
+
+
+class Strokes(HoleShape):
+    """Bent strokes of a brush or, with a chance of 0.3 / 1.3 unless thin, boxes, as LaMa is evaluated with.
+
+    The published pixels are those of 256×256 and are scaled with the shorter side.
+
+    ======  =======  ==========  =========  =====  =========
+    kind    strokes  length, px  width, px  boxes  sides, px
+    ======  =======  ==========  =========  =====  =========
+    thin    4 … 51   10 … 49     5 … 14     none
+    medium  4 … 6    10 … 109    5 … 54     1 … 5  10 … 50
+    thick   1 … 6    10 … 209    5 … 104    1 … 3  30 … 150
+    ======  =======  ==========  =========  =====  =========
+
+    A stroke has 1 to 5 segments; length, width and one of four directions are drawn for each. For training as LaMa
+    trains, with as many boxes as strokes, mix ``Strokes`` and ``Rectangle``.
+
+    Args:
+        thickness: thin, medium or thick.
+        max_share: larger holes are drawn again, as for the published sets; 1 keeps them all.
+
+    Raises:
+        InputError: an unknown thickness, or a share that is not above 0 and at most 1.
+
+    Source: LaMa (Suvorov et al., WACV 2022, arXiv 2109.07161), sections 3.3 and 4; its published code,
+    ``configs/data_gen/random_*_256.yaml`` and ``saicinpainting/training/data/masks.py``.
+    Differs: other sizes are scaled; the published sets of 512×512 also have other numbers of strokes. Masks fill the
+    image; the published ones are cut out of larger ones where photographs are not square.
+
+    Example:
+        >>> thin, thick = (Strokes(kind, max_share=1.0) for kind in ("thin", "thick"))
+        >>> mean = lambda shape: sum(float(shape.draw(64, 64, seed).mean()) for seed in range(50)) / 50
+        >>> mean(thin) < mean(thick)
+        True
+    """
+
+    def __init__(self, thickness: Literal["thin", "medium", "thick"] = "medium", max_share: float = 0.5) -> None:
+        if thickness not in PUBLISHED:
+            raise InputError(f"Strokes: thickness must be {', '.join(PUBLISHED)}, got {thickness!r}")
+        self.thickness, self.max_share = thickness, max_share
+        if max_share <= 0:
+            raise InputError(f"Strokes: max_share must be above 0, got {max_share}")
+        check_between(self, 0, 1, max_share=max_share)
+        self.largest_share = max_share
+        self._published = PUBLISHED[thickness]
+
+    def paint(self, height: int, width: int, seed: int, index: int | None) -> np.ndarray:
+        random, weight = np.random.default_rng(seed), self._published.box_weight
+        if random.random() * (1 + weight) < weight:
+            return self._boxes(random, height, width)
+        return self._strokes(random, height, width)
+
+    def _boxes(self, random: np.random.Generator, height: int, width: int) -> np.ndarray:
+        hole, scale = np.zeros((height, width), dtype=bool), scale_of(height, width)
+        margin = round(scale * self._published.margin)
+        for _ in range(random.integers(*self._published.boxes, endpoint=True)):
+            rows, columns = (self._box_side(random, size, margin, scale) for size in (height, width))
+            hole[rows, columns] = True
+        return hole
+
+    def _box_side(self, random: np.random.Generator, size: int, margin: int, scale: float) -> slice:
+        least, most = (max(1, round(scale * side)) for side in self._published.sides)
+        most = max(1, min(most, size - 2 * margin))
+        side = int(random.integers(min(least, most), most, endpoint=True))
+        start = int(random.integers(margin, max(margin, size - margin - side), endpoint=True))
+        return slice(start, start + side)
+
+    def _strokes(self, random: np.random.Generator, height: int, width: int) -> np.ndarray:
+        scale, strokes = scale_of(height, width), int(random.integers(*self._published.strokes, endpoint=True))
+        shape = (strokes, _MOST_SEGMENTS)
+        start = random.random((strokes, 2)) * (width, height)
+        count = random.integers(1, _MOST_SEGMENTS, strokes, endpoint=True)
+        angle = _DIRECTIONS[random.integers(0, len(_DIRECTIONS), shape)]
+        angle[::2] *= -1  # every other stroke turns to the left
+        length = scale * (_LEAST_LENGTH + random.integers(0, self._published.lengths, shape))
+        widths = scale * (_LEAST_WIDTH + random.integers(0, self._published.widths, shape))
+        moves = length[..., None] * np.stack((np.sin(angle), np.cos(angle)), 2)
+        return painted(height, width, Walks(start, moves, widths, count), (width, height))

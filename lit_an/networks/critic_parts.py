@@ -1,0 +1,154 @@
+"""Single critics of inpainted images, each an image and the mask of its hole to a judgement."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_an.batch import Judgement
+from lit_an.networks.hole_window import crop, hole_window
+from lit_an.networks.initialization import LayerFactory
+from lit_an.networks.slots import MakeNorm
+
+KERNEL, SLOPE = 5, 0.2
+
+# Multiples of the base width, convolution by convolution, and how many of them stand before the long-range layer.
+GLOBAL_WIDTHS, BEFORE_GLOBAL = (1, 2, 4, 8, 4, 2), 3
+WINDOW_WIDTHS, BEFORE_WINDOW = (1, 2, 4, 8, 4, 2), 2
+PATCH_WIDTHS = (1, 2, 4, 8)
+SN_PATCH_WIDTHS = (1, 2, 4, 4, 4, 4)
+
+
+class HalvingConvolutions(nn.Module):
+    """5×5 convolutions of stride 2, each with a leaky ReLU, and a long-range layer after one of them.
+
+    Args:
+        in_features: channels of the input.
+        widths: channels after each convolution.
+        layers: makes the convolutions.
+        make_long_range: makes the long-range layer, or None for none.
+        before: convolutions before the long-range layer.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        widths: Sequence[int],
+        layers: LayerFactory,
+        make_long_range: MakeNorm | None = None,
+        before: int = 0,
+    ) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(
+            layers.conv(fewer, more, KERNEL, stride=2) for fewer, more in pairwise([in_features, *widths])
+        )
+        self.before = before
+        self.long_range = make_long_range(widths[before - 1]) if make_long_range is not None else None
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """(B, in_features, H, W) to the map after each convolution, the long-range layer's included."""
+        features = []
+        for count, convolution in enumerate(self.convolutions, start=1):
+            x = F.leaky_relu(convolution(x), SLOPE)
+            if self.long_range is not None and count == self.before:
+                x = self.long_range(x, mask)
+            features.append(x)
+        return tuple(features)
+
+
+class WholeCritic(nn.Module):
+    """An image to one logit: convolutions, and a weight for each value of the last map.
+
+    Args:
+        base_width: channels of the first map.
+        image_size: side of the images, in pixels; the last maps of others are averaged to the size of theirs.
+        layers: makes the layers.
+        make_long_range: makes the long-range layer, or None.
+        widths, before: multiples of ``base_width`` and the place of the long-range layer, see above.
+    """
+
+    def __init__(
+        self,
+        base_width: int,
+        image_size: int,
+        layers: LayerFactory,
+        make_long_range: MakeNorm | None,
+        widths: Sequence[int] = GLOBAL_WIDTHS,
+        before: int = BEFORE_GLOBAL,
+    ) -> None:
+        super().__init__()
+        channels = [base_width * multiple for multiple in widths]
+        self.trunk = HalvingConvolutions(3, channels, layers, make_long_range, before)
+        self.side = -(-image_size // 2 ** len(channels))
+        self.to_logit = layers.linear(channels[-1] * self.side**2, 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,); the mask goes to the long-range layer."""
+        features = self.trunk(image, mask)
+        last = features[-1]
+        if last.shape[2:] != (self.side, self.side):
+            last = F.adaptive_avg_pool2d(last, self.side)
+        return Judgement(self.to_logit(last.flatten(1)).squeeze(1), features)
+
+
+class WindowCritic(nn.Module):
+    """A window around the hole to one logit.
+
+    Args:
+        critic: judges windows.
+        share: of the image's height and width that a window has, above 0, up to 1.
+    """
+
+    def __init__(self, critic: WholeCritic, share: float) -> None:
+        super().__init__()
+        self.critic, self.share = critic, share
+
+    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,), of the windows only."""
+        size = [max(1, round(self.share * length)) for length in image.shape[2:]]
+        corner = hole_window(mask, *size)
+        return self.critic(crop(image, *corner, *size), crop(mask, *corner, *size))
+
+
+class HolePatchCritic(nn.Module):
+    """An image to the mean of the logits of those patches that have a part of the hole.
+
+    Args:
+        base_width: channels of the first map.
+        layers: makes the layers.
+    """
+
+    def __init__(self, base_width: int, layers: LayerFactory) -> None:
+        super().__init__()
+        channels = [base_width * multiple for multiple in PATCH_WIDTHS]
+        self.trunk = HalvingConvolutions(3, channels, layers)
+        self.to_logits = layers.conv(channels[-1], 1, KERNEL, stride=2)
+        self.cell = 2 ** (len(channels) + 1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,); 0 where an image has no hole."""
+        features = self.trunk(image, mask)
+        logits = self.to_logits(features[-1]).float()
+        touched = F.max_pool2d(mask.float(), self.cell, ceil_mode=True)
+        count = touched.sum((1, 2, 3)).clamp_min(1)
+        return Judgement((logits * touched).sum((1, 2, 3)) / count, features)
+
+
+class PatchCritic(nn.Module):
+    """An image and its mask to a logit for each value of the last map.
+
+    Args:
+        base_width: channels of the first map.
+        layers: makes the layers.
+    """
+
+    def __init__(self, base_width: int, layers: LayerFactory) -> None:
+        super().__init__()
+        self.trunk = HalvingConvolutions(4, [base_width * multiple for multiple in SN_PATCH_WIDTHS], layers)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B, 4·base_width, ⌈H/64⌉, ⌈W/64⌉)."""
+        features = self.trunk(torch.cat([image, mask.to(image.dtype)], 1), mask)
+        return Judgement(features[-1], features[:-1])

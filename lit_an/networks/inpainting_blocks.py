@@ -1,0 +1,94 @@
+"""The parts of coarse-to-fine inpainting generators: a convolution with its norm, encoder, decoder, shapes."""
+
+from collections.abc import Iterable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_an.errors import InputError
+from lit_an.networks.initialization import LayerFactory
+from lit_an.networks.slots import MakeNorm
+
+DILATIONS = (2, 4, 8, 16)
+
+
+def check_image_and_mask(network: str, image: Tensor, mask: Tensor, smallest: int) -> None:
+    """Raises InputError where these are no images (B, 3, H, W) of at least this side with their masks (B, 1, H, W)."""
+    if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[2:]) < smallest:
+        given = tuple(image.shape)
+        raise InputError(f"{network} takes images (B, 3, H, W), H and W at least {smallest}, got {given}")
+    expected = (image.shape[0], 1, *image.shape[2:])
+    if mask.shape != expected:
+        raise InputError(
+            f"{network}: the mask of images {tuple(image.shape)} must be {expected}, got {tuple(mask.shape)}"
+        )
+
+
+class InpaintingBlock(nn.Module):
+    """(×2 nearest,) convolution, norm, ELU.
+
+    Args:
+        in_features, out_features: channels.
+        layers: makes the convolution.
+        make_norm: makes a norm for a number of channels.
+        kernel_size, stride, dilation: of the convolution.
+        upsample: double the map first.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        layers: LayerFactory,
+        make_norm: MakeNorm,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        upsample: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = layers.conv(in_features, out_features, kernel_size, stride, dilation)
+        self.norm = make_norm(out_features)
+        self.upsample = upsample
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Features (B, in_features, H, W) and the mask, (B, 1, …) of any resolution, to (B, out_features, …)."""
+        if self.upsample:
+            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return F.elu(self.norm(self.conv(x), mask))
+
+
+class InpaintingBlocks(nn.ModuleList):
+    """Blocks one after the other; each is given the mask."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Features (B, C, H, W) and the mask through all blocks."""
+        for block in self:
+            x = block(x, mask)
+        return x
+
+
+def encoder(in_features: int, width: int, layers: LayerFactory, make_norm: MakeNorm) -> Iterable[InpaintingBlock]:
+    """Five blocks from (B, in_features, H, W) to (B, 4·width, H/4, W/4)."""
+    yield InpaintingBlock(in_features, width, layers, make_norm, kernel_size=5)
+    yield InpaintingBlock(width, 2 * width, layers, make_norm, stride=2)
+    yield InpaintingBlock(2 * width, 2 * width, layers, make_norm)
+    yield InpaintingBlock(2 * width, 4 * width, layers, make_norm, stride=2)
+    yield InpaintingBlock(4 * width, 4 * width, layers, make_norm)
+
+
+def dilated(features: int, layers: LayerFactory, make_norm: MakeNorm) -> Iterable[InpaintingBlock]:
+    """A plain block and four dilated ones, which keep the map and see ever farther."""
+    yield InpaintingBlock(features, features, layers, make_norm)
+    for dilation in DILATIONS:
+        yield InpaintingBlock(features, features, layers, make_norm, dilation=dilation)
+
+
+def decoder(in_features: int, width: int, layers: LayerFactory, make_norm: MakeNorm) -> Iterable[InpaintingBlock]:
+    """Six blocks from (B, in_features, H/4, W/4) to (B, width/2, H, W)."""
+    yield InpaintingBlock(in_features, 4 * width, layers, make_norm)
+    yield InpaintingBlock(4 * width, 4 * width, layers, make_norm)
+    yield InpaintingBlock(4 * width, 2 * width, layers, make_norm, upsample=True)
+    yield InpaintingBlock(2 * width, 2 * width, layers, make_norm)
+    yield InpaintingBlock(2 * width, width, layers, make_norm, upsample=True)
+    yield InpaintingBlock(width, width // 2, layers, make_norm)

@@ -1,0 +1,150 @@
+"""What judges inpainted images: WGAN-GP critics of the whole and of the hole, and DeepFill v2's patch discriminator."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from lit_an.batch import Judgement
+from lit_an.errors import InputError
+from lit_an.networks.critic_parts import (
+    BEFORE_WINDOW,
+    WINDOW_WIDTHS,
+    HolePatchCritic,
+    PatchCritic,
+    WholeCritic,
+    WindowCritic,
+)
+from lit_an.networks.initialization import Initialization, LayerFactory
+from lit_an.networks.inpainting_blocks import check_image_and_mask
+from lit_an.networks.slots import MASK, Scalar, resolve_norm
+
+Local = Literal["window", "patch", "none"]
+
+
+class _Critics(nn.Module):
+    """Critics that do not know of each other.
+
+    Attributes:
+        critics: each with ``forward(image, mask) -> Judgement``.
+    """
+
+    def __init__(self, *critics: nn.Module) -> None:
+        super().__init__()
+        self.critics = nn.ModuleList(critics)
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Judgement, ...]:
+        """Judges images whose holes were filled, or that never had any.
+
+        Args:
+            image: (B, 3, H, W), in [-1, 1]; of inpainted ones the composite with the known pixels.
+            mask: (B, 1, H, W), 1 = hole.
+
+        Returns:
+            One judgement per critic.
+
+        Raises:
+            InputError: shapes other than these.
+        """
+        check_image_and_mask(type(self).__name__, image, mask, smallest=1)
+        return tuple(critic(image, mask) for critic in self.critics)
+
+
+class GlobalAndLocalCritics(_Critics):
+    """WGAN-GP critics: one of the whole image, one of the hole; each a network of its own.
+
+    Norms in the long-range slot get the mask; in a gradient penalty they must keep images apart, which those with
+    moments of the batch do not.
+
+    Args:
+        image_size: side of the images that the critics are made for, in pixels, ≥ 8; they judge others too.
+        base_width: channels of the first map, ≥ 1; 64 in the paper.
+        local: what the second critic looks at: the ``window`` around the hole (rectangles), the ``patch``es that
+            have a part of it (free-form holes), or ``none``, which leaves the first one alone.
+        window: share of the image's sides that the window has, above 0, up to 1; ½ as published, 128 of 256 pixels.
+        long_range: the layer at 1/8 of the resolution in the global critic and at 1/4 in the window critic, any
+            registered norm but those that need a class, or ``none``; the patch critic has none, as published.
+        long_range_kwargs: its arguments.
+        initialization: ``xavier``, as published, or ``orthogonal``.
+        spectral_norm: divide the weights by their largest singular value, beside the gradient penalty.
+
+    Raises:
+        InputError: an argument out of range, or an unknown or unfit norm; at forward, shapes that do not fit.
+
+    Source: Wang et al., CVPR 2020, section 4 and the authors' code: self-attention after the third of six
+    convolutions and the second of six, patches as there; with windows at 256 px 16,808,450 weights,
+    self-attention's not counted. After DeepFill v1 (Yu et al., CVPR 2018, arXiv 1801.07892), whose critics have four
+    convolutions.
+    Differs: windows lie around the hole and are as large for every image; the authors' are the rectangle that the hole
+    was drawn in. Self-attention is SAGAN's: the published code calls one that it does not contain.
+
+    Example:
+        >>> import torch
+        >>> critics = GlobalAndLocalCritics(64, base_width=4)
+        >>> judged = critics(torch.zeros(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+        >>> [judgement.logits.shape for judgement in judged]
+        [torch.Size([2]), torch.Size([2])]
+    """
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        base_width: int = 64,
+        local: Local = "window",
+        window: float = 0.5,
+        long_range: str = "self_attention",
+        long_range_kwargs: dict[str, Scalar] | None = None,
+        initialization: Initialization = "xavier",
+        spectral_norm: bool = False,
+    ) -> None:
+        if image_size < 8:
+            raise InputError(f"GlobalAndLocalCritics: image_size must be at least 8, got {image_size}")
+        _check_base_width("GlobalAndLocalCritics", base_width)
+        if local not in ("window", "patch", "none"):
+            raise InputError(f"GlobalAndLocalCritics: local must be 'window', 'patch' or 'none', got {local!r}")
+        if not 0 < window <= 1:
+            raise InputError(f"GlobalAndLocalCritics: window must be above 0 and at most 1, got {window}")
+        layers = LayerFactory(initialization, spectral_norm)
+        resolved = resolve_norm("long_range", long_range, long_range_kwargs, MASK)
+        make_long_range = resolved if long_range != "none" else None
+        critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range)]
+        if local == "window":
+            side = max(1, round(window * image_size))
+            arguments = (base_width, side, layers, make_long_range)
+            critics.append(WindowCritic(WholeCritic(*arguments, WINDOW_WIDTHS, BEFORE_WINDOW), window))
+        elif local == "patch":
+            critics.append(HolePatchCritic(base_width, layers))
+        super().__init__(*critics)
+
+
+class SNPatchDiscriminator(_Critics):
+    """DeepFill v2's discriminator: every value of a deep map of image and mask is a logit of its own.
+
+    Args:
+        base_width: channels of the first map, ≥ 1; 64 in the paper.
+        initialization: ``xavier`` or ``orthogonal``.
+        spectral_norm: divide the weights by their largest singular value, as the paper does.
+
+    Raises:
+        InputError: an argument out of range; at forward, shapes that do not fit.
+
+    Source: Yu et al., "Free-form image inpainting with gated convolution", ICCV 2019 (arXiv 1806.03589),
+    SN-PatchGAN, and the widths of the authors' code, with a leaky ReLU after the last convolution too; for a hinge
+    loss.
+
+    Example:
+        >>> import torch
+        >>> (judgement,) = SNPatchDiscriminator(base_width=4)(torch.zeros(2, 3, 128, 128), torch.ones(2, 1, 128, 128))
+        >>> judgement.logits.shape
+        torch.Size([2, 16, 2, 2])
+    """
+
+    def __init__(
+        self, base_width: int = 64, initialization: Initialization = "xavier", spectral_norm: bool = True
+    ) -> None:
+        _check_base_width("SNPatchDiscriminator", base_width)
+        super().__init__(PatchCritic(base_width, LayerFactory(initialization, spectral_norm)))
+
+
+def _check_base_width(network: str, base_width: int) -> None:
+    if base_width < 1:
+        raise InputError(f"{network}: base_width must be at least 1, got {base_width}")

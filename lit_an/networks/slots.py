@@ -1,0 +1,72 @@
+"""Slots for norms: what a network offers to its norms, and how the name in a config becomes one."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.norms.base import ConditionKind
+from lit_an.norms.registry import NORMS, condition_kind
+
+log = logging.getLogger(__name__)
+
+Scalar = bool | int | float | str
+MakeNorm = Callable[[int], nn.Module]
+
+NEEDS = {
+    "vector": "a class vector, which this network has not; it is for class-conditional generators",
+    "mask": "a mask, which this network has not; it is for inpainting networks",
+}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The condition that a network gives to the norms of a slot.
+
+    Args:
+        kind: ``none``, ``vector`` (B, features) or ``mask`` (B, 1, H', W').
+        features: width of a vector.
+    """
+
+    kind: ConditionKind = "none"
+    features: int = 0
+
+
+NOTHING, MASK = Offer(), Offer("mask")
+
+
+def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offer: Offer = NOTHING) -> MakeNorm:
+    """What a slot of a network calls to make its norm, from the name and arguments of a config.
+
+    Arguments that ``name`` does not take but another registered norm does are left out with a notice, so that
+    swapping a norm takes one key although the former norm's arguments still stand beside it.
+
+    Args:
+        slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
+        name: a registered norm.
+        kwargs: arguments for the norm, or None.
+        offer: the condition that the network gives to the norm.
+
+    Raises:
+        InputError: unknown name, an argument that no norm takes or one of the wrong type, or a norm that depends on
+            what the network does not offer.
+
+    Example:
+        >>> resolve_norm("norm", "conditional_batch", None)
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.InputError: norm 'conditional_batch' needs a class vector, which this network has not; it is for \
+class-conditional generators
+    """
+    needed = condition_kind(name)
+    if needed not in ("none", offer.kind):
+        raise InputError(f"{slot} {name!r} needs {NEEDS[needed]}")
+    arguments, foreign = NORMS.split_arguments(name, kwargs or {})
+    if foreign:
+        log.warning("%s '%s' takes no %s: left out of %s_kwargs", slot, name, ", ".join(foreign), slot)
+    offered: dict[str, Any] = {"condition_features": offer.features} if offer.features else {}
+    offered = {key: value for key, value in offered.items() if key in NORMS.arguments(name)}
+    return NORMS.factory(name, **{**offered, **arguments})

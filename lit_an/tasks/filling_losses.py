@@ -1,0 +1,137 @@
+"""What a generator that fills holes learns from, weighted: all but the adversarial term."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from lit_an.batch import Inpainted, InpaintingBatch, Judgement
+from lit_an.errors import InputError
+from lit_an.losses.features import VGG19Features
+from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss
+from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
+from lit_an.losses.reconstruction import confidence_map, context_l1, hole_l1
+
+Terms = dict[str, Tensor]
+
+# Liu et al., arXiv 1804.07723, section 3.3: the first three poolings of VGG.
+_POOLINGS = ("pool1", "pool2", "pool3")
+
+
+@dataclass(frozen=True)
+class FillingWeights:
+    """Weights of the generator's terms, and how they are computed; the defaults are the published ones.
+
+    The published options multiply: the hole's 1.4 · 1.2, the context's 1.2 · 1.2, ID-MRF's 1.4 · 0.05, and the
+    orthogonality's 0.2 · 0.001, whose second factor stands inside the published layer.
+
+    Attributes:
+        hole_weight: of the L1 distance inside the hole, ≥ 0.
+        context_weight: of the L1 distance outside it, ≥ 0.
+        coarse_weight: factor on both for the coarse stage, ≥ 0; the fine stage has 1.
+        confidence: weight the hole's pixels by how far the known ones reach (GMCNN), rather than all alike.
+        hole_area: pixels that the hole's distances are divided by; None takes those of each image's own hole. The
+            published code has 16384 with rectangles (128 · 128) and 65536 with free-form holes (the image).
+        orthogonality_weight: of the penalties that norms ask for, in either network, ≥ 0.
+        id_mrf_weight: of ID-MRF, once the discriminator plays, ≥ 0; needs VGG-19.
+        perceptual_weight: of the L1 distance of features, fine and composite, once the discriminator plays, ≥ 0; needs
+            VGG-19; 0.05 in Liu et al.
+        style_weight: of the L1 distance of Gram matrices, likewise; 120 there.
+        feature_matching_weight: of the L1 distance of the critics' features, ≥ 0; pix2pixHD has 10.
+        vgg_weights: file of VGG-19's weights; None takes torchvision's, downloaded once.
+        recompute: compute VGG-19's maps again in the backward pass: less memory, more time.
+
+    Raises:
+        InputError: a negative weight.
+
+    Source: Wang et al., CVPR 2020, section 4.2 and the options of the published code; Liu et al., arXiv 1804.07723.
+    """
+
+    hole_weight: float = 1.68
+    context_weight: float = 1.44
+    coarse_weight: float = 1.0
+    confidence: bool = True
+    hole_area: int | None = None
+    orthogonality_weight: float = 2e-4
+    id_mrf_weight: float = 0.07
+    perceptual_weight: float = 0.0
+    style_weight: float = 0.0
+    feature_matching_weight: float = 0.0
+    vgg_weights: str | None = None
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name.endswith("_weight") and not value >= 0:
+                raise InputError(f"losses: {field.name} must be at least 0, got {value}")
+
+
+class FillingLosses:
+    """Computes the terms that ``FillingWeights`` asks for; those of weight 0 cost nothing.
+
+    No ``nn.Module``: VGG-19 belongs neither into checkpoints nor to what is sent between processes.
+
+    Args:
+        weights: of each term.
+    """
+
+    def __init__(self, weights: FillingWeights) -> None:
+        self.weights = weights
+        layers = list(ID_MRF_WEIGHTS) if weights.id_mrf_weight > 0 else []
+        if weights.perceptual_weight > 0 or weights.style_weight > 0:
+            layers += _POOLINGS
+        self._vgg = VGG19Features(weights.vgg_weights, layers, weights.recompute) if layers else None
+
+    def load(self) -> None:
+        """Reads VGG-19 now, if a term needs it: what is wrong with it shows before hours of training.
+
+        Raises:
+            InputError: its weights are neither there nor to be had.
+        """
+        if self._vgg is not None:
+            self._vgg.load()
+
+    def reconstruction(self, made: Inpainted, batch: InpaintingBatch) -> Terms:
+        """``hole`` and ``context``: how far both stages are from the truth, which they need not be composited for."""
+        weights, (image, mask) = self.weights, batch[:2]
+        confidence = confidence_map(mask) if weights.confidence else None
+        stages = [(1.0, made.fine), (weights.coarse_weight, made.coarse)]
+        hole = sum(weight * hole_l1(stage, image, mask, confidence, weights.hole_area) for weight, stage in stages)
+        context = sum(weight * context_l1(stage, image, mask) for weight, stage in stages)
+        return {
+            "hole": torch.as_tensor(weights.hole_weight * hole),
+            "context": torch.as_tensor(weights.context_weight * context),
+        }
+
+    def on_features(self, filled: Tensor, made: Inpainted, batch: InpaintingBatch) -> Terms:
+        """``id_mrf``, ``perceptual`` and ``style``, as far as they have a weight.
+
+        Args:
+            filled: (B, 3, H, W), the composite.
+            made: the two stages.
+            batch: the truth.
+        """
+        if self._vgg is None:
+            return {}
+        weights = self.weights
+        with torch.no_grad():
+            true = self._vgg(batch.image)
+        whole = self._vgg(made.fine)
+        terms = {}
+        if weights.id_mrf_weight > 0:
+            terms["id_mrf"] = weights.id_mrf_weight * id_mrf_loss(whole, true)
+        if weights.perceptual_weight > 0 or weights.style_weight > 0:
+            both = [{name: seen[name] for name in _POOLINGS} for seen in (whole, self._vgg(filled))]
+            for name, weight, loss in (
+                ("perceptual", weights.perceptual_weight, perceptual_loss),
+                ("style", weights.style_weight, style_loss),
+            ):
+                if weight > 0:
+                    terms[name] = weight * torch.stack([loss(seen, true) for seen in both]).sum()
+        return terms
+
+    def feature_matching(self, fake: Sequence[Judgement], real: Sequence[Judgement]) -> Terms:
+        """``feature_matching``: what the critics saw of the composite against what they saw of the truth."""
+        return {"feature_matching": self.weights.feature_matching_weight * feature_matching_loss(fake, real)}

@@ -1,0 +1,205 @@
+"""Semantic inpainting: a coarse-to-fine generator that fills holes, against critics that look at what it filled in."""
+
+from typing import Any
+
+import torch
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from lit_an.batch import Inpainted, InpaintingBatch, Judgement, collate
+from lit_an.errors import InputError
+from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
+from lit_an.losses.gradient_penalty import wgan_gradient_penalty
+from lit_an.masks.compositing import composite
+from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
+from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
+
+
+class InpaintingGAN(AdversarialTask):
+    """Inpainting after DeepFill, GMCNN and AN: first reconstruction alone, then against critics.
+
+    Until iteration ``adversarial_from`` the generator learns to reconstruct and the discriminator rests; from then on
+    they play, and the terms on features of a trained network join. The published recipe makes two runs of it: one
+    with ``adversarial_from=null``, one that goes on from its checkpoint with ``adversarial_from=0``.
+
+    What the discriminator sees is the composite: the fine image in the hole, the truth around it.
+
+    Args:
+        generator: ``forward(image, mask) -> Inpainted``; it erases the hole itself.
+        discriminator: ``critics``, modules with ``forward(image, mask) -> Judgement``; losses are summed over them.
+        generator_optimizer, discriminator_optimizer: from parameters to an optimizer.
+        generator_scheduler, discriminator_scheduler: schedules over iterations, or None.
+        discriminator_steps: discriminator steps per generator step; 5 in the paper.
+        accumulate: parts that each step's batch is split into.
+        gradient_clip_norm: largest norm of a network's gradient; 0 for no limit.
+        channels_last: lay out convolutions channels-last.
+        adversarial_from: iteration from which the discriminator plays, ≥ 0; None for never.
+        adversarial_loss: ``wasserstein`` (the paper), ``hinge``, ``non_saturating`` or ``relativistic``.
+        adversarial_weight: weight of the generator's adversarial term, ≥ 0.
+        gradient_penalty_weight: weight of WGAN-GP's penalty, taken inside the hole, ≥ 0; 10 in the paper.
+        losses: the weights of all other terms of the generator; the paper's are the defaults.
+
+    Raises:
+        InputError: a number out of range, an unknown loss, or, for the terms on features, weights that are not there.
+
+    Source: Wang et al., CVPR 2020, section 4.2; Wang et al., GMCNN, arXiv 1810.08771; Yu et al., arXiv 1801.07892.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        generator_optimizer: OptimizerCallable,
+        discriminator_optimizer: OptimizerCallable,
+        generator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_scheduler: LRSchedulerCallable | None = None,
+        discriminator_steps: int = 5,
+        accumulate: int = 1,
+        gradient_clip_norm: float = 0.0,
+        channels_last: bool = True,
+        adversarial_from: int | None = 0,
+        adversarial_loss: str = "wasserstein",
+        adversarial_weight: float = 1e-3,
+        gradient_penalty_weight: float = 10.0,
+        losses: FillingWeights = FillingWeights(),  # noqa: B008  # frozen
+    ) -> None:
+        super().__init__(
+            generator,
+            discriminator,
+            generator_optimizer,
+            discriminator_optimizer,
+            generator_scheduler,
+            discriminator_scheduler,
+            discriminator_steps,
+            accumulate,
+            gradient_clip_norm,
+            channels_last,
+        )
+        if adversarial_from is not None and adversarial_from < 0:
+            raise InputError(f"InpaintingGAN: adversarial_from must be at least 0, or null, got {adversarial_from}")
+        for name, value in (
+            ("adversarial_weight", adversarial_weight),
+            ("gradient_penalty_weight", gradient_penalty_weight),
+        ):
+            if value < 0:
+                raise InputError(f"InpaintingGAN: {name} must be at least 0, got {value}")
+        self.adversarial_from = adversarial_from
+        self.adversarial = ADVERSARIAL_LOSSES.create(adversarial_loss)
+        self.adversarial_weight, self.gradient_penalty_weight = adversarial_weight, gradient_penalty_weight
+        self.losses = FillingLosses(losses)
+
+    def inpaint(self, image: Tensor, mask: Tensor) -> Inpainted:
+        """What the generator makes of images (B, 3, H, W) with holes (B, 1, H, W); float32, not composited."""
+        made: Inpainted = self.generator(self._laid_out(image), mask)
+        return Inpainted(made.coarse.float(), made.fine.float())
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """(B, 3, H, W): images whose holes are filled; known pixels are left as they are."""
+        return composite(image, self.inpaint(image, mask).fine, mask)
+
+    def on_fit_start(self) -> None:
+        super().on_fit_start()
+        if self.adversarial_from is not None:
+            self.losses.load()
+
+    # The game
+
+    def discriminator_plays(self) -> bool:
+        return self.adversarial_from is not None and self.iteration >= self.adversarial_from
+
+    def discriminator_terms(self, batch: InpaintingBatch) -> Terms:
+        with torch.no_grad():
+            fake = self(batch.image, batch.mask)
+        # One pass for both is faster than two.
+        judged = self._judge(torch.cat([batch.image, fake]), batch.mask.repeat(2, 1, 1, 1))
+        losses = [self.adversarial.discriminator(*judgement.logits.chunk(2)) for judgement in judged]
+        terms = {"adversarial": torch.stack(losses).sum()}
+        if self.gradient_penalty_weight > 0:
+            penalties = [self._gradient_penalty(critic, batch, fake) for critic in self._critics]
+            terms["gradient_penalty"] = self.gradient_penalty_weight * torch.stack(penalties).sum()
+        return terms | self._orthogonality(self.discriminator, self.losses.weights.orthogonality_weight)
+
+    def generator_terms(self, batch: InpaintingBatch) -> Terms:
+        made = self.inpaint(batch.image, batch.mask)
+        terms = self.losses.reconstruction(made, batch)
+        terms |= self._orthogonality(self.generator, self.losses.weights.orthogonality_weight)
+        if not self.discriminator_plays():
+            return terms
+        filled = composite(batch.image, made.fine, batch.mask)
+        return terms | self._adversarial_terms(filled, batch) | self.losses.on_features(filled, made, batch)
+
+    def _adversarial_terms(self, filled: Tensor, batch: InpaintingBatch) -> Terms:
+        fake = self._judge(filled, batch.mask)
+        matches = self.losses.weights.feature_matching_weight > 0
+        with torch.no_grad():
+            real = self._judge(batch.image, batch.mask) if matches or self.adversarial.relativistic else fake
+        losses = [
+            self.adversarial.generator_loss(lambda true=true: true.logits, made.logits)  # type: ignore[misc]
+            for true, made in zip(real, fake, strict=True)
+        ]
+        terms = {"adversarial": self.adversarial_weight * torch.stack(losses).sum()}
+        return terms | (self.losses.feature_matching(fake, real) if matches else {})
+
+    @property
+    def _critics(self) -> list[nn.Module]:
+        return list(self.discriminator.critics)  # type: ignore[arg-type]
+
+    def _judge(self, image: Tensor, mask: Tensor) -> list[Judgement]:
+        laid_out = self._laid_out(image)
+        judged = [critic(laid_out, mask) for critic in self._critics]
+        return [Judgement(judgement.logits.float(), judgement.features) for judgement in judged]
+
+    def _gradient_penalty(self, critic: nn.Module, batch: InpaintingBatch, fake: Tensor) -> Tensor:
+        def judge(image: Tensor) -> Tensor:
+            judgement: Judgement = critic(self._laid_out(image), batch.mask)
+            return judgement.logits
+
+        return wgan_gradient_penalty(judge, batch.image, fake, batch.mask)
+
+    # Looking at it
+
+    def validation_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
+        """Logs both sides of the game on held-out images; how good the pictures are is ``InpaintingMetrics``'."""
+        self._log_game("val", batch)
+
+    def test_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
+        """As ``validation_step``, on the test split."""
+        self._log_game("test", batch)
+
+    def _log_game(self, stage: str, batch: InpaintingBatch) -> None:
+        made = self.inpaint(batch.image, batch.mask)
+        terms = {f"{stage}/generator/{name}": term for name, term in self.losses.reconstruction(made, batch).items()}
+        if self.discriminator_plays():
+            filled = composite(batch.image, made.fine, batch.mask)
+            for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
+                judged = self._judge(image, batch.mask)
+                terms[f"{stage}/{name}"] = torch.stack([judgement.logits.mean() for judgement in judged]).sum()
+        for name, term in {**terms, "step": torch.tensor(float(self.iteration))}.items():
+            self._log(name, term, batch_size=len(batch.image))
+
+    def inpainted_preview(self, count: int) -> tuple[InpaintingBatch, Inpainted]:
+        """The first held-out images with their holes, always the same, and what becomes of them.
+
+        Args:
+            count: at most so many images.
+
+        Raises:
+            InputError: the run has no data module with a data set of validation images.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if not hasattr(data, "dataset"):
+            raise InputError("a preview of filled holes needs a data module with dataset('val'), such as Photographs")
+        dataset: Any = data.dataset("val")
+        # Evenly spread: neighbours in a list of files look alike.
+        count = min(count, len(dataset))
+        items = [dataset[index * len(dataset) // count] for index in range(count)]
+        batch = InpaintingBatch(*(None if part is None else part.to(self.device) for part in collate(items)))
+        with self.evaluation():
+            made = self.inpaint(batch.image, batch.mask)
+        return batch, made
+
+    def preview(self, columns: int, rows: int) -> Preview:
+        """One row of held-out images with their holes filled."""
+        batch, made = self.inpainted_preview(columns)
+        filled = composite(batch.image, made.fine, batch.mask)
+        return Preview(filled, ["val"], batch.mask, batch.regions)

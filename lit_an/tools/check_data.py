@@ -1,0 +1,106 @@
+"""What ``check`` says of a data set: readable images, labels or holes, images in two splits."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from torch.utils.data import Dataset
+
+from lit_an.data.base import ImageData
+from lit_an.data.inspection import Finding, inspect, overlap, same_images
+from lit_an.errors import InputError
+
+Verdict = Literal["ok", "note", "problem"]
+
+
+class Line(NamedTuple):
+    """A line of the table: only a ``problem`` says no."""
+
+    verdict: Verdict
+    subject: str
+    text: str
+
+
+class Limits(NamedTuple):
+    """Shares that are still let pass."""
+
+    failed: float
+    small: float
+    overlap: float
+
+
+def data_lines(data: ImageData, num_classes: int | None, sample: int | None, limits: Limits) -> Iterator[Line]:
+    """What a look at the images of all splits says.
+
+    Args:
+        data: from the config.
+        num_classes: labels are below it; None where the task takes none.
+        sample: how many images of each split to look at; None looks at all.
+        limits: shares that are let pass.
+    """
+    splits: dict[str, Dataset[Any]] = {}
+    for name in ("train", "val", "test"):
+        try:
+            images = data.dataset(name)  # type: ignore[arg-type]
+        except InputError as error:
+            yield Line("problem", name, str(error))
+            continue
+        if name == "test" and "val" in splits and same_images(splits["val"], images):
+            yield Line("ok", "test", "is val")
+            continue
+        splits[name] = images
+        found = inspect(images, data.image_size, sample, data.num_workers, name)
+        yield from finding_lines(name, found, len(images), num_classes, limits)  # type: ignore[arg-type]
+    for name in ("val", "test"):
+        if "train" in splits and name in splits:
+            yield overlap_line(name, data, splits, sample, limits)
+
+
+def finding_lines(
+    split: str, found: list[Finding], length: int, num_classes: int | None, limits: Limits
+) -> Iterator[Line]:
+    """Readable images, small ones, and labels or holes of one split."""
+    looked_at = f"{len(found)} of {length} looked at" if len(found) < length else f"all {length}"
+    bad = [finding.complaint for finding in found if finding.complaint]
+    verdict = judge(len(bad), len(found), limits.failed)
+    yield Line(verdict, f"{split} images", f"{looked_at}, {len(bad)} unusable" + (f": {bad[0]}" if bad else ""))
+    labels = [finding.label for finding in found if finding.label >= 0]
+    if labels and num_classes is not None:
+        fits = max(labels) < num_classes
+        text = f"{min(labels)} … {max(labels)}, allowed 0 … {num_classes - 1}"
+        yield Line("ok" if fits else "problem", f"{split} labels", text)
+    holes = [finding.hole for finding in found if finding.hole >= 0]
+    if holes:
+        mean = sum(holes) / len(holes)
+        text = f"{min(holes):.0%} … {max(holes):.0%} of an image, {mean:.0%} on average"
+        yield Line("ok", f"{split} holes", text)
+    small = sum(finding.small for finding in found)
+    if small:
+        text = f"{small} of {len(found)} are smaller than image_size and will be enlarged"
+        yield Line(judge(small, len(found), limits.small), f"{split} resolution", text)
+
+
+def overlap_line(
+    split: str, data: ImageData, splits: dict[str, Dataset[Any]], sample: int | None, limits: Limits
+) -> Line:
+    """How many images of a split are in the training set."""
+    manifest = getattr(data, "manifest", None)
+    if manifest is not None:
+        # prepare compared them all, pixel for pixel.
+        name = split if split in manifest["splits"] else "val"
+        number, looked_at = manifest["in_two_splits"][f"train and {name}"], len(splits[split])  # type: ignore[arg-type]
+    else:
+        number, looked_at = overlap(splits["train"], splits[split], sample)
+    text = f"{number} of {looked_at} images are in train too"
+    return Line(judge(number, looked_at, limits.overlap), f"train and {split}", text)
+
+
+def judge(number: int, total: int, limit: float) -> Verdict:
+    """``problem`` above the limit, ``note`` for what is let pass.
+
+    Example:
+        >>> judge(0, 10, 0.0), judge(1, 10, 0.1), judge(2, 10, 0.1)
+        ('ok', 'note', 'problem')
+    """
+    if not number:
+        return "ok"
+    return "note" if number <= limit * total else "problem"

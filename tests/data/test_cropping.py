@@ -1,0 +1,115 @@
+"""Squares of pictures: which part is shown, that nothing else is, and that regions are cut alike."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lit_an.data.cropping import Box, Cropping, check_cropping, nearest
+from lit_an.data.transforms import crop_to_square, to_tensor, to_unit_range
+from lit_an.errors import InputError
+from tests.photo_folders import gradient
+
+SEEDS = range(300)
+
+
+@pytest.mark.parametrize("size", [(48, 36), (36, 48), (37, 37), (5, 90)])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_centre_is_the_square_that_generation_takes(size: tuple[int, int], seed: int | None) -> None:
+    image = gradient(*size)
+    ours, _ = Cropping(16, "centre").cut(image, None, seed)
+    assert torch.equal(ours, to_unit_range(to_tensor(crop_to_square(image, 16))))
+
+
+def test_random_is_centre_where_nothing_is_random() -> None:
+    assert Cropping(16, "random", 0.3).box(48, 36, None) == Cropping(16, "centre").box(48, 36, None)
+
+
+def test_random_boxes_have_the_scales_and_places_they_may_have() -> None:
+    boxes = [Cropping(16, "random", 0.5).box(60, 40, seed) for seed in SEEDS]
+    assert all(box.width == box.height and 20 <= box.width <= 40 for box in boxes)
+    assert all(0 <= box.left <= 60 - box.width and 0 <= box.top <= 40 - box.height for box in boxes)
+    assert {box.width for box in boxes} == set(range(20, 41))
+    assert min(box.left for box in boxes) == 0
+    assert max(box.left + box.width for box in boxes) == 60
+    assert max(box.top + box.height for box in boxes) == 40
+    centre = np.mean([box.left + box.width / 2 for box in boxes])
+    assert 27 < centre < 33
+
+
+def test_a_least_share_of_one_slides_along_the_long_side_only() -> None:
+    boxes = [Cropping(16, "random", 1.0).box(94, 54, seed) for seed in SEEDS]
+    assert {(box.top, box.width, box.height) for box in boxes} == {(0, 54, 54)}
+    assert {box.left for box in boxes} == set(range(41))
+
+
+def test_a_box_depends_on_its_seed_alone() -> None:
+    cropping = Cropping(16, "random", 0.5)
+    assert [cropping.box(60, 40, seed) for seed in SEEDS] == [cropping.box(60, 40, seed) for seed in SEEDS]
+
+
+def test_resize_shows_everything() -> None:
+    cropping = Cropping(32, "resize")
+    assert cropping.box(60, 40, 5) == Box(0, 0, 60, 40)
+    square, _ = cropping.cut(gradient(60, 40), None, 5)
+    assert square[0, :, -1].min() > 0.95
+    assert square[1, -1].min() > 0.95
+    assert square[0, :, 0].max() < -0.95
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_outside_the_box_is_seen(seed: int) -> None:
+    """Poison around the box changes no pixel: no filter looks over the edge."""
+    image, cropping = gradient(60, 40), Cropping(16, "random", 0.4)
+    box = cropping.box(60, 40, seed)
+    pixels = np.full((40, 60, 3), 255, dtype=np.uint8)
+    inside = np.s_[box.top : box.top + box.height, box.left : box.left + box.width]
+    pixels[inside] = np.asarray(image)[inside]
+    plain, _ = cropping.cut(image, None, seed)
+    poisoned, _ = cropping.cut(Image.fromarray(pixels), None, seed)
+    assert torch.equal(plain, poisoned)
+    left, right = (value * 2 / 59 - 1 for value in (box.left, box.left + box.width - 1))
+    assert left - 0.05 < plain[0].min() < left + 0.1
+    assert right - 0.1 < plain[0].max() < right + 0.05
+
+
+@pytest.mark.parametrize("crop", ["centre", "random", "resize"])
+def test_regions_are_cut_where_the_image_is(crop: str) -> None:
+    """Regions that say where red is above its middle still do after any crop."""
+    image = gradient(120, 80)
+    regions = (np.asarray(image)[..., 0] > 127).astype(np.uint8) + 2 * (np.asarray(image)[..., 1] > 127)
+    for seed in range(20):
+        square, found = Cropping(16, crop, 0.4).cut(image, regions.astype(np.uint8), seed)  # type: ignore[arg-type]
+        assert found is not None
+        assert found.dtype == torch.int64
+        clear = (square[:2].abs() > 0.1).all(0)  # the pixel of the border may be of either side
+        expected = (square[0] > 0).long() + 2 * (square[1] > 0).long()
+        assert torch.equal(found[clear], expected[clear])
+
+
+def test_the_side_to_read_leaves_a_crop_its_pixels() -> None:
+    cropping = Cropping(64, "random", 0.25)
+    for seed in SEEDS:
+        side = cropping.side_to_read(seed)
+        assert cropping.box(side, side, seed).width >= 64
+    assert Cropping(64, "centre").side_to_read(3) == 64
+    assert cropping.side_to_read(None) == 64
+
+
+@pytest.mark.parametrize(("start", "length", "number"), [(0, 5, 5), (7, 10, 3), (2, 3, 9)])
+def test_nearest_is_the_pixel_under_the_centre(start: int, length: int, number: int) -> None:
+    expected = [start + int((i + 0.5) * length / number) for i in range(number)]
+    assert nearest(start, length, number).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("cropping", "sentence"),
+    [
+        (Cropping(8, "center"), "crop must be one of centre, random, resize, got 'center'"),  # type: ignore[arg-type]
+        (Cropping(8, "random", 0.0), "min_scale must be above 0 and at most 1, got 0.0"),
+        (Cropping(8, "random", 1.5), "min_scale must be above 0 and at most 1, got 1.5"),
+    ],
+)
+def test_values_that_cannot_be(cropping: Cropping, sentence: str) -> None:
+    with pytest.raises(InputError, match=f"^data: {sentence}$"):
+        check_cropping(cropping)

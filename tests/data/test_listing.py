@@ -1,0 +1,85 @@
+"""Lists of files, and the folder that was meant."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lit_an.data.listing import did_you_mean, list_photographs, read_list
+from lit_an.errors import InputError
+from tests.photo_folders import make_photographs, write
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_photographs(tmp_path / "root", 12)
+
+
+def listed(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def sentence_of(file: Path, root: Path, **arguments: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read_list(file, root, **arguments)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def test_a_list_keeps_its_order_and_may_say_more(root: Path, tmp_path: Path) -> None:
+    lines = ("# mine", "", "deep/er/02.png", "  00.png ", str(root / "deep/01.png"), "# end")
+    file = listed(tmp_path / "list.txt", *lines)
+    assert read_list(file, root) == ["deep/er/02.png", "00.png", str(root / "deep/01.png")]
+
+
+def test_names_of_any_bytes_are_found(root: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode("grün ".encode() + b"\xff.png")
+    write(root / odd.encode("utf-8", "replace").decode()).rename(root / odd)
+    (tmp_path / "list.txt").write_bytes(os.fsencode(odd) + b"\r\n")
+    assert read_list(tmp_path / "list.txt", root) == [odd]
+
+
+def test_a_missing_file_is_named_with_its_line(root: Path, tmp_path: Path) -> None:
+    file = listed(tmp_path / "list.txt", "# two", "00.png", "deep/nothing.png")
+    expected = f"data: line 3 of {str(file)!r} names 'deep/nothing.png', which is not in {str(root)!r}"
+    assert sentence_of(file, root) == expected
+    assert sentence_of(file, root, hint="; look again") == f"{expected}; look again"
+    listed(file, "nowhere/00.png")
+    assert (
+        sentence_of(file, root)
+        == f"data: line 1 of {str(file)!r} names 'nowhere/00.png', which is not in {str(root)!r}"
+    )
+
+
+def test_the_folder_that_was_meant_is_named(root: Path, tmp_path: Path) -> None:
+    file = listed(tmp_path / "list.txt", "04.png")
+    assert sentence_of(file, root).endswith(f"; did you mean {str(root / 'deep')!r}?")
+    listed(file, "root/00.png")
+    assert sentence_of(file, root).endswith(f"; did you mean {str(tmp_path)!r}?")
+
+
+def test_no_list_and_an_empty_one(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "list.txt"
+    assert sentence_of(file, root) == f"data: the list {str(file)!r} is not there; it must hold one path a line"
+    listed(file, "# nothing yet")
+    assert sentence_of(file, root) == f"data: the list {str(file)!r} names no images; it must hold one path a line"
+
+
+def test_folders_without_images(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"there is no folder '.*nowhere'$"):
+        list_photographs(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("none")
+    with pytest.raises(InputError, match=r"holds no images \(.bmp, .*.webp\)$"):
+        list_photographs(tmp_path)
+
+
+def test_photographs_are_sorted_and_hidden_ones_left_out(root: Path) -> None:
+    write(root / ".cache" / "x.png")
+    write(root / ".x.png")
+    assert list_photographs(root) == sorted(list_photographs(root))
+    assert len(list_photographs(root)) == 12
+
+
+def test_nothing_is_meant_where_nothing_fits(root: Path) -> None:
+    assert did_you_mean(root, lambda folder: False) == ""
+    assert did_you_mean(root, lambda folder: folder.name == "deep") == f"; did you mean {str(root / 'deep')!r}?"

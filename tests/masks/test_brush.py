@@ -1,0 +1,49 @@
+"""The brush against the distance of each pixel from each segment."""
+
+import numpy as np
+import pytest
+
+from lit_an.masks.brush import Walks, painted
+
+
+def distance(height: int, width: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(height, width): of each pixel's centre from a segment, pixel by pixel."""
+    along, result = end - start, np.empty((height, width))
+    for row in range(height):
+        for column in range(width):
+            pixel = np.array([column, row], dtype=float)
+            length = float(along @ along)
+            position = min(max(float((pixel - start) @ along) / length, 0), 1) if length else 0.0
+            result[row, column] = np.linalg.norm(pixel - start - position * along)
+    return result
+
+
+@pytest.mark.parametrize("thickness", [1.0, 2.0, 3.0, 5.5, 8.0, 13.0])
+def test_what_is_nearer_than_half_a_width_is_painted(thickness: float) -> None:
+    random, missed, spilled, expected, found = np.random.default_rng(1), 0, 0, 0, 0
+    for _ in range(6):
+        start, moves = random.random((1, 2)) * (39, 29), random.normal(0, 15, (1, 2, 2))
+        hole = painted(30, 40, Walks(start, moves, np.full((1, 2), thickness), np.array([2])), (39, 29))
+        middle = (start[0] + moves[0, 0]).clip(0, (39, 29))
+        last = (middle + moves[0, 1]).clip(0, (39, 29))
+        near = np.minimum(distance(30, 40, start[0], middle), distance(30, 40, middle, last))
+        missed += int((~hole & (near < thickness / 2 - 1)).sum())
+        spilled += int((hole & (near > thickness / 2 + 1)).sum())
+        expected += int((near <= thickness / 2).sum())
+        found += int(hole.sum())
+    assert (missed, spilled) == (0, 0)
+    # A line of a pixel is as many pixels as its longer side, not as its length.
+    assert found == pytest.approx(expected, rel=0.3 if thickness == 1 else 0.12)
+
+
+def test_each_segment_has_its_own_width_and_only_those_there_are_count() -> None:
+    moves = np.array([[[10.0, 0.0], [10.0, 0.0], [0.0, 20.0]]])
+    hole = painted(30, 40, Walks(np.array([[5.0, 10.0]]), moves, np.array([[3.0, 9.0, 9.0]]), np.array([2])), (39, 29))
+    assert hole[:, 8].sum() == 3
+    assert hole[:, 20].sum() == 9
+    assert not hole[16:].any()
+
+
+def test_no_walks_paint_nothing() -> None:
+    none = Walks(np.zeros((2, 2)), np.ones((2, 3, 2)), np.full((2, 3), 5.0), np.zeros(2, dtype=int))
+    assert not painted(8, 8, none, (7, 7)).any()
