@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.inpainting.holes import check_against, mask_in, painted, widened
+from lit_an.inpainting.holes import check_against, levels_of, mask_in, painted, widened
 from lit_an.inpainting.pairing import Masks
 from lit_an.masks.base import HoleShape
 from lit_an.seeds import mix_seed
@@ -58,15 +58,22 @@ class FromFiles:
 
 
 class FromColour:
-    """What is painted in one colour is hole."""
+    """What is painted in one colour is hole.
+
+    Raises:
+        InputError: no such colour, or a tolerance out of range; later: all of a picture is in that colour.
+    """
 
     def __init__(self, colour: str, tolerance: int = 16) -> None:
-        self.colour, self.tolerance = colour, tolerance
+        if not 0 <= tolerance <= 255:
+            raise InputError(f"tolerance must be from 0 to 255, got {tolerance}")
+        self.colour, self.levels, self.tolerance = colour, levels_of(colour), tolerance
 
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
-        mask = painted(image, self.colour, self.tolerance)
-        notes = check_against(mask, _size(image), f"the colour {self.colour}")
-        return Hole(mask, f"the colour {self.colour}", notes)
+        mask = painted(image, self.levels, self.tolerance)
+        if mask.all():
+            raise InputError(f"all of it is in the colour {self.colour}; choose another --color_key")
+        return Hole(mask, f"the colour {self.colour}", [])
 
 
 class FromShape:

@@ -12,12 +12,13 @@ from lit_an.errors import InputError
 MASK_SUFFIX = "_mask"
 
 
-def pictures_in(root: Path, without: Iterable[Path] = ()) -> list[Path]:
+def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> list[Path]:
     """The picture files in a folder and those below it, relative to it and sorted; hidden ones are left out.
 
     Args:
         root: the folder, or one picture.
         without: files and folders to leave out.
+        option: that named the folder, for sentences.
 
     Raises:
         InputError: nothing there.
@@ -25,11 +26,11 @@ def pictures_in(root: Path, without: Iterable[Path] = ()) -> list[Path]:
     if root.is_file():
         return [Path(root.name)]
     if not root.is_dir():
-        raise InputError(f"--images {root}: there is no such file or folder")
+        raise InputError(f"{option} {root}: there is no such file or folder")
     outside = [path.resolve() for path in without]
     found = [path for path in _picture_files(root) if not any(_lies_in(path.resolve(), each) for each in outside)]
     if not found:
-        raise InputError(f"--images {root}: there is no picture in it")
+        raise InputError(f"{option} {root}: there is no picture in it")
     return [path.relative_to(root) for path in found]
 
 

@@ -105,7 +105,7 @@ def write_results(
             files.append(f"{kind}/{request.other.as_posix()}")
             write_png(request.folder / files[-1], to_uint8(stage[0]))
     if "layouts" in request.kinds:
-        panels = region_panels(image, {name: layout for name, (_, layout) in recorded.items()})
+        panels = region_panels(image, mask, {name: layout for name, (_, layout) in recorded.items()})
         if made.tiles > 1:
             notes.append("no region maps: it was made in tiles, each with its own")
             panels = {}
@@ -137,11 +137,12 @@ def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> 
     return Written([name], deviation=deviation)
 
 
-def region_panels(image: Tensor, layouts: dict[str, Tensor]) -> dict[str, Tensor]:
+def region_panels(image: Tensor, mask: Tensor, layouts: dict[str, Tensor]) -> dict[str, Tensor]:
     """The image beside the regions of each layout, as ``lit_an.panels.layout_panel`` arranges them.
 
     Args:
         image: (1, 3, H, W), in [-1, 1]; shrunk if it is large.
+        mask: (1, 1, H, W), 1 = hole; outlined.
         layouts: (1, N, h, w) each.
 
     Returns:
@@ -150,5 +151,6 @@ def region_panels(image: Tensor, layouts: dict[str, Tensor]) -> dict[str, Tensor
     height, width = image.shape[-2:]
     scale = min(1.0, _PANEL_SIDE / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = image if scale == 1 else F.interpolate(image, size=size, mode="area")
-    return {name: layout_panel(small, layout) for name, layout in layouts.items()}
+    if scale < 1:
+        image, mask = F.interpolate(image, size=size, mode="area"), F.adaptive_max_pool2d(mask, size)
+    return {name: layout_panel(image, layout, mask=mask) for name, layout in layouts.items()}

@@ -1,11 +1,13 @@
 """A trained inpainting generator and what is known of it, from a training checkpoint."""
 
+import inspect
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
+from lit_an.errors import InputError
 from lit_an.sampling.checkpoints import Description, build_network, read_trained
 
 
@@ -15,10 +17,18 @@ class TrainedInpainter(nn.Module):
     Args:
         network: ``forward(image, mask) -> Inpainted``; it erases by itself.
         description: what is known of it.
+
+    Raises:
+        InputError: the network takes no mask.
     """
 
     def __init__(self, network: nn.Module, description: Description) -> None:
         super().__init__()
+        if "mask" not in inspect.signature(network.forward).parameters:
+            raise InputError(
+                f"{description.class_path} is no inpainting generator: it takes no mask; "
+                f"give a checkpoint of InpaintingGAN"
+            )
         self.network, self.description = network, description
         self.eval()
 

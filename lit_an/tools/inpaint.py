@@ -55,7 +55,7 @@ def run(
         output: where to. Default: in the run folder, predictions/iteration_….
         write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
             of the whole picture), erased (the picture with grey holes), layouts (the regions of the norm).
-        threshold: least brightness, of 1, of a hole in a mask.
+        threshold: what is brighter than this share of white is hole in a mask.
         inverted: dark is hole in a mask.
         tolerance: of color_key: largest difference of a channel, in levels of 255.
         seed: of hole_shape.
@@ -91,7 +91,7 @@ def run(
         "format": format,
         "quality": quality,
     }
-    claim(folder, settings)
+    claim(folder, settings, "pictures")
     composites = result_names(pictures, None if format == "keep" else ENDINGS[format.upper()])
     others = result_names(pictures, ".png")
     requests = [Request(write, folder, *names, format, quality) for names in zip(composites, others, strict=True)]
