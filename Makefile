@@ -36,3 +36,4 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/train_step.py
 	$(RUN) benchmarks/recipes.py
 	$(RUN) benchmarks/data.py
+	$(RUN) benchmarks/masks.py

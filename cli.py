@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser, set_parsing_settings
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from pytorch_lightning.utilities.rank_zero import rank_zero_only, rank_zero_warn
 
 import lit_an.run_folder as run_folder
 from lit_an.allocator import keep_freed_memory
@@ -117,7 +117,9 @@ class Cli(LightningCLI):
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
         if config.get("logger") is None:
             kwargs["logger"] = _loggers(folder)
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        _warn_of_slow_arithmetic(trainer)
+        return trainer
 
     def _run_folder(self) -> str:
         """The run folder, the same in every process that this one starts."""
@@ -165,6 +167,19 @@ class ToolCli(Cli):
     def _run_subcommand(self, subcommand: str) -> None:
         options = set(inspect.signature(self._tool).parameters)
         self.exit_code = int(self._tool(**{name: self._get(self.config_init, name) for name in options}))
+
+
+def _warn_of_slow_arithmetic(trainer: Trainer) -> None:
+    """Says so where half precision would cost time rather than save it."""
+    import torch
+
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if on_cpu and str(trainer.precision).startswith("bf16") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        rank_zero_warn(
+            f"this CPU has no bfloat16 arithmetic: {trainer.precision} takes several times as long here as "
+            "--trainer.precision 32-true",
+            category=UserWarning,
+        )
 
 
 def _loggers(folder: str) -> list[Any]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from lit_an.allocator import keep_freed_memory
 from lit_an.data.transforms import load_square
 from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the command line does
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         photograph = folder / "photograph.jpg"

@@ -164,7 +164,7 @@ class InpaintingMetrics(Measuring):
             _check_kind(batch)
             if contents is not None:
                 contents.image.add(batch.image, label_of(batch), index)
-                contents.mask.add(2 * batch.mask - 1, label_of(batch), index)
+                contents.mask.add_masks(batch.mask, index)
             image, mask = batch.image.to(task.device), batch.mask.to(task.device)
             composite = torch.where(mask > 0, fill(image, mask), image)
             device = float64_device(task)

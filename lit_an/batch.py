@@ -101,5 +101,5 @@ def collate(items: Sequence[Item]) -> Item:
         >>> collate([item, item]).image.shape
         torch.Size([2, 3, 4, 4])
     """
-    fields = zip(*items, strict=True)
-    return type(items[0])(*(None if field[0] is None else torch.stack(field) for field in fields))
+    stacked: list[Any] = [None if field[0] is None else torch.stack(field) for field in zip(*items, strict=True)]
+    return type(items[0])(*stacked)

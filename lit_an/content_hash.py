@@ -37,7 +37,7 @@ class ContentHash:
     def add_masks(self, mask: Tensor, index: Tensor) -> None:
         """Adds (B, 1, H, W) masks of 0 and 1 with their numbers (B,)."""
         self.image_size = tuple(mask.shape[-2:])
-        for one, number in zip((mask > 0.5).cpu().numpy(), index.tolist(), strict=True):
+        for one, number in zip(mask.cpu().numpy() > 0.5, index.tolist(), strict=True):
             self._put(number, f"mask {one.shape} ".encode() + one.tobytes())
 
     def _put(self, number: int, content: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Each unit and the units it may import; a unit may always import its own modules.
-FOUNDATION = {"errors", "files", "seeds", "registry", "batch", "pixels", "content_hash"}
+FOUNDATION = {"errors", "files", "seeds", "registry", "batch", "pixels", "content_hash", "hole_area"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "registry": {"errors"},
     "batch": set(),
     "pixels": set(),
+    "hole_area": set(),
     "content_hash": {"pixels"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,

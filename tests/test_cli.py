@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -299,3 +300,17 @@ def test_help_imports_nothing_heavy() -> None:
     assert ours <= theirs, f"--help imports {ours - theirs} that LightningCLI does not"
     for word in ("--iterations", "--run_folder", "--model", "--data", "--ckpt_path"):
         assert word in outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("supported", "precision", "warns"),
+    [(False, "bf16-mixed", True), (True, "bf16-mixed", False), (False, "32-true", False)],
+)
+def test_half_precision_on_a_cpu_that_has_none_gets_a_word(
+    supported: bool, precision: str, warns: bool, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: supported)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert cli.main(arguments(image_folder, tmp_path / "run", f"--trainer.precision={precision}")) == 0
+    assert warns == any("this CPU has no bfloat16 arithmetic" in str(warning.message) for warning in caught)

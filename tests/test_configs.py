@@ -47,6 +47,7 @@ def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
             "--data.image_size=64",
             f"--data.root={image_folder}",
             "--data.batch_size=2",
+            f"--data.batches_per_iteration={model['discriminator_steps']}",
             "--data.num_workers=0",
         ]
     return [

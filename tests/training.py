@@ -8,9 +8,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from lit_an.data import ImageFolder
-from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
-from lit_an.tasks import ClassConditionalGAN
+from lit_an.data import ImageFolder, Photographs
+from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
+from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
 
@@ -30,12 +30,27 @@ def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalG
     return ClassConditionalGAN(generator, discriminator, ADAM, ADAM, **kwargs)
 
 
+def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = None, **kwargs: Any) -> InpaintingGAN:
+    """Without ID-MRF, whose network is not at hand, unless ``losses`` says so."""
+    torch.manual_seed(0)
+    generator = CoarseToFineGenerator(width=2, long_range_kwargs={"num_regions": 4, "temperature": 1.0})
+    discriminator = GlobalAndLocalCritics(32, base_width=2, local=local)  # type: ignore[arg-type]
+    weights = FillingWeights(**{"id_mrf_weight": 0.0, **(losses or {})})
+    return InpaintingGAN(
+        generator, discriminator, ADAM, ADAM, **{"discriminator_steps": 1, "losses": weights, **kwargs}
+    )
+
+
+def make_photographs(folder: Path, **kwargs: Any) -> Photographs:
+    return Photographs(root=str(folder), image_size=32, **{"batch_size": 2, "val_fraction": 0.25, **kwargs})
+
+
 def make_data(folder: Path, **kwargs: Any) -> ImageFolder:
     return ImageFolder(root=str(folder), image_size=32, **{"batch_size": 4, "val_fraction": 0.25, **kwargs})
 
 
 def make_trainer(
-    folder: Path, task: ClassConditionalGAN, iterations: int, callbacks: list[Callback] | None = None, **kwargs: Any
+    folder: Path, task: AdversarialTask, iterations: int, callbacks: list[Callback] | None = None, **kwargs: Any
 ) -> pl.Trainer:
     torch.manual_seed(0)
     defaults: dict[str, Any] = {
@@ -57,5 +72,5 @@ def make_trainer(
     return pl.Trainer(callbacks=callbacks or [], **{**defaults, **kwargs})
 
 
-def weights(task: ClassConditionalGAN, network: str) -> dict[str, torch.Tensor]:
+def weights(task: AdversarialTask, network: str) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in getattr(task, network).named_parameters()}

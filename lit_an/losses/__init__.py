@@ -7,7 +7,7 @@ How to add one: a new file here with the function and its import below; an adver
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
-from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf, id_mrf_loss
+from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss, id_mrf_of_maps
 from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
 from lit_an.losses.reconstruction import confidence_map, context_l1, hole_l1
 
@@ -20,8 +20,8 @@ __all__ = [
     "context_l1",
     "feature_matching_loss",
     "hole_l1",
-    "id_mrf",
     "id_mrf_loss",
+    "id_mrf_of_maps",
     "perceptual_loss",
     "style_loss",
     "wgan_gradient_penalty",

@@ -109,6 +109,9 @@ class VGG19Features:
             maps.update(found)
         return {name: maps[name] for name in self.layers}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stages": None}  # who gets it reads the weights anew
+
 
 class _Stage(nn.Module):
     """The layers up to one pooling; gives its output and the maps wanted."""
@@ -151,6 +154,8 @@ def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
         raise InputError(f"VGG19Features: weights={str(path)!r} is no file")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, Mapping):
+            raise TypeError(type(state).__name__)
         found = {name: state[f"features.{name}"].float() for name in expected}
     except (RuntimeError, pickle.UnpicklingError, TypeError, AttributeError, KeyError, IndexError, EOFError) as error:
         raise InputError(

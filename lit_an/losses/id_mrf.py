@@ -22,19 +22,23 @@ def id_mrf_loss(
     weights: Mapping[str, float] = ID_MRF_WEIGHTS,
     bandwidth: float = 0.5,
 ) -> Tensor:
-    """Σ over layers of weight · ``id_mrf``; ≥ 0, a mean over the batch, smaller is better.
+    """Σ over layers of weight · ``id_mrf_of_maps``; ≥ 0, a mean over the batch, smaller is better.
 
     Args:
         prediction, target: feature maps of generated images and of the truth, by layer; ``VGG19Features`` gives them.
         weights: the layers to compare, and their weights.
-        bandwidth: as in ``id_mrf``.
+        bandwidth: as in ``id_mrf_of_maps``.
 
     Source: GMCNN (arXiv 1810.08771), section 3.2.
     """
-    return torch.stack([w * id_mrf(prediction[name], target[name], bandwidth) for name, w in weights.items()]).sum()
+    return torch.stack(
+        [w * id_mrf_of_maps(prediction[name], target[name], bandwidth) for name, w in weights.items()]
+    ).sum()
 
 
-def id_mrf(prediction: Tensor, target: Tensor, bandwidth: float = 0.5, similarities_at_once: int = 2**22) -> Tensor:
+def id_mrf_of_maps(
+    prediction: Tensor, target: Tensor, bandwidth: float = 0.5, similarities_at_once: int = 2**22
+) -> Tensor:
     """−log of how well the target's positions are each claimed by a generated one; ≥ 0, a mean over the batch.
 
     With d(v, s) the cosine distance, in [0, 1], of a generated vector v and a target's vector s, both less the target's
@@ -47,8 +51,8 @@ def id_mrf(prediction: Tensor, target: Tensor, bandwidth: float = 0.5, similarit
         target: (B, C, …), features of the truth; its gradient is not taken.
         bandwidth: h > 0; smaller is sharper.
         similarities_at_once: of the B · P · Q similarities of positions, how many exist at a time: generated positions
-            are taken in pieces, each computed once more in the backward pass. The peak is about 5 arrays of this size
-            (2**22: 16 MiB each) rather than of B · P · Q.
+            are taken in pieces, each computed once more in the backward pass. The peak is about 4 arrays of this size
+            (2**22: 16 MiB each) rather than of B · P · Q; ``benchmarks/inpainting_losses.py`` measures it.
 
     Source: Wang et al., "Image inpainting via generative multi-column convolutional neural networks" (GMCNN), NeurIPS
         2018 (arXiv 1810.08771), section 3.2; after the contextual loss of Mechrez et al., ECCV 2018 (arXiv 1803.02077).
@@ -61,9 +65,9 @@ def id_mrf(prediction: Tensor, target: Tensor, bandwidth: float = 0.5, similarit
 
     Example:
         >>> features = torch.eye(4).view(1, 4, 2, 2)  # four positions, all different
-        >>> round(float(id_mrf(features[..., :1, :1], features)), 3)  # one patch claims one of four: ln 4
+        >>> round(float(id_mrf_of_maps(features[..., :1, :1], features)), 3)  # one patch claims one of four: ln 4
         1.386
-        >>> float(id_mrf(features, features)) < 1e-6  # each claims its own
+        >>> float(id_mrf_of_maps(features, features)) < 1e-6  # each claims its own
         True
     """
     with torch.autocast(prediction.device.type, enabled=False):
@@ -85,7 +89,7 @@ def _claims_recomputed(generated: Tensor, real: Tensor, bandwidth: float) -> Ten
 def _claims(generated: Tensor, real: Tensor, bandwidth: float) -> Tensor:
     """(B, Q): how strongly the generated vectors (B, P, C) claim each of the real ones (B, C, Q), at best."""
     similarity = generated @ real
-    nearest = similarity.amax(2, keepdim=True).clamp(max=1)  # above 1 by rounding only
+    nearest = similarity.max(2, keepdim=True).values.clamp(max=1)  # above 1 by rounding only
     # The distance is (1 − similarity) / 2; what all s share leaves the softmax as it is.
     sharpness = 1 / (bandwidth * (1 - nearest + 2 * EPSILON))
-    return ((similarity - nearest.detach()) * sharpness).softmax(2).amax(1)
+    return ((similarity - nearest.detach()) * sharpness).softmax(2).max(1).values

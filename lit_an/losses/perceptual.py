@@ -95,7 +95,8 @@ def _mean_difference(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
 def _l1(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return F.l1_loss(at_least_float32(prediction), at_least_float32(target))
-    return hole_l1(prediction, target, F.adaptive_avg_pool2d(mask, tuple(prediction.shape[2:])))
+    height, width = prediction.shape[2:]
+    return hole_l1(prediction, target, F.adaptive_avg_pool2d(mask, (height, width)))
 
 
 def _gram(features: Tensor) -> Tensor:

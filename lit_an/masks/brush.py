@@ -1,4 +1,8 @@
-"""Painting with a round brush: walks of straight segments with round ends."""
+"""Painting with a round brush: walks of straight segments with round ends.
+
+Positions in the plane are complex numbers, x + iy in pixels, 0 the centre of the first pixel: numpy turns and measures
+many of them with one call, and a mask must cost little beside decoding a photograph.
+"""
 
 from typing import NamedTuple
 
@@ -7,11 +11,11 @@ from PIL import Image, ImageDraw
 
 
 class Walks(NamedTuple):
-    """S strokes of a brush, of up to K straight segments each; positions are (x, y), 0 the centre of the first pixel.
+    """S strokes of a brush, of up to K straight segments each.
 
     Attributes:
-        start: (S, 2), where they begin.
-        moves: (S, K, 2), from one end of a segment to the other.
+        start: (S,), complex, where they begin.
+        moves: (S, K), complex, from one end of a segment to the other.
         widths: (S, K), of the brush on each segment; less than a pixel is a pixel.
         segments: (S,), how many of the K segments there are.
     """
@@ -22,61 +26,68 @@ class Walks(NamedTuple):
     segments: np.ndarray
 
 
-def painted(height: int, width: int, walks: Walks, furthest: tuple[float, float]) -> np.ndarray:
+def painted(height: int, width: int, walks: Walks, furthest: complex) -> np.ndarray:
     """(height, width), bool: True where the brush was.
 
     Args:
         height, width: in pixels.
         walks: the strokes.
-        furthest: largest (x, y) that a walk may reach; it is stopped there and at 0, each coordinate for itself.
+        furthest: largest x + iy that a walk may reach; it is stopped there and at 0, each coordinate for itself.
 
     Example:
-        >>> walks = Walks(np.array([[1.0, 1.0]]), np.array([[[9.0, 0.0]]]), np.array([[1.0]]), np.array([1]))
-        >>> painted(3, 6, walks, (4.0, 2.0)).astype(int).tolist()
+        >>> walks = Walks(np.array([1 + 1j]), np.array([[9 + 0j]]), np.array([[1.0]]), np.array([1]))
+        >>> painted(3, 6, walks, furthest=4 + 2j).astype(int).tolist()
         [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0]]
     """
     canvas = Image.new("L", (width, height))
     draw = ImageDraw.Draw(canvas)
     points = _points(walks, furthest)
-    # The end of a segment of a width belongs to the pixels: Pillow's polygons cover those under their edges too.
+    # Pillow's polygons cover the pixels under their edges too.
     radius = (np.maximum(walks.widths, 1) - 1) / 2
     there = np.arange(walks.widths.shape[1]) < walks.segments[:, None]
     for corners in _sides(points[:, :-1][there], points[:, 1:][there], radius[there]):
-        draw.polygon(corners, fill=1)
+        draw.polygon(corners, 1)
     for box in _ends(points, np.where(there, radius, -1)):
-        draw.ellipse(box, fill=1)
+        draw.ellipse(box, 1)
     return np.asarray(canvas).view(np.bool_)
 
 
-def _points(walks: Walks, furthest: tuple[float, float]) -> np.ndarray:
-    """(S, K + 1, 2): where segments begin and end."""
-    strokes, segments = walks.widths.shape
-    points, limit = np.empty((strokes, segments + 1, 2)), np.array(furthest)
-    points[:, 0] = walks.start
-    for number in range(segments):
-        reached = points[:, number] + walks.moves[:, number]
-        points[:, number + 1] = np.minimum(np.maximum(reached, 0.0, out=reached), limit, out=reached)
-    return points
+def _points(walks: Walks, furthest: complex) -> np.ndarray:
+    """(S, K + 1), complex: where segments begin and end."""
+    strokes, segments = walks.moves.shape
+    points = np.empty((segments + 1, strokes, 2))
+    place = points[0] = _coordinates(walks.start)
+    moves, limit = _coordinates(walks.moves.T), _coordinates(np.array(furthest))
+    for reached, move in zip(points[1:], moves, strict=True):
+        np.add(place, move, out=reached)
+        np.maximum(reached, 0.0, out=reached)
+        place = np.minimum(reached, limit, out=reached)
+    return points.view(complex)[..., 0].T
 
 
 def _sides(start: np.ndarray, end: np.ndarray, radius: np.ndarray) -> list[list[float]]:
     """The rectangle of each segment, as x, y, x, y, … of its corners."""
     along = end - start
-    length = np.hypot(along[:, 0], along[:, 1])
-    across = np.stack((-along[:, 1], along[:, 0]), 1) * (radius / np.maximum(length, 1e-6))[:, None]
-    corners: list[list[float]] = np.concatenate(
-        (start + across, end + across, end - across, start - across), 1
-    ).tolist()
-    return corners
+    across = along * (1j * radius / np.maximum(np.abs(along), 1e-6))
+    return _listed(start + across, end + across, end - across, start - across)
 
 
 def _ends(points: np.ndarray, radius: np.ndarray) -> list[list[float]]:
     """The box of the disc at each point: where two segments meet, of the wider one; radius < 0 is no segment."""
-    strokes, segments = radius.shape
-    largest = np.full((strokes, segments + 1), -1.0)
+    largest = np.full(points.shape, -1.0)
     largest[:, :-1] = radius
     np.maximum(largest[:, 1:], radius, out=largest[:, 1:])
     seen = largest >= 0
-    centre, around = points[seen], largest[seen][:, None]
-    boxes: list[list[float]] = np.rint(np.concatenate((centre - around, centre + around), 1)).tolist()
-    return boxes
+    centre, corner = points[seen], largest[seen] * (1 + 1j)
+    return _listed(np.rint(centre - corner), np.rint(centre + corner))
+
+
+def _coordinates(positions: np.ndarray) -> np.ndarray:
+    """(…, 2): x and y of complex positions (…)."""
+    return np.ascontiguousarray(positions)[..., None].view(float)
+
+
+def _listed(*positions: np.ndarray) -> list[list[float]]:
+    """x, y, x, y, … for each entry of the positions (n,)."""
+    coordinates: list[list[float]] = np.stack(positions, 1).view(float).tolist()
+    return coordinates

@@ -14,13 +14,16 @@ from tqdm import tqdm
 
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.masks.area import BINS, bin_of, hole_share
+from lit_an.hole_area import BINS, bins_of
 from lit_an.masks.base import HoleShape
 from lit_an.masks.from_files import read_mask
 from lit_an.masks.hashing import mask_set_hash
 from lit_an.seeds import mix_seed
 
 VERSION = 1
+
+# The bins that papers report.
+REPORTED = BINS[:-1]
 
 # What is being made, written first; what was made, written last.
 PLAN, MANIFEST = "plan.json", "manifest.json"
@@ -32,14 +35,14 @@ class Recipe(NamedTuple):
     Attributes:
         image_size: side in pixels.
         per_bin: masks in each bin.
-        bins: which of ``lit_an.masks.area.BINS``.
+        bins: which of ``lit_an.hole_area.BINS``.
         seed: chooses the masks.
         max_draws: masks to draw in a row of which none is of any use, before a bin is given up.
     """
 
     image_size: int
     per_bin: int
-    bins: tuple[str, ...] = BINS
+    bins: tuple[str, ...] = REPORTED
     seed: int = 0
     max_draws: int = 10_000
 
@@ -101,11 +104,11 @@ def _sorted_into_bins(shape: HoleShape, recipe: Recipe) -> Iterator[_Found]:
     while counts.total() < recipe.per_bin * len(recipe.bins):
         mask = shape.draw(recipe.image_size, recipe.image_size, mix_seed(recipe.seed, draw))
         draw += 1
-        share = hole_share(mask[None])
-        number = int(bin_of(share))
-        name = BINS[number] if number >= 0 else ""
+        # numpy: torch would split so small a sum over threads, and wait for them.
+        share = float((mask.numpy() > 0.5).mean())
+        name = BINS[int(bins_of(torch.tensor(share)))]
         if name in recipe.bins and counts[name] < recipe.per_bin:
-            yield _Found(f"{name}/{counts[name]:05d}.png", mask, float(share), draw)
+            yield _Found(f"{name}/{counts[name]:05d}.png", mask, share, draw)
             counts[name] += 1
             last_of_use = draw
         elif draw - last_of_use >= recipe.max_draws:
@@ -163,7 +166,7 @@ def _keep(path: Path, mask: Tensor) -> None:
             )
         return
     with replacing(path) as temporary:
-        Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(temporary, "png", optimize=True)
+        Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(temporary, "png")
 
 
 def _loaded(path: Path) -> Tensor:

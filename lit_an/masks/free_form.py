@@ -21,7 +21,7 @@ class FreeForm(HoleShape):
         InputError: values out of their range.
 
     Source: the free-form masks of the published code of AN (Wang et al., CVPR 2020) and GMCNN (arXiv 1810.08771),
-    after algorithm 1 in the supplement of DeepFill v2 (Yu et al., arXiv 1806.03589).
+    after the algorithm of DeepFill v2 (Yu et al., arXiv 1806.03589).
     Differs: directions, lengths and widths are any numbers in their ranges, not whole degrees, whole pixels and even
     pixels, so that small images have them too; a stroke without a segment is nothing, not a dot of a pixel.
 
@@ -46,11 +46,11 @@ class FreeForm(HoleShape):
         check_order(self, min_width=min_width, max_width=max_width)
 
     def paint(self, height: int, width: int, seed: int, index: int | None) -> np.ndarray:
-        random, scale, shape = np.random.default_rng(seed), scale_of(height, width), (self.parts, self.max_vertices)
-        start = random.random((self.parts, 2)) * (width - 1, height - 1)
-        count = random.integers(0, self.max_vertices, self.parts, endpoint=True)
-        angle = 2 * np.pi * random.random(shape)
-        length = scale * self.max_length * random.random(shape)
-        widths = scale * random.uniform(self.min_width, self.max_width, shape)
-        moves = length[..., None] * np.stack((np.sin(angle), np.cos(angle)), 2)
-        return painted(height, width, Walks(start, moves, widths, count), (width - 1, height - 1))
+        random, scale = np.random.default_rng(seed), scale_of(height, width)
+        across, down = random.random((2, self.parts))
+        start = across * (width - 1) + 1j * down * (height - 1)
+        segments = random.integers(0, self.max_vertices + 1, self.parts)
+        turn, length, thickness = random.random((3, self.parts, self.max_vertices))
+        moves = scale * self.max_length * length * np.exp(2j * np.pi * turn)
+        widths = scale * (self.min_width + (self.max_width - self.min_width) * thickness)
+        return painted(height, width, Walks(start, moves, widths, segments), width - 1 + 1j * (height - 1))

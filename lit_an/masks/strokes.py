@@ -11,8 +11,8 @@ from lit_an.masks.brush import Walks, painted
 # Of every stroke, published for 256×256: lengths and widths of a segment begin here.
 _LEAST_LENGTH, _LEAST_WIDTH, _MOST_SEGMENTS = 10, 5, 5
 
-# Directions, in radians from downwards, to the right for one stroke and to the left for the next.
-_DIRECTIONS = np.arange(4) + 0.01
+# Unit moves x + iy at 0.01, 1.01, 2.01 and 3.01 radians from downwards to the right; every other stroke goes left.
+_DIRECTIONS = np.sin(np.arange(4) + 0.01) + 1j * np.cos(np.arange(4) + 0.01)
 
 
 class Published(NamedTuple):
@@ -58,17 +58,18 @@ class Strokes(HoleShape):
     thick   1 … 6    10 … 209    5 … 104    1 … 3  30 … 150
     ======  =======  ==========  =========  =====  =========
 
-    A stroke has 1 to 5 segments; length, width and one of four directions are drawn for each. For training as LaMa
-    trains, with as many boxes as strokes, mix ``Strokes`` and ``Rectangle``.
+    A stroke has 1 to 5 segments; length, width and one of four directions are drawn for each. The published code
+    trains on ``Strokes("thick", max_share=1, box_probability=0.5)``, but for a fourth box.
 
     Args:
         thickness: thin, medium or thick.
         max_share: larger holes are drawn again, as for the published sets; 1 keeps them all.
+        box_probability: the chance of boxes instead of strokes, 0 to 1; None is the published one.
 
     Raises:
-        InputError: an unknown thickness, or a share that is not above 0 and at most 1.
+        InputError: an unknown thickness, values out of their range, or boxes for thin, which has none.
 
-    Source: LaMa (Suvorov et al., WACV 2022, arXiv 2109.07161), sections 3.3 and 4; its published code,
+    Source: LaMa (Suvorov et al., WACV 2022, arXiv 2109.07161): its published code,
     ``configs/data_gen/random_*_256.yaml`` and ``saicinpainting/training/data/masks.py``.
     Differs: other sizes are scaled; the published sets of 512×512 also have other numbers of strokes. Masks fill the
     image; the published ones are cut out of larger ones where photographs are not square.
@@ -80,19 +81,27 @@ class Strokes(HoleShape):
         True
     """
 
-    def __init__(self, thickness: Literal["thin", "medium", "thick"] = "medium", max_share: float = 0.5) -> None:
+    def __init__(
+        self,
+        thickness: Literal["thin", "medium", "thick"] = "medium",
+        max_share: float = 0.5,
+        box_probability: float | None = None,
+    ) -> None:
         if thickness not in PUBLISHED:
             raise InputError(f"Strokes: thickness must be {', '.join(PUBLISHED)}, got {thickness!r}")
-        self.thickness, self.max_share = thickness, max_share
+        self.thickness, self.max_share, self.box_probability = thickness, max_share, box_probability
         if max_share <= 0:
             raise InputError(f"Strokes: max_share must be above 0, got {max_share}")
         check_between(self, 0, 1, max_share=max_share)
         self.largest_share = max_share
         self._published = PUBLISHED[thickness]
+        published = self._published.box_weight / (1 + self._published.box_weight)
+        self._box_probability = published if box_probability is None else box_probability
+        check_between(self, 0, 1 if published else 0, box_probability=self._box_probability)
 
     def paint(self, height: int, width: int, seed: int, index: int | None) -> np.ndarray:
-        random, weight = np.random.default_rng(seed), self._published.box_weight
-        if random.random() * (1 + weight) < weight:
+        random = np.random.default_rng(seed)
+        if random.random() < self._box_probability:
             return self._boxes(random, height, width)
         return self._strokes(random, height, width)
 
@@ -113,12 +122,12 @@ class Strokes(HoleShape):
 
     def _strokes(self, random: np.random.Generator, height: int, width: int) -> np.ndarray:
         scale, strokes = scale_of(height, width), int(random.integers(*self._published.strokes, endpoint=True))
-        shape = (strokes, _MOST_SEGMENTS)
-        start = random.random((strokes, 2)) * (width, height)
-        count = random.integers(1, _MOST_SEGMENTS, strokes, endpoint=True)
-        angle = _DIRECTIONS[random.integers(0, len(_DIRECTIONS), shape)]
-        angle[::2] *= -1  # every other stroke turns to the left
-        length = scale * (_LEAST_LENGTH + random.integers(0, self._published.lengths, shape))
-        widths = scale * (_LEAST_WIDTH + random.integers(0, self._published.widths, shape))
-        moves = length[..., None] * np.stack((np.sin(angle), np.cos(angle)), 2)
-        return painted(height, width, Walks(start, moves, widths, count), (width, height))
+        across, down = random.random((2, strokes))
+        start = across * width + 1j * down * height
+        segments = random.integers(1, _MOST_SEGMENTS + 1, strokes)
+        upper = (len(_DIRECTIONS), self._published.lengths, self._published.widths)
+        turn, length, thickness = random.integers(0, np.array(upper)[:, None, None], (3, strokes, _MOST_SEGMENTS))
+        moves = scale * (_LEAST_LENGTH + length) * _DIRECTIONS[turn]
+        moves[::2].real *= -1  # every other stroke turns to the left
+        widths = scale * (_LEAST_WIDTH + thickness)
+        return painted(height, width, Walks(start, moves, widths, segments), width + 1j * height)

@@ -11,7 +11,6 @@ from lit_an.metrics.discriminative import DiscriminativeScores, discriminative_s
 from lit_an.metrics.extractors import EXTRACTORS, FeatureExtractor, create_extractor
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
 from lit_an.metrics.generation import GenerationResult, generation_result
-from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
 from lit_an.metrics.image_scores import image_scores
 from lit_an.metrics.inception import inception_score
 from lit_an.metrics.inpainting import InpaintingResult, inpainting_result
@@ -31,7 +30,6 @@ from lit_an.metrics.similarity import Similarity, multiscale_similarity, structu
 
 __all__ = [
     "BASELINES",
-    "BIN_NAMES",
     "EXTRACTORS",
     "Baseline",
     "DiscriminativeScores",
@@ -44,7 +42,6 @@ __all__ = [
     "ManifoldScores",
     "PixelErrors",
     "Similarity",
-    "bins_of",
     "change",
     "create_extractor",
     "discriminative_scores",

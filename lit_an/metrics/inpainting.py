@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.hole_area import BINS, bins_of
 from lit_an.metrics.discriminative import discriminative_scores
 from lit_an.metrics.feature_set import FeatureSet, moved
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
-from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
 from lit_an.metrics.image_scores import Scores
 from lit_an.metrics.pixel_errors import HIGHEST_PSNR
 from lit_an.metrics.results import Result
@@ -171,7 +171,7 @@ def _all_figures(
     share = measured.scores["hole_share"]
     bin_of = bins_of(share)
     by_bin: dict[str, Figures] = {}
-    for number, name in enumerate(BIN_NAMES):
+    for number, name in enumerate(BINS):
         chosen = bin_of == number
         if chosen.any():
             by_bin[name] = {"images": int(chosen.sum()), **means(measured.scores, chosen)}
@@ -190,8 +190,8 @@ def _distances(fake: FeatureSet, real: FeatureSet, warnings: list[str]) -> Figur
         return {}
     if count <= size:
         warnings.append(
-            f"fid: {count} images are too few for {size} features: the figure is too large by an amount that depends on "
-            f"their number; use more than {size}, or compare figures of the same images only"
+            f"fid: {count} images are too few for {size} features: the figure is too large by an amount that depends "
+            f"on their number; use more than {size}, or compare figures of the same images only"
         )
     if len(fake.rows) <= size:
         warnings.append(
@@ -231,7 +231,7 @@ def _add_distances_by_bin(
     bin_of = bin_of[torch.arange(kept) * len(bin_of) // kept]  # row j is of image ⌊j · count / kept⌋
     few = []
     for name, figures in by_bin.items():
-        chosen = bin_of == BIN_NAMES.index(name)
+        chosen = bin_of == BINS.index(name)
         if int(chosen.sum()) <= size:
             few.append(f"{name} ({int(chosen.sum())} images)")
             continue

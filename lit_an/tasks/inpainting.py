@@ -186,14 +186,14 @@ class InpaintingGAN(AdversarialTask):
         Raises:
             InputError: the run has no data module with a data set of validation images.
         """
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "dataset"):
             raise InputError("a preview of filled holes needs a data module with dataset('val'), such as Photographs")
-        dataset: Any = data.dataset("val")
+        dataset = data.dataset("val")
         # Evenly spread: neighbours in a list of files look alike.
         count = min(count, len(dataset))
         items = [dataset[index * len(dataset) // count] for index in range(count)]
-        batch = InpaintingBatch(*(None if part is None else part.to(self.device) for part in collate(items)))
+        batch: InpaintingBatch = self.transfer_batch_to_device(collate(items), self.device, 0)
         with self.evaluation():
             made = self.inpaint(batch.image, batch.mask)
         return batch, made

@@ -4,8 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from lit_an.masks import HoleShape
-from lit_an.masks.area import BINS
-from lit_an.masks.fixed_set import Recipe, make_set
+from lit_an.masks.fixed_set import REPORTED, Recipe, make_set
 
 
 def run(
@@ -24,14 +23,15 @@ def run(
         out: the folder to make: ``00-10/00000.png`` …, white is hole, and a manifest.
         image_size: side of the masks in pixels.
         per_bin: masks of each size.
-        bins: sizes in per cent of the image, some of 00-10, 10-20, 20-30, 30-40, 40-50 and 50-60; None takes all.
+        bins: sizes in per cent of the image, some of 00-10, 10-20, 20-30, 30-40, 40-50, 50-60 and
+            60-100; None takes all but the last.
         seed: chooses the masks.
         max_draws: masks to draw in a row that fit no bin with room, before giving up.
 
     Returns:
         0.
     """
-    recipe = Recipe(image_size, per_bin, BINS if bins is None else tuple(bins), seed, max_draws)
+    recipe = Recipe(image_size, per_bin, REPORTED if bins is None else tuple(bins), seed, max_draws)
     manifest = make_set(shape, Path(out).expanduser(), recipe)
     for name, count in Counter(file.split("/")[0] for file in manifest["files"]).items():
         print(f"{name} % {count:>6} masks")

@@ -13,9 +13,9 @@ from pytorch_lightning.callbacks import Callback
 
 from callbacks import GeneratorEMA, InpaintingMetrics
 from lit_an.errors import InputError
+from lit_an.hole_area import BINS, bins_of
 from lit_an.metrics import lpips_weights
 from lit_an.metrics.baselines import MeanColour
-from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
 from lit_an.metrics.inpainting import InpaintingResult
 from tests.callbacks.tiny_inpainting import SIZE, PngFolder, TinyInpainting, save_pngs
 from tests.metrics.random_lpips import save_random_lpips
@@ -123,7 +123,6 @@ def test_figures_do_not_depend_on_the_number_of_processes(tmp_path: Path, pngs: 
     few = [read(tmp_path / name)["baselines"]["biharmonic"] for name in ("one", "two")]
     assert few[1]["figures"] == pytest.approx(few[0]["figures"], rel=1e-6, abs=1e-6)
     assert few[1]["model"] == pytest.approx(few[0]["model"], rel=1e-6, abs=1e-6)
-    # Slow, but better than a colour, if only a little.
     assert few[0]["images"] == 5
     assert "fid" not in few[0]["figures"]
 
@@ -150,7 +149,7 @@ def test_the_files_hold_what_the_plain_loop_finds(tmp_path: Path, pngs: Path, sm
     assert stored["figures"]["hole_psnr"] == pytest.approx(sum(decibels) / len(decibels), abs=1e-4)
     assert stored["baselines"]["mean"]["figures"]["hole_psnr"] == pytest.approx(sum(means) / len(means), abs=1e-4)
     number = bins_of(torch.tensor(shares, dtype=torch.float64))
-    counts = {BIN_NAMES[n]: int((number == n).sum()) for n in range(len(BIN_NAMES)) if (number == n).any()}
+    counts = {BINS[n]: int((number == n).sum()) for n in range(len(BINS)) if (number == n).any()}
     assert {name: one["images"] for name, one in stored["by_bin"].items()} == counts
     assert len(counts) > 4
     assert stored["images"]["count"] == len(rows) == 23

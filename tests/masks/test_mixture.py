@@ -7,8 +7,8 @@ import torch
 from jsonargparse import ArgumentParser
 
 from lit_an.errors import InputError
+from lit_an.hole_area import hole_share
 from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, Mixture, Rectangle, Strokes
-from lit_an.masks.area import hole_share
 
 CONFIG = """
 mask:

@@ -81,6 +81,18 @@ def test_a_mask_is_a_function_of_the_seed_alone(shape: HoleShape) -> None:
     assert all(torch.equal(one, other) for one, other in zip(first, reversed(again), strict=True))
 
 
+def test_only_files_care_for_an_index(shape: HoleShape) -> None:
+    same = all(torch.equal(shape.draw(20, 20, 1, index), shape.draw(20, 20, 1)) for index in range(5))
+    assert same != isinstance(shape, MaskFiles)
+
+
+def test_a_mixture_hands_the_index_on(folder: str) -> None:
+    files = MaskFiles(folder)
+    mixture = Mixture([files, Mixture([files])])
+    for index in range(7):
+        assert torch.equal(mixture.draw(20, 20, seed=index, index=index), files.draw(20, 20, seed=9, index=index))
+
+
 def test_other_seeds_give_other_masks(shape: HoleShape) -> None:
     if isinstance(shape, Centre) or (isinstance(shape, Half) and shape.side != "random"):
         pytest.skip("always the same")
@@ -168,6 +180,8 @@ def test_empty_and_full_masks_are_drawn_again() -> None:
         (lambda: Strokes("fat"), "Strokes: thickness must be thin, medium, thick, got 'fat'"),
         (lambda: Strokes(max_share=0.0), "Strokes: max_share must be above 0, got 0.0"),
         (lambda: Strokes(max_share=1.5), "Strokes: max_share must be from 0 to 1, got 1.5"),
+        (lambda: Strokes("thick", box_probability=1.2), "Strokes: box_probability must be from 0 to 1, got 1.2"),
+        (lambda: Strokes("thin", box_probability=0.5), "Strokes: box_probability must be from 0 to 0, got 0.5"),
         (lambda: Border(max_width=0.5), "Border: max_width must be above 0 and below 0.5, got 0.5"),
         (lambda: Border(min_width=0.3), "Border: min_width must be at most max_width, got 0.3 and 0.25"),
         (lambda: Border(side_probability=2), "Border: side_probability must be from 0 to 1, got 2"),

@@ -32,9 +32,17 @@ def test_no_hole_is_larger_than_max_share() -> None:
 def test_medium_and_thick_have_boxes_in_3_of_13() -> None:
     for kind, expected in (("thin", 0.0), ("medium", 0.3 / 1.3), ("thick", 0.3 / 1.3)):
         holes = drawn(Strokes(kind, max_share=1.0), 400, 64)  # type: ignore[arg-type]
-        # A union of boxes has edges along rows and columns only: where a corner is cut, two neighbours differ.
-        angular = torch.tensor([_is_union_of_boxes(hole) for hole in holes]).float().mean()
-        assert abs(float(angular) - expected) < 0.07, kind
+        assert abs(_share_of_boxes(holes) - expected) < 0.07, kind
+
+
+def test_boxes_as_often_as_said() -> None:
+    for probability in (0.0, 0.5, 1.0):
+        holes = drawn(Strokes("thick", max_share=1.0, box_probability=probability), 300, 64)
+        assert abs(_share_of_boxes(holes) - probability) < 0.08
+
+
+def _share_of_boxes(holes: Tensor) -> float:
+    return sum(_is_union_of_boxes(hole) for hole in holes) / len(holes)
 
 
 def _is_union_of_boxes(hole: Tensor) -> bool:

@@ -64,7 +64,7 @@ def test_means_over_all_and_over_bins() -> None:
     assert result.figures["l1_percent"] == pytest.approx(59 / 2 / 100 / 2 * 100)
     assert result.figures["hole_l1_percent"] == pytest.approx(59 / 2 / 10 / 2 * 100)
     assert result.figures["psnr"] == pytest.approx(20 + 59 / 2 / 10)
-    assert list(result.by_bin) == ["0-10", "30-40"]
+    assert list(result.by_bin) == ["00-10", "30-40"]
     assert [result.by_bin[name]["images"] for name in result.by_bin] == [40, 20]
     assert result.by_bin["30-40"]["l1"] == pytest.approx(sum(range(0, 60, 3)) / 20 / 100)
     weighted = sum(one["images"] * one["psnr"] for one in result.by_bin.values()) / 60
@@ -78,7 +78,7 @@ def test_distances_are_those_of_the_features_and_pairs_stay_pairs() -> None:
     for figures, chosen in (
         (result.figures, torch.ones(60, dtype=torch.bool)),
         (result.by_bin["30-40"], torch.arange(60) % 3 == 0),
-        (result.by_bin["0-10"], torch.arange(60) % 3 != 0),
+        (result.by_bin["00-10"], torch.arange(60) % 3 != 0),
     ):
         scores = discriminative_scores(fake[chosen], real[chosen])
         assert figures["fid"] == pytest.approx(frechet_distance_of_features(fake[chosen], real[chosen]))
@@ -97,7 +97,7 @@ def test_bins_of_kept_rows_are_of_the_same_images() -> None:
 
 def test_small_sets_are_warned_of_and_bins_stay_empty() -> None:
     result = result_of(size=30)
-    assert "fid" in result.by_bin["0-10"]
+    assert "fid" in result.by_bin["00-10"]
     assert not {"fid", "p_ids", "u_ids"} & set(result.by_bin["30-40"])
     assert result.warnings == [
         "fid, p_ids, u_ids: absent in the bins 30-40 (20 images): too few for 30 features",
@@ -106,7 +106,7 @@ def test_small_sets_are_warned_of_and_bins_stay_empty() -> None:
     assert "fid" in result.figures
     assert result.warnings[0].startswith("fid: 60 images are too few for 60 features: the figure is too large")
     assert result.warnings[1].startswith("p_ids, u_ids: 60 images are too few for 60 features: a plane tells")
-    assert result.warnings[2].endswith("in the bins 0-10 (40 images), 30-40 (20 images): too few for 60 features")
+    assert result.warnings[2].endswith("in the bins 00-10 (40 images), 30-40 (20 images): too few for 60 features")
     # What rests on kept rows counts those.
     few = [warning.split(":")[0] for warning in result_of(size=40, keep=30).warnings]
     assert few == ["p_ids, u_ids", "fid, p_ids, u_ids"]
@@ -169,7 +169,7 @@ def test_a_baseline_of_a_part_stands_beside_the_model_on_that_part() -> None:
     assert few["model"]["l1"] == pytest.approx(0.2)
     assert few["figures"]["l1"] == pytest.approx(1.2)
     assert "fid" not in few["figures"]
-    assert {name: one["images"] for name, one in few["by_bin"].items()} == {"0-10": 2, "30-40": 1}
+    assert {name: one["images"] for name, one in few["by_bin"].items()} == {"00-10": 2, "30-40": 1}
     assert result.warnings == ["lpips: absent"]
 
 
@@ -202,7 +202,7 @@ def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
     assert InpaintingResult.read(tmp_path / "metrics.json") == result
     lines = result.table().splitlines()
     assert lines[0].startswith("60 images 222222222222…, masks 333333333333…; features small (weights 000000000000…)")
-    assert lines[1].split() == ["all", "0-10", "30-40", "mean"]
+    assert lines[1].split() == ["all", "00-10", "30-40", "mean"]
     assert lines[2].split() == ["images", "60", "40", "20", "60"]
     psnr = next(line for line in lines if line.startswith("  psnr"))
     assert float(psnr.split()[1]) == pytest.approx(result.figures["psnr"], abs=1e-2)

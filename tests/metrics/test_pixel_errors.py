@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from lit_an.metrics.hole_bins import BIN_NAMES, bins_of
+from lit_an.hole_area import BINS, bins_of
 from lit_an.metrics.pixel_errors import hole_mean, pixel_errors, psnr
 
 
@@ -86,4 +86,4 @@ def test_a_share_on_an_edge_belongs_below_it_in_any_precision() -> None:
     for share in (edges, edges.double(), torch.arange(1, 7, dtype=torch.float64) / 10):
         assert bins_of(share).tolist() == [0, 1, 2, 3, 4, 5]
         assert bins_of(share + 1e-6).tolist() == [1, 2, 3, 4, 5, 6]
-    assert bins_of(torch.tensor([0.0, 1.0])).tolist() == [0, len(BIN_NAMES) - 1]
+    assert bins_of(torch.tensor([0.0, 1.0])).tolist() == [0, len(BINS) - 1]

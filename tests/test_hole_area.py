@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lit_an.masks.area import BINS, bin_of, hole_share
+from lit_an.hole_area import BINS, bins_of, hole_share
 
 
 def test_the_share_is_counted_for_each_mask() -> None:
@@ -20,10 +20,10 @@ def test_borders_belong_to_the_bin_below(pixels: int) -> None:
     for count in sorted(count for count in around if 0 <= count <= pixels):
         share = hole_share((torch.arange(pixels) < count).float().view(1, 1, 1, -1))
         expected = -(-10 * count // pixels) - 1
-        assert int(bin_of(share)) == (expected if 0 <= expected < 6 else -1), (count, pixels)
+        assert int(bins_of(share)) == min(max(expected, 0), 6), (count, pixels)
 
 
 def test_bins_have_names() -> None:
     shares = torch.tensor([[0.0, 1e-6, 0.1], [0.100001, 0.6, 0.6001]])
-    assert bin_of(shares).tolist() == [[-1, 0, 0], [1, 5, -1]]
-    assert [BINS[number] for number in bin_of(torch.arange(0.05, 0.6, 0.1))] == [*BINS]
+    assert bins_of(shares).tolist() == [[0, 0, 0], [1, 5, 6]]
+    assert [BINS[number] for number in bins_of(torch.arange(0.05, 0.7, 0.1))] == [*BINS]
