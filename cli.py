@@ -29,11 +29,13 @@ _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 
 # Commands that train nothing: a module each with a function ``run``, whose arguments are the command's options, whose
 # docstring is its help and whose result is the exit code. One with the arguments ``model`` and ``data`` takes fit's
-# configs and overrides too, and is given what they build.
-TOOLS: dict[str, str] = {
+# configs and overrides too, and is given what they build. One with a module for each task has the options of the task
+# that its checkpoint was trained with.
+TOOLS: dict[str, str | dict[str, str]] = {
     "check": "lit_an.tools.check",
+    "demo": "lit_an.tools.demo",
     "export": "lit_an.tools.export",
-    "predict": "lit_an.tools.predict",
+    "predict": {"ClassConditionalGAN": "lit_an.tools.predict", "InpaintingGAN": "lit_an.tools.inpaint"},
     "prepare": "lit_an.tools.prepare",
     "prepare_masks": "lit_an.tools.prepare_masks",
 }
@@ -224,14 +226,34 @@ def _settings() -> dict[str, Any]:
 
 
 def _run_tool(name: str, *arguments: str) -> int:
-    run = importlib.import_module(TOOLS[name]).run
+    modules = TOOLS[name]
+    if isinstance(modules, dict):
+        module = importlib.import_module("lit_an.tools.by_task").choose(modules, arguments)
+        if module is None and {"-h", "--help"} & set(arguments):
+            return _print_help_of_each(name, modules)
+        # Without a checkpoint any of the parsers says that it needs one.
+        modules = module or next(iter(modules.values()))
+    run = importlib.import_module(modules).run
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         return ToolCli(run, **_settings(), args=["fit", *arguments]).exit_code
+    parser = _tool_parser(name, run)
+    options = parser.instantiate(parser.parse_args(list(arguments)))
+    return int(run(**{key: options[key] for key in inspect.signature(run).parameters}))
+
+
+def _tool_parser(name: str, run: Callable[..., int]) -> ArgumentParser:
     parser = _SaysItInOneSentence(prog=f"cli.py {name}")
     parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False)
-    options = parser.instantiate(parser.parse_args(list(arguments)))
-    return int(run(**options.as_dict()))
+    return parser
+
+
+def _print_help_of_each(name: str, modules: dict[str, str]) -> int:
+    print(f"The options of {name} are those of the task that --ckpt_path was trained with.")
+    for task, module in modules.items():
+        print(f"\n{task}\n")
+        _tool_parser(name, importlib.import_module(module).run).print_help()
+    return 0
 
 
 def _described() -> str:

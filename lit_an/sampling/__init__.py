@@ -4,13 +4,14 @@
 picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/tools/predict.py``.
 """
 
+from lit_an.sampling.checkpoints import Description
 from lit_an.sampling.exported import load_exported, save_exported
 from lit_an.sampling.graphs import save_onnx, save_program
 from lit_an.sampling.images import images_of, sample
 from lit_an.sampling.neighbours import nearest_neighbours
 from lit_an.sampling.statistics import standing_statistics, use_statistics
 from lit_an.sampling.streaming import write_samples
-from lit_an.sampling.trained import Description, TrainedGenerator, load_generator
+from lit_an.sampling.trained import TrainedGenerator, load_generator
 
 __all__ = [
     "Description",

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.files import replacing, sha256_of
-from lit_an.sampling.trained import Description, TrainedGenerator, assemble
+from lit_an.sampling.checkpoints import Description
+from lit_an.sampling.trained import TrainedGenerator, assemble
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
 _FORMAT = "lit_an generator 1"

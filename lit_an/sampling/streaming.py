@@ -50,8 +50,13 @@ def requests_of(classes: Sequence[int], samples_per_class: int, first_seed: int 
     return Requests(list(classes) * samples_per_class, seeds)
 
 
-def claim(folder: Path, settings: Mapping[str, Any]) -> None:
+def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> None:
     """Makes a folder hold the samples of one generator and one set of settings; ``settings.json`` says which.
+
+    Args:
+        folder: made if missing.
+        settings: what its content depends on.
+        what: it holds, for sentences.
 
     Raises:
         InputError: it holds other samples, or other files.
@@ -63,7 +68,7 @@ def claim(folder: Path, settings: Mapping[str, Any]) -> None:
         if differing:
             key = differing[0]
             raise InputError(
-                f"{folder} holds other samples ({key} {former.get(key)}, now {settings.get(key)}); "
+                f"{folder} holds other {what} ({key} {former.get(key)}, now {settings.get(key)}); "
                 f"name another folder with --output or remove this one"
             )
     elif folder.is_dir() and any(not file.name.startswith(".") for file in folder.iterdir()):

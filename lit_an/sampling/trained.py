@@ -1,40 +1,13 @@
-"""A trained generator and what is known of it, from a training checkpoint."""
+"""A trained class-conditional generator and what is known of it, from a training checkpoint."""
 
-import hashlib
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
-from yaml import YAMLError
 
 from lit_an.errors import InputError
-
-
-@dataclass(frozen=True)
-class Description:
-    """What is known of a trained generator beside its weights; numbers and names only.
-
-    Attributes:
-        class_path: its class, such as ``lit_an.networks.ResNetGenerator``.
-        init_args: the arguments of its constructor.
-        class_names: names of the classes in the order of their labels.
-        iteration: generator iterations that it was trained for.
-        averaged: whether the weights are the moving average of training (EMA) or those of the last iteration.
-        statistics: where its batch-norm statistics come from; see ``lit_an.sampling.statistics``.
-    """
-
-    class_path: str
-    init_args: dict[str, Any]
-    class_names: list[str] = field(default_factory=list)
-    iteration: int = 0
-    averaged: bool = False
-    statistics: str = "running"
+from lit_an.sampling.checkpoints import Description, Trained, build_network, read_trained
 
 
 class TrainedGenerator(nn.Module):
@@ -45,12 +18,18 @@ class TrainedGenerator(nn.Module):
         description: what is known of it; without class names, the classes are called ``0``, ``1``, ….
 
     Raises:
-        InputError: another number of class names than of classes.
+        InputError: another number of class names than of classes, or no class-conditional generator.
     """
 
     def __init__(self, network: nn.Module, description: Description) -> None:
         super().__init__()
         self.network, self.description = network, description
+        missing = [name for name in ("latent_dim", "num_classes", "image_size") if not hasattr(network, name)]
+        if missing:
+            raise InputError(
+                f"{description.class_path} is no class-conditional generator: it has no {missing[0]}; "
+                f"give a checkpoint of ClassConditionalGAN"
+            )
         self.latent_dim, self.num_classes, self.image_size = (
             int(getattr(network, name)) for name in ("latent_dim", "num_classes", "image_size")
         )
@@ -82,59 +61,7 @@ def load_generator(checkpoint: str | Path, config: str | Path | None = None) -> 
     Raises:
         InputError: a file that is missing or of another kind, or weights of another architecture.
     """
-    checkpoint = Path(checkpoint)
-    if not checkpoint.is_file():
-        raise InputError(f"{checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder")
-    chosen = read_config(config or config_beside(checkpoint), "model.init_args.generator")
-    stored = _read_checkpoint(checkpoint)
-    live = _below(stored["state_dict"], "generator.")
-    average = _average_in(stored)
-    counters = stored["state_dict"].get("_extra_state", {})
-    description = Description(
-        str(chosen.get("class_path")),
-        dict(chosen.get("init_args") or {}),
-        list(stored.get("class_names") or []),
-        int(counters.get("iteration", 0)),
-        averaged=bool(average),
-    )
-    return assemble(description, average or live, str(checkpoint))
-
-
-def config_beside(checkpoint: Path) -> Path:
-    """``config.yaml`` of the run folder that a checkpoint lies in.
-
-    Raises:
-        InputError: there is none.
-    """
-    folder = checkpoint.absolute().parent
-    places = [folder.parent / "config.yaml", folder / "config.yaml"]
-    for place in places if folder.name == "checkpoints" else reversed(places):
-        if place.is_file():
-            return place
-    raise InputError(f"{checkpoint}: there is no config.yaml in its run folder; name the run's config with --config")
-
-
-def read_config(path: str | Path, key: str) -> dict[str, Any]:
-    """A part of a config file, its references to other keys resolved.
-
-    Args:
-        path: a YAML file.
-        key: the part, such as ``model.init_args.generator``.
-
-    Raises:
-        InputError: no such file, no such part, or no YAML.
-    """
-    try:
-        part = OmegaConf.select(OmegaConf.load(path), key)
-        if not OmegaConf.is_dict(part) or "class_path" not in part:
-            raise InputError(f"{path}: it has no {key} with a class_path; give the config that the run was made with")
-        resolved = OmegaConf.to_container(part, resolve=True)
-    except OSError as error:
-        raise InputError(f"{path}: the config cannot be read ({error.strerror})") from error
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{path}: the config cannot be read ({' '.join(str(error).split())})") from error
-    assert isinstance(resolved, dict)
-    return {str(name): value for name, value in resolved.items()}
+    return assemble(*read_trained(checkpoint, config), str(checkpoint))
 
 
 def assemble(description: Description, weights: Mapping[str, Tensor], origin: str) -> TrainedGenerator:
@@ -148,66 +75,4 @@ def assemble(description: Description, weights: Mapping[str, Tensor], origin: st
     Raises:
         InputError: not a network's class, wrong arguments, or weights of another architecture.
     """
-    kind = _network_class(description.class_path, origin)
-    try:
-        network = kind(**description.init_args)
-    except TypeError as error:
-        raise InputError(f"{origin}: {description.class_path} cannot be made ({error})") from error
-    try:
-        network.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1].strip().rstrip(". ")
-        raise InputError(
-            f"{origin}: the weights are of another architecture than the config ({problem[:200]}); "
-            f"use the config that they were trained with"
-        ) from error
-    return TrainedGenerator(network.requires_grad_(False), description)
-
-
-def weights_hash(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes of a state.
-
-    Example:
-        >>> weights_hash({"a": torch.zeros(2)}) == weights_hash({"a": torch.zeros(2)}) != weights_hash({})
-        True
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def _network_class(class_path: str, origin: str) -> type[nn.Module]:
-    """Only a network's class is ever called, whatever a file says."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
-    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
-    return kind
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        # Mapped, since optimizers and discriminator, most of the file, are never looked at.
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises of many types for what is no checkpoint
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: it cannot be read as a checkpoint ({reason[:120]})") from error
-    if not isinstance(stored, dict) or not _below(stored.get("state_dict", {}), "generator."):
-        raise InputError(f"{path}: it holds no generator; give a checkpoint that `python cli.py fit` wrote")
-    return stored
-
-
-def _average_in(stored: Mapping[str, Any]) -> dict[str, Tensor]:
-    for key, state in stored.get("callbacks", {}).items():
-        if key.startswith("GeneratorEMA"):
-            return dict(state["average"])
-    return {}
-
-
-def _below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return TrainedGenerator(build_network(Trained(description, dict(weights)), origin), description)

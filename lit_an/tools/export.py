@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from lit_an.sampling.checkpoints import run_folder_of
 from lit_an.sampling.exported import WEIGHTS, save_exported
 from lit_an.sampling.graphs import TOLERANCE, save_onnx, save_program
 from lit_an.sampling.statistics import use_statistics
@@ -34,8 +35,7 @@ def run(
     """
     path = Path(ckpt_path)
     generator = use_statistics(load_generator(path, config), statistics, truncation, standing_passes)
-    run_folder = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-    folder = Path(output) if output is not None else run_folder / "export"
+    folder = Path(output) if output is not None else run_folder_of(path) / "export"
     if "safetensors" in formats:
         print(f"{save_exported(generator, folder)}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True)
     graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}

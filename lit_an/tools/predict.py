@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from lit_an.data.base import LabelledImages
@@ -13,13 +12,14 @@ from lit_an.errors import InputError
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
+from lit_an.sampling.checkpoints import config_beside, device_called, read_config, run_folder_of, weights_hash
 from lit_an.sampling.exported import load_exported
 from lit_an.sampling.images import sample
 from lit_an.sampling.neighbours import nearest_neighbours
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
-from lit_an.sampling.trained import TrainedGenerator, config_beside, load_generator, read_config, weights_hash
+from lit_an.sampling.trained import TrainedGenerator, load_generator
 
 What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbours"]
 
@@ -72,11 +72,11 @@ def run(
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
     path = Path(ckpt_path)
-    generator = _load(path, config).to(_device(device))
+    generator = _load(path, config).to(device_called(device))
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
     default = _name_of(generator.description.iteration, truncation, statistics)
-    folder = Path(output) if output is not None else _run_folder_of(path) / "predictions" / default
+    folder = Path(output) if output is not None else run_folder_of(path) / "predictions" / default
     settings = {
         "weights_sha256": weights_hash(generator.network.state_dict()),
         "iteration": generator.description.iteration,
@@ -106,24 +106,10 @@ def _load(path: Path, config: str | None) -> TrainedGenerator:
     return load_exported(path) if exported else load_generator(path, config)
 
 
-def _run_folder_of(path: Path) -> Path:
-    folder = path if path.is_dir() else path.parent
-    return folder.parent if folder.name in ("checkpoints", "export") else folder
-
-
 def _name_of(iteration: int, truncation: float | None, statistics: str) -> str:
     """Samples of other settings lie in another folder."""
     truncated = "" if truncation is None else f"_truncation_{truncation:g}"
     return f"iteration_{iteration:07d}{truncated}{'' if statistics == 'running' else f'_{statistics}'}"
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name} is not to be had here; choose cpu, or cuda on a machine with one") from error
-    return device
 
 
 def _labels(generator: TrainedGenerator, classes: Sequence[str] | None) -> list[int]:

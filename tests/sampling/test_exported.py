@@ -12,8 +12,9 @@ import torch
 from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.sampling import graphs, load_exported, sample, save_exported, save_onnx, save_program
+from lit_an.sampling.checkpoints import Description
 from lit_an.sampling.exported import DESCRIPTION, WEIGHTS
-from lit_an.sampling.trained import Description, TrainedGenerator
+from lit_an.sampling.trained import TrainedGenerator
 
 ROOT = Path(__file__).parents[2]
 

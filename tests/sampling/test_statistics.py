@@ -68,7 +68,7 @@ def test_batch_statistics_normalize_each_batch_and_store_nothing(generator: Trai
 
 def test_a_generator_without_batch_norm_stays_as_it_is() -> None:
     from lit_an.networks import ResNetGenerator
-    from lit_an.sampling.trained import Description
+    from lit_an.sampling.checkpoints import Description
 
     network = ResNetGenerator(32, 3, 8, base_width=2, norm="instance", long_range="none")
     generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))

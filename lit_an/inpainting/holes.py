@@ -1,0 +1,116 @@
+"""Masks from what a person has: a black and white picture, a colour painted into the image; checked, and widened."""
+
+from pathlib import Path
+
+import torch
+from PIL import ImageColor
+from torch import Tensor
+
+from lit_an.errors import InputError
+from lit_an.masks.from_files import dilated, read_mask
+
+# Greys between these shares of white are edges of a brush, or a mask that is none: more than this share is odd.
+_DARK, _BRIGHT = 0.1, 0.9
+_MANY_GREYS = 0.02
+_LARGE = 0.8
+
+
+def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple[Tensor, list[str]]:
+    """The mask in a picture file: bright is hole.
+
+    Args:
+        path: see ``lit_an.masks.from_files.read_mask``.
+        threshold: what is brighter than this share of white is hole, 0 ≤ threshold < 1.
+        inverted: what is not, is.
+
+    Returns:
+        (1, 1, H, W), float32, 1 = hole; and notes on what is odd about it.
+
+    Raises:
+        InputError: it cannot be read, or it is transparent.
+    """
+    hole = read_mask(path, threshold, inverted)
+    greys = float((read_mask(path, _DARK) & ~read_mask(path, _BRIGHT)).mean())
+    notes = [f"{greys:.0%} of the mask {path.name} is grey; what is brighter than {threshold:g} of white counts"]
+    return torch.from_numpy(hole).float()[None, None], notes * (greys > _MANY_GREYS)
+
+
+def check_threshold(threshold: float) -> None:
+    """Says what is wrong with a threshold.
+
+    Raises:
+        InputError: it is out of range.
+    """
+    if not 0 <= threshold < 1:
+        raise InputError(f"threshold must be at least 0 and below 1, got {threshold}")
+
+
+def levels_of(colour: str) -> tuple[int, ...]:
+    """Red, green and blue, 0 … 255, of a colour such as ``#ff00ff`` or ``magenta``.
+
+    Raises:
+        InputError: no such colour.
+    """
+    try:
+        return ImageColor.getrgb(colour)[:3]
+    except ValueError as error:
+        raise InputError(f"--color_key {colour!r} is no colour; write it like '#ff00ff' or magenta") from error
+
+
+def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tensor:
+    """The mask of what is painted in one colour.
+
+    Args:
+        image: (1, 3, H, W), in [-1, 1].
+        levels: of the colour.
+        tolerance: largest difference of a channel, in levels of 255.
+
+    Returns:
+        (1, 1, H, W), float32, 1 = hole.
+
+    Example:
+        >>> painted(torch.tensor([1.0, -1.0, 1.0]).view(1, 3, 1, 1), levels_of("#ff00ff")).item()
+        1.0
+    """
+    key = torch.tensor(levels, dtype=torch.float32).view(1, 3, 1, 1)
+    difference = ((image + 1) * 127.5 - key).abs().amax(dim=1, keepdim=True)
+    return (difference <= tolerance + 1e-3).float()
+
+
+def widened(mask: Tensor, pixels: int) -> Tensor:
+    """Holes (1, 1, H, W) grown by so many pixels in each direction, corners included.
+
+    Example:
+        >>> widened(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]]), 1).tolist()
+        [[[[0.0, 0.0, 1.0, 1.0]]]]
+    """
+    return torch.from_numpy(dilated(mask[0, 0].numpy() > 0, pixels)).float()[None, None] if pixels else mask
+
+
+def check_against(mask: Tensor, size: tuple[int, int], name: str) -> list[str]:
+    """Whether a mask goes with an image of that size.
+
+    Args:
+        mask: (1, 1, H, W), 1 = hole.
+        size: height and width of the upright image.
+        name: of the mask, for sentences.
+
+    Returns:
+        Notes on what is odd about it.
+
+    Raises:
+        InputError: another size, or nothing known.
+    """
+    height, width = mask.shape[-2:]
+    if (height, width) != size:
+        turned = "; turned it would fit, but masks go with pictures as viewers show them"
+        raise InputError(
+            f"{name} is {width}×{height} px, but the picture {size[1]}×{size[0]}"
+            f"{turned if (width, height) == size else ''}; make them the same size"
+        )
+    share = float(mask.mean())
+    if share == 1:
+        raise InputError(f"{name} makes all of the picture a hole; if dark is meant to be the hole, say --inverted")
+    return [f"{name} makes {share:.0%} of the picture a hole; if dark is meant to be the hole, say --inverted"] * (
+        share > _LARGE
+    )

@@ -1,0 +1,161 @@
+"""The page on which one paints a hole: Gradio's, and nothing that leaves the machine."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lit_an.errors import InputError
+from lit_an.inpainting.painted_fill import canvas_of, fill, layers_in, picture_of
+from lit_an.inpainting.tiling import Tiling
+from lit_an.inpainting.trained import TrainedInpainter
+
+_BRUSH = "#ff00ff"
+# Whatever the page's code asks for elsewhere (fonts, an icon, a script of a content delivery network), it does not get.
+_POLICY = (
+    "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; connect-src 'self' data: blob:; worker-src 'self' blob:"
+)
+
+
+def quiet_gradio(folder: Path) -> Any:
+    """Gradio, told to call nobody and to keep its files in a folder.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    try:
+        import gradio
+    except ImportError as error:
+        raise InputError("the page needs the package gradio; pip install '.[demo]'") from error
+    return gradio
+
+
+def build_page(
+    gradio: Any,
+    inpainter: TrainedInpainter,
+    folder: Path,
+    examples: Sequence[Path] = (),
+    tiling: Tiling | None = None,
+    largest: int = 16_000_000,
+) -> Any:
+    """The page: choose a picture, paint, press the button.
+
+    Args:
+        gradio: the package, from ``quiet_gradio``.
+        inpainter: what fills the holes.
+        folder: for the files that are given back.
+        examples: pictures to choose from.
+        tiling: see ``lit_an.inpainting.tiling``.
+        largest: pixels of a picture that is still taken.
+
+    Returns:
+        ``gradio.Blocks``, for ``launch``.
+    """
+
+    def show(path: str | None) -> Any:
+        return None if path is None else canvas_of(picture_of(path, largest))
+
+    def press(path: str | None, painting: dict[str, Any] | None) -> tuple[Any, ...]:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        made = fill(inpainter, path, layers_in(painting), place, tiling or Tiling(), largest)
+        notes = "  \n".join(made.notes)
+        return made.composite, made.coarse, made.fine, made.regions, str(made.file), notes
+
+    font = ["system-ui", "sans-serif"]
+    theme = gradio.themes.Base(font=font, font_mono=["ui-monospace", "monospace"])
+    with gradio.Blocks(title="Inpainting", analytics_enabled=False, theme=theme) as page:
+        description = inpainter.description
+        gradio.Markdown(
+            f"**{description.class_path.rpartition('.')[2]}**, {description.iteration} iterations"
+            f"{', averaged weights' if description.averaged else ''}. Choose a picture, paint over what is to be "
+            f"filled, press the button."
+        )
+        with gradio.Row():
+            with gradio.Column():
+                upload = gradio.File(label="Picture", file_types=["image"], type="filepath", elem_id="upload")
+                editor = gradio.ImageEditor(
+                    label="Paint the hole",
+                    type="numpy",
+                    image_mode="RGBA",
+                    format="png",
+                    sources=(),
+                    transforms=(),
+                    layers=False,
+                    brush=gradio.Brush(default_size=24, colors=[_BRUSH], default_color=_BRUSH, color_mode="fixed"),
+                    elem_id="editor",
+                )
+                button = gradio.Button("Fill", variant="primary", elem_id="fill")
+                if examples:
+                    gradio.Examples([[str(path)] for path in examples], inputs=[upload])
+            with gradio.Column():
+                composite = gradio.Image(label="Composite", format="png", interactive=False, elem_id="composite")
+                file = gradio.File(label="The composite as a file", interactive=False)
+                notes = gradio.Markdown()
+        with gradio.Row():
+            coarse = gradio.Image(label="Coarse", format="png", interactive=False, elem_id="coarse")
+            fine = gradio.Image(label="Fine", format="png", interactive=False, elem_id="fine")
+        regions = gradio.Gallery(label="Regions of the norm", format="png", columns=1, elem_id="regions")
+        upload.change(_in_one_sentence(gradio, show), [upload], [editor], api_name="show")
+        outputs = [composite, coarse, fine, regions, file, notes]
+        button.click(_in_one_sentence(gradio, press), [upload, editor], outputs, api_name="fill")
+    return page
+
+
+def serve(page: Any, host: str, port: int | None, max_file_size: str, examples: Path | None = None) -> str:
+    """Starts the page's server in a thread; returns its address.
+
+    Raises:
+        InputError: the port is taken, or the address is none of this machine.
+    """
+    from starlette.middleware import Middleware
+
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            inbrowser=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            max_file_size=max_file_size,
+            allowed_paths=[str(examples)] if examples else None,
+            enable_monitoring=False,
+            ssr_mode=False,
+            app_kwargs={"middleware": [Middleware(_Policy)]},
+        )
+    except OSError as error:
+        given = "" if port is None else f" and --port {port}"
+        raise InputError(f"--host {host}{given}: no page can be served there ({str(error).splitlines()[0]})") from error
+    return str(address)
+
+
+class _Policy:
+    """Adds the header that keeps a browser from asking anybody else."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY.encode())]
+            await send(message)
+
+        await self.app(scope, receive, sending)
+
+
+def _in_one_sentence(gradio: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Bad input becomes a sentence on the page; the rest, a traceback where the page was started."""
+
+    def said(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except InputError as error:
+            raise gradio.Error(str(error), print_exception=False) from error
+
+    return said

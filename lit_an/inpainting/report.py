@@ -1,0 +1,111 @@
+"""What became of each picture, kept after each one, so that a killed run goes on where it was."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lit_an.files import replacing
+
+REPORT = "report.json"
+_JOURNAL = ".journal.jsonl"
+
+
+@dataclass
+class Entry:
+    """What became of one picture.
+
+    Attributes:
+        image: its path, relative to the folder of pictures.
+        status: ``made``; ``copied``, for a mask without a hole; ``failed``.
+        key: hash of the picture, the mask and the name; what has the same key is not made again.
+        kinds: what was asked for: ``composite``, ``coarse``, ….
+        mask: where the hole came from.
+        files: what was written, relative to the output folder.
+        size: width and height, px.
+        hole_share: share of the picture that is hole.
+        tiles: passes through the network.
+        known_deviation: largest difference of a known sample in the written file, in 8-bit levels; 0 is bit for bit.
+        known_changed: share of the known pixels that differ in it at all.
+        notes: what is odd or different.
+        reason: why it failed.
+        by: ``this run``, or ``an earlier run`` for what was found finished.
+    """
+
+    image: str
+    status: Literal["made", "copied", "failed"]
+    key: str = ""
+    kinds: list[str] = field(default_factory=list)
+    mask: str = ""
+    files: list[str] = field(default_factory=list)
+    size: tuple[int, int] | None = None
+    hole_share: float = 0.0
+    tiles: int = 0
+    known_deviation: float = 0.0
+    known_changed: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    reason: str = ""
+    by: str = "this run"
+
+
+class Report:
+    """The entries of a folder of results: former ones at the beginning, a JSON file at the end.
+
+    Args:
+        folder: of the results.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[Entry] = []
+        self._former = {entry.image: entry for entry in [*_in_report(folder), *_in_journal(folder)]}
+        # The last line of a killed run may be half a line, which the next one must not go on with.
+        self._journal("\n")
+
+    def finished(self, image: str, key: str, kinds: Iterable[str]) -> Entry | None:
+        """The entry of a picture that an earlier run made of the same content, if all of its files are there."""
+        entry = self._former.get(image)
+        if entry is None or entry.key != key or entry.status == "failed" or not set(kinds) <= set(entry.kinds):
+            return None
+        return entry if all((self.folder / file).is_file() for file in entry.files) else None
+
+    def add(self, entry: Entry) -> None:
+        """Keeps an entry, on disk too."""
+        self.entries.append(entry)
+        self._journal(json.dumps(asdict(entry)) + "\n")
+
+    def close(self) -> Counter[str]:
+        """Writes ``report.json``; returns how many pictures had which status."""
+        counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in self.entries)
+        facts = {"pictures": dict(counts), "images": [asdict(entry) for entry in self.entries]}
+        with replacing(self.folder / REPORT) as temporary:
+            temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (self.folder / _JOURNAL).unlink(missing_ok=True)
+        return counts
+
+    def _journal(self, line: str) -> None:
+        with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+            journal.write(line)
+
+
+def _in_report(folder: Path) -> list[Entry]:
+    try:
+        return [_entry(facts) for facts in json.loads((folder / REPORT).read_text(encoding="utf-8"))["images"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _in_journal(folder: Path) -> list[Entry]:
+    path = folder / _JOURNAL
+    entries = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+        with suppress(ValueError, TypeError):
+            entries.append(_entry(json.loads(line)))
+    return entries
+
+
+def _entry(facts: dict[str, Any]) -> Entry:
+    return Entry(**{**facts, "by": "an earlier run"})

@@ -1,0 +1,224 @@
+"""A training checkpoint and the config beside it: what was trained, with which weights. Nothing in it is executed."""
+
+import hashlib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor, nn
+from yaml import YAMLError
+
+from lit_an.errors import InputError
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a trained generator beside its weights; numbers and names only.
+
+    Attributes:
+        class_path: its class, such as ``lit_an.networks.ResNetGenerator``.
+        init_args: the arguments of its constructor.
+        class_names: names of the classes in the order of their labels.
+        iteration: generator iterations that it was trained for.
+        averaged: whether the weights are the moving average of training (EMA) or those of the last iteration.
+        statistics: where its batch-norm statistics come from; see ``lit_an.sampling.statistics``.
+    """
+
+    class_path: str
+    init_args: dict[str, Any]
+    class_names: list[str] = field(default_factory=list)
+    iteration: int = 0
+    averaged: bool = False
+    statistics: str = "running"
+
+
+class Trained(NamedTuple):
+    """A generator as it lies in a checkpoint.
+
+    Attributes:
+        description: what is known of it.
+        weights: its state, averaged if the run kept an average.
+    """
+
+    description: Description
+    weights: dict[str, Tensor]
+
+
+def read_trained(checkpoint: str | Path, config: str | Path | None = None) -> Trained:
+    """What a checkpoint holds of the generator; neither the data nor Lightning is needed.
+
+    Args:
+        checkpoint: a ``.ckpt`` file of a run.
+        config: the config it was trained with; None takes ``config.yaml`` of its run folder.
+
+    Raises:
+        InputError: a file that is missing or of another kind.
+    """
+    checkpoint = existing(checkpoint)
+    chosen = read_config(config or config_beside(checkpoint), "model.init_args.generator")
+    stored = _read_checkpoint(checkpoint)
+    live = _below(stored["state_dict"], "generator.")
+    average = _average_in(stored)
+    counters = stored["state_dict"].get("_extra_state", {})
+    description = Description(
+        str(chosen.get("class_path")),
+        dict(chosen.get("init_args") or {}),
+        list(stored.get("class_names") or []),
+        int(counters.get("iteration", 0)),
+        averaged=bool(average),
+    )
+    return Trained(description, average or live)
+
+
+def build_network(trained: Trained, origin: str) -> nn.Module:
+    """Builds a network from its description and fills in the weights; they take no gradients.
+
+    Args:
+        trained: its class and arguments, and its state.
+        origin: where the weights come from, for sentences.
+
+    Raises:
+        InputError: not a network's class, wrong arguments, or weights of another architecture.
+    """
+    description = trained.description
+    kind = _network_class(description.class_path, origin)
+    try:
+        network = kind(**description.init_args)
+    except TypeError as error:
+        raise InputError(f"{origin}: {description.class_path} cannot be made ({error})") from error
+    try:
+        network.load_state_dict(dict(trained.weights))
+    except RuntimeError as error:
+        problem = str(error).splitlines()[1].strip().rstrip(". ")
+        raise InputError(
+            f"{origin}: the weights are of another architecture than the config ({problem[:200]}); "
+            f"use the config that they were trained with"
+        ) from error
+    return network.requires_grad_(False)
+
+
+def existing(checkpoint: str | Path) -> Path:
+    """The path of a checkpoint that is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not Path(checkpoint).is_file():
+        raise InputError(f"{checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder")
+    return Path(checkpoint)
+
+
+def config_beside(checkpoint: Path) -> Path:
+    """``config.yaml`` of the run folder that a checkpoint lies in.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = checkpoint.absolute().parent
+    places = [folder.parent / "config.yaml", folder / "config.yaml"]
+    for place in places if folder.name == "checkpoints" else reversed(places):
+        if place.is_file():
+            return place
+    raise InputError(f"{checkpoint}: there is no config.yaml in its run folder; name the run's config with --config")
+
+
+def run_folder_of(path: Path) -> Path:
+    """The run folder that a checkpoint or an export lies in.
+
+    Example:
+        >>> run_folder_of(Path("runs/faces/checkpoints/last.ckpt")).as_posix()
+        'runs/faces'
+    """
+    folder = path if path.is_dir() else path.parent
+    return folder.parent if folder.name in ("checkpoints", "export") else folder
+
+
+def device_called(name: str) -> torch.device:
+    """The device of an option: ``cpu``, ``cuda:1``, …, or ``auto`` for a GPU if there is one.
+
+    Raises:
+        InputError: it is not to be had here.
+    """
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name} is not to be had here; choose cpu, or cuda on a machine with one") from error
+    return device
+
+
+def read_config(path: str | Path, key: str) -> dict[str, Any]:
+    """A part of a config file, its references to other keys resolved.
+
+    Args:
+        path: a YAML file.
+        key: the part, such as ``model.init_args.generator``.
+
+    Raises:
+        InputError: no such file, no such part, or no YAML.
+    """
+    try:
+        part = OmegaConf.select(OmegaConf.load(path), key)
+        if not OmegaConf.is_dict(part) or "class_path" not in part:
+            raise InputError(f"{path}: it has no {key} with a class_path; give the config that the run was made with")
+        resolved = OmegaConf.to_container(part, resolve=True)
+    except OSError as error:
+        raise InputError(f"{path}: the config cannot be read ({error.strerror})") from error
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise InputError(f"{path}: the config cannot be read ({' '.join(str(error).split())})") from error
+    assert isinstance(resolved, dict)
+    return {str(name): value for name, value in resolved.items()}
+
+
+def weights_hash(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes of a state.
+
+    Example:
+        >>> weights_hash({"a": torch.zeros(2)}) == weights_hash({"a": torch.zeros(2)}) != weights_hash({})
+        True
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _network_class(class_path: str, origin: str) -> type[nn.Module]:
+    """Only a network's class is ever called, whatever a file says."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
+    return kind
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        # Mapped, since optimizers and discriminator, most of the file, are never looked at.
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises of many types for what is no checkpoint
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: it cannot be read as a checkpoint ({reason[:120]})") from error
+    if not isinstance(stored, dict) or not _below(stored.get("state_dict", {}), "generator."):
+        raise InputError(f"{path}: it holds no generator; give a checkpoint that `python cli.py fit` wrote")
+    return stored
+
+
+def _average_in(stored: Mapping[str, Any]) -> dict[str, Tensor]:
+    for key, state in stored.get("callbacks", {}).items():
+        if key.startswith("GeneratorEMA"):
+            return dict(state["average"])
+    return {}
+
+
+def _below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
