@@ -18,12 +18,12 @@ from lit_an.masks.base import HoleShape
 from lit_an.tools import check as check_tool
 from lit_an.tools.check_resources import FLOAT, activations, masked_inputs
 from tests.photo_folders import make_photographs
-from tests.tools.tiny_inpainting import TinyInpainting
+from tests.tools.one_convolution import TinyInpainting
 from tests.training import make_task
 
 CONFIG = """
 trainer: {accelerator: cpu}
-model: {class_path: tests.tools.tiny_inpainting.TinyInpainting}
+model: {class_path: tests.tools.one_convolution.TinyInpainting}
 data:
   class_path: lit_an.data.Photographs
   init_args:
