@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+import lit_an.norms.compiled as compiled
 import lit_an.norms.functional as AN
 from lit_an.norms.position_blocks import PositionBlocks
 
@@ -40,7 +41,8 @@ def attentive_normalize(
 ) -> Tensor:
     """``functional.attentive_normalize``, faster and in less memory; arguments and result as there."""
     output: Tensor = _AttentiveNormalize.apply(
-        x, value_weight, filters.expand(len(x), -1, -1), constants, temperature, residual_scale, weight, bias, eps
+        *(x, value_weight, filters.expand(len(x), -1, -1), constants, temperature, residual_scale, weight, bias, eps),
+        torch.is_grad_enabled(),
     )
     return output
 
@@ -48,33 +50,40 @@ def attentive_normalize(
 class _AttentiveNormalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *inputs: Any) -> Tensor:
-        value_weight, filters, constants, temperature, residual_scale, weight, bias, eps = inputs
-        with torch.autocast(x.device.type, enabled=False):
-            blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
-            statistics = _statistics(blocks, eps)
-            output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
+        value_weight, filters, constants, temperature, residual_scale, weight, bias, eps, training = inputs
+        ctx.kernel = compiled.suits(x, filters.shape[1])
+        if ctx.kernel:
+            output, kept = compiled.forward(x, *inputs)
+            ctx.lanes = kept.lanes
+            saved = kept.tensors
+        else:
+            with torch.autocast(x.device.type, enabled=False):
+                blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
+                statistics = _statistics(blocks, eps)
+                output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
+            saved = [blocks.offset, *statistics]
         ctx.arguments = (temperature, eps)
-        ctx.save_for_backward(
-            *(x, value_weight, filters, constants, residual_scale, weight, bias, blocks.offset),
-            *statistics,
-        )
+        ctx.save_for_backward(x, value_weight, filters, constants, residual_scale, weight, bias, *saved)
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (gradient,) = gradients
-        x, value_weight, filters, constants, residual_scale, weight, bias, offset, *statistics = ctx.saved_tensors
+        x, value_weight, filters, constants, residual_scale, weight, bias, *saved = ctx.saved_tensors
         temperature, eps = ctx.arguments
         inputs = (x, value_weight, filters, constants, residual_scale, weight, bias)
         # Here, and only here, the path is chosen: a gradient that is to be differentiated again is taken from the plain
         # composition, which autograd can follow; any other by the closed form below.
         if torch.is_grad_enabled():
             found = _differentiable_backward(inputs, temperature, eps, gradient)
+        elif ctx.kernel:
+            kept = compiled.Kept(saved, ctx.lanes)
+            found = compiled.backward(x, value_weight, filters, constants, temperature, residual_scale, weight, bias, eps, kept, gradient)
         else:
             with torch.autocast(x.device.type, enabled=False):
-                blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
-                found = _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
-        return *found[:4], None, *found[4:], None
+                blocks = PositionBlocks(x, value_weight, filters, constants, temperature, saved[0])
+                found = _closed_backward(blocks, _Statistics(*saved[1:]), residual_scale, weight, bias, gradient)
+        return *found[:4], None, *found[4:], None, None
 
 
 def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
