@@ -24,7 +24,10 @@ INLINE void spread_more(const int rows, long depth, const float *left, const flo
     for (long k = 0; k < depth; k++) {
         vec row[VECTORS];
 #pragma GCC unroll 3
-        for (int v = 0; v < VECTORS; v++) row[v] = load(right + k * BLOCK + v * LANES);
+        for (int v = 0; v < VECTORS; v++) {
+            row[v] = load(right + k * BLOCK + v * LANES);
+            HOLD(row[v]);
+        }
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec factor = all(left[k * rows + r]);
@@ -60,7 +63,10 @@ static void gather(long blocks, long rows, const float *left, long left_step, co
             for (long position = 0; position < BLOCK; position++) {
                 vec other[COLUMN_VECTORS];
 #pragma GCC unroll 4
-                for (int v = 0; v < COLUMN_VECTORS; v++) other[v] = load(column + position * COLUMNS + v * LANES);
+                for (int v = 0; v < COLUMN_VECTORS; v++) {
+                    other[v] = load(column + position * COLUMNS + v * LANES);
+                    HOLD(other[v]);
+                }
 #pragma GCC unroll 12
                 for (int r = 0; r < GATHERED; r++) {
                     vec factor = all(row[r * BLOCK + position]);

@@ -47,6 +47,16 @@ INLINE vec4 load4(const float *from) {
 
 INLINE void store4(float *to, vec4 values) { memcpy(to, &values, sizeof values); }
 
+/* Compilers would rather load a vector again for each use of it than hold it, and loads are what the products run out
+   of. */
+#if defined(__x86_64__)
+#define HOLD(vector) __asm__("" : "+x"(vector))
+#elif defined(__aarch64__)
+#define HOLD(vector) __asm__("" : "+w"(vector))
+#else
+#define HOLD(vector) (void)0
+#endif
+
 INLINE vec all(float value) { return value - (vec){0}; }
 
 /* The larger one; b where either is not a number. */
