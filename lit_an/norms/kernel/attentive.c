@@ -364,7 +364,7 @@ static void run_passes(const Call *call, Pass first, Pass second, int backward) 
     if (backward) sum_up(call, &sizes, &shared, works);
 }
 
-/* ---- what kernel.py calls ---- */
+/* ---- what kernel_path.py calls ---- */
 
 long scratch_bytes(const Call *call) {
     Sizes sizes = sizes_of(call);

@@ -8,16 +8,14 @@
 
 #define SMALLEST_MASS 1e-12 /* as in functional.py */
 #define FLUSHED 4096        /* positions; float32 sums of more are added up in float64 */
-#ifndef PANEL_BYTES
-#define PANEL_BYTES (96 << 10) /* about what of a panel is used again and again */
-#endif
+#define PANEL_BYTES (192 << 10) /* about what of a panel is used again and again; half and twice it do as well */
 #define SAMPLED 1024        /* positions that a channel's offset is taken from */
 
 /* The parallel region of the OpenMP runtime that PyTorch itself runs on (GOMP_parallel): a second pool of threads would
    spin against the first. Each of `threads` threads calls the function once. */
 typedef void (*Parallel)(void (*)(void *), void *, unsigned threads, unsigned flags);
 
-/* One call, forward or backward. Letters as in functional.py; kernel.py fills it in, field by field. */
+/* One call, forward or backward. Letters as in functional.py; kernel_path.py fills it in, field by field. */
 typedef struct {
     Parallel parallel;
     long threads;

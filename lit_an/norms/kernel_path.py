@@ -5,9 +5,9 @@ float32 and bfloat16 maps on a CPU, channels first or last; everything is comput
 """
 
 import ctypes
-import math
+import itertools
 import threading
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,9 @@ from torch import Tensor
 import lit_an.norms.kernel_library as kernel_library
 
 _MOST_REGIONS = 64
+_SHORTEST_LANE = 128  # positions
 _SCRATCH = threading.local()
+_LARGEST_SCRATCH = 16 << 20  # bytes; what is larger is given back
 
 
 class _Map(ctypes.Structure):
@@ -41,17 +43,11 @@ class _Call(ctypes.Structure):
     ]
 
 
-class Kept(NamedTuple):
-    """What forward leaves for backward: tensors beside the inputs, and how images were cut."""
-
-    tensors: list[Tensor]  # offset, mass, mean, variance, and values and layouts if they were kept
-    lanes: int
-
-
 def suits(x: Tensor, num_regions: int) -> bool:
     """Whether the kernel can normalize a map in so many regions."""
     return (
-        x.device.type == "cpu"
+        type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
+        and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.numel() > 0
         and num_regions <= _MOST_REGIONS
@@ -65,25 +61,23 @@ def forward(
     value_weight: Tensor,
     filters: Tensor,
     constants: Tensor | None,
-    temperature: float,
     residual_scale: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
+    temperature: float,
     eps: float,
     training: bool,
-) -> tuple[Tensor, Kept]:
-    """The result, and what ``backward`` needs; ``training`` says whether there may be one."""
-    threads = 1 if kernel_library.forked() else torch.get_num_threads()
+) -> tuple[Tensor, list[Tensor]]:
+    """The result, and the tensors that ``backward`` needs beside the inputs; ``training``: there may be one."""
     call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
-    call.cut(threads, _lanes(len(x), threads))
     batch, channels, regions = call.sizes
     tensors = [x.new_empty(size, dtype=torch.float32) for size in ((batch, channels), (batch, regions))]
     tensors += [x.new_empty(batch, regions, channels, dtype=torch.float32) for _ in range(2)]
-    if _keeps(channels, regions, training):
-        tensors += call.kept()
+    if _keeps(x, regions, training):
+        tensors += call.kept(training)
     output = torch.empty_like(x)
     call.run("forward", tensors, out=output)
-    return output, Kept(tensors, call.call.lanes)
+    return output, tensors
 
 
 def backward(
@@ -91,19 +85,18 @@ def backward(
     value_weight: Tensor,
     filters: Tensor,
     constants: Tensor | None,
-    temperature: float,
     residual_scale: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
+    temperature: float,
     eps: float,
-    kept: Kept,
+    saved: Sequence[Tensor],
     gradient: Tensor,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
     last = not x.is_contiguous()
     gradient = gradient.to(x.dtype).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
     call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
-    call.cut(1 if kernel_library.forked() else torch.get_num_threads(), kept.lanes)
     batch, channels, regions = call.sizes
 
     def found(*size: int) -> Tensor:
@@ -118,7 +111,7 @@ def backward(
         "for_value": for_value, "for_filters": for_filters, "for_constants": for_constants,
         "for_weight": for_weight, "for_bias": for_bias, "for_residual": for_residual,
     }  # fmt: skip
-    call.run("backward", kept.tensors, out=for_x, gradient=gradient, **pointers)
+    call.run("backward", saved, out=for_x, gradient=gradient, **pointers)
     return (
         for_x,
         for_value.to(value_weight.dtype),
@@ -130,18 +123,19 @@ def backward(
     )
 
 
-def _lanes(batch: int, threads: int) -> int:
-    """Parts an image is cut into, so that every thread gets as many as the others."""
-    return 1 if batch >= 8 * threads else threads // math.gcd(batch, threads)
+def _lanes(batch: int, length: int, threads: int) -> int:
+    """Parts an image is cut into, so that no thread gets much more than another, and no part is very short."""
+    most = max(1, length // _SHORTEST_LANE)
+    return next(n for n in itertools.count(1) if n >= most or batch * n % threads == 0 or batch * n >= 8 * threads)
 
 
-KEEP = None
+def _keeps(x: Tensor, regions: int, training: bool) -> bool:
+    """Whether values and layouts, which are float32, are kept from pass to pass, and not computed again.
 
-
-def _keeps(channels: int, regions: int, training: bool) -> bool:
-    if KEEP is not None:
-        return KEEP
-    return training and regions <= channels
+    Where memory allows: a training step stays below 6 times its input, evaluation below 3 times.
+    """
+    channels = x.shape[1]
+    return 4 * (channels + regions) <= (3 if training else 2) * channels * x.element_size()
 
 
 class _Setup:
@@ -161,6 +155,9 @@ class _Setup:
         self.call.batch, self.call.channels, self.call.regions = self.sizes
         self.call.length = x.shape[2] * x.shape[3]
         self.call.x = self._map(x)
+        threads = 1 if kernel_library.forked() else torch.get_num_threads()
+        self.call.lanes = _lanes(len(x), self.call.length, threads)
+        self.call.threads = min(threads, len(x) * self.call.lanes)
 
     def _point(self, name: str, tensor: Tensor) -> None:
         self.alive.append(tensor)
@@ -168,22 +165,20 @@ class _Setup:
 
     def _map(self, tensor: Tensor) -> _Map:
         self.alive.append(tensor)
-        _, channels, length = len(tensor), tensor.shape[1], self.call.length
+        channels, length = tensor.shape[1], self.call.length
         steps = (length, 1) if tensor.is_contiguous() else (1, channels)
         return _Map(tensor.data_ptr(), tensor.dtype == torch.bfloat16, channels * length, *steps)
 
-    def cut(self, threads: int, lanes: int) -> None:
-        """Says how many threads there are and how each image is cut."""
-        self.call.threads, self.call.lanes = threads, lanes
-
-    def kept(self) -> list[Tensor]:
+    def kept(self, training: bool) -> list[Tensor]:
         """Memory for the values and layouts of the whole map."""
         _, channels, regions = self.sizes
         sizes = [self.library.kept_floats(ctypes.byref(self.call), ctypes.c_long(rows)) for rows in (channels, regions)]
-        return [torch.empty(size, dtype=torch.float32) for size in sizes]
+        if training or 4 * sum(sizes) > _LARGEST_SCRATCH:
+            return [torch.empty(size, dtype=torch.float32) for size in sizes]
+        return list(_scratch("kept", 4 * sum(sizes)).view(torch.float32).split(sizes))
 
     def run(
-        self, name: str, tensors: list[Tensor], out: Tensor, gradient: Tensor | None = None, **pointers: Tensor | None
+        self, name: str, tensors: Sequence[Tensor], out: Tensor, gradient: Tensor | None = None, **pointers: Tensor | None
     ) -> None:
         """Calls the function of the library; the interpreter's lock is free meanwhile."""
         for field, tensor in zip(("offset", "mass", "mean", "variance", "values", "layouts"), tensors, strict=False):
@@ -194,14 +189,15 @@ class _Setup:
         self.call.out = self._map(out)
         if gradient is not None:
             self.call.gradient = self._map(gradient)
-        self._point("scratch", _scratch(self.library.scratch_bytes(ctypes.byref(self.call))))
+        self._point("scratch", _scratch("panels", self.library.scratch_bytes(ctypes.byref(self.call))))
         getattr(self.library, name)(ctypes.byref(self.call))
 
 
-def _scratch(size: int) -> Tensor:
-    """Memory of this thread, kept from call to call."""
-    memory: Tensor | None = getattr(_SCRATCH, "memory", None)
+def _scratch(name: str, size: int) -> Tensor:
+    """So many bytes of this thread, the same for the same name, kept from call to call: fresh ones cost page faults."""
+    memory: Tensor | None = getattr(_SCRATCH, name, None)
     if memory is None or memory.numel() < size:
-        with torch.inference_mode(False):
-            memory = _SCRATCH.memory = torch.empty(size, dtype=torch.uint8)
-    return memory
+        with torch.inference_mode(False):  # else it could not be used in training afterwards
+            memory = torch.empty(size, dtype=torch.uint8)
+        setattr(_SCRATCH, name, memory)
+    return memory[:size]
