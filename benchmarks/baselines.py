@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lit_an.norms.kernel_path as kernel_path
-from lit_an.norms import functional
-from lit_an.norms import AttentiveNorm2d, norm_factory
+from lit_an.norms import AttentiveNorm2d, functional, norm_factory
 from lit_an.norms.self_attention import SelfAttention2d
 
 
@@ -90,7 +89,7 @@ def make(name: str, channels: int) -> nn.Module:
 def gigabytes_needed(name: str, batch: int, channels: int, side: int) -> float:
     """A lower bound of what a training step holds at once, for the forms that outgrow a machine."""
     positions = side * side
-    if name in ("self_attention", "self-attention, written out"):
+    if name == "self-attention, written out":  # the other form never has the whole attention map in memory
         return 3 * 4 * batch * positions * (positions / 4) / 1e9  # logits, attention and a gradient
     if name == "published form":
         return 6 * 4 * batch * channels * 16 * positions / 1e9

@@ -5,8 +5,8 @@ forward and two backward. Blocks are small enough to stay in cache between the t
 the size of the map is saved for the backward pass but the input: values and layout are projected again, which costs
 less than memory that is fresh from the operating system.
 
-Shapes as in ``functional.py``: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) layout, and everything that
-belongs to a region and a channel (B, C, N).
+Shapes as in ``functional.py``: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) layout, and everything
+that belongs to a region and a channel (B, C, N).
 """
 
 from collections.abc import Sequence

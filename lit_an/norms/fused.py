@@ -54,7 +54,8 @@ class _AttentiveNormalize(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         inputs, saved = ctx.saved_tensors[:7], ctx.saved_tensors[7:]
         if torch.is_grad_enabled():  # only the plain composition can be followed by autograd
-            found = _differentiable_backward(inputs, *ctx.numbers, gradients[0])
+            temperature, eps = ctx.numbers
+            found = _differentiable_backward(inputs, temperature, eps, gradients[0])
         else:
             found = ctx.path.backward(*inputs, *ctx.numbers, saved, gradients[0])
         return *found, None, None, None

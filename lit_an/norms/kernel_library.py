@@ -1,4 +1,4 @@
-"""The C library of the compiled path: built at its first use by the system's compiler, kept in the cache folder, loaded.
+"""The C library of the compiled path: built at its first use by the system's compiler, kept in the cache, loaded.
 
 Nothing is compiled at import. Where there is no compiler, no OpenMP runtime that PyTorch runs on, or where the build
 fails, one line of the log says so, and ``fused.py`` takes the path of blocks. ``LIT_AN_KERNEL=0`` in the environment
@@ -26,7 +26,7 @@ _DIGEST = 32  # bytes behind the library proper: its sha256
 _COMPILERS = ("cc", "gcc", "clang")
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """There will be no library in this process; the message says why."""
 
 
@@ -77,22 +77,22 @@ def _try() -> ctypes.CDLL | None:
         _STATE.parallel = _find_parallel()
         compiler = _find_compiler()
         return _load(_built(compiler), compiler)
-    except (_Unavailable, OSError, subprocess.SubprocessError) as error:
+    except (_UnavailableError, OSError, subprocess.SubprocessError) as error:
         _LOG.warning("attentive normalization runs without its compiled kernel, slower: %s", error)
         return None
 
 
 def _find_parallel() -> int:
-    """``GOMP_parallel`` of the OpenMP runtime in this process, which is PyTorch's; GNU's, LLVM's and Intel's have it."""
+    """``GOMP_parallel`` of PyTorch's OpenMP runtime, which is in this process; GNU's, LLVM's and Intel's have it."""
     maps = Path("/proc/self/maps")
     if sys.platform != "linux" or not maps.exists():
-        raise _Unavailable("it is for Linux")
+        raise _UnavailableError("it is for Linux")
     for path in dict.fromkeys(line.split()[-1] for line in maps.read_text().splitlines() if "omp" in line):
         if "/" in path and ("libgomp" in path or "libomp" in path or "libiomp" in path):
             function = getattr(ctypes.CDLL(path), "GOMP_parallel", None)
             if function is not None:
                 return ctypes.cast(function, ctypes.c_void_p).value or 0
-    raise _Unavailable("PyTorch runs on no OpenMP runtime known here")
+    raise _UnavailableError("PyTorch runs on no OpenMP runtime known here")
 
 
 def _find_compiler() -> list[str]:
@@ -101,7 +101,7 @@ def _find_compiler() -> list[str]:
     for command in ([asked] if asked else []) + [[name] for name in _COMPILERS]:
         if shutil.which(command[0]):
             return command
-    raise _Unavailable(f"no C compiler (looked for $CC, {', '.join(_COMPILERS)})")
+    raise _UnavailableError(f"no C compiler (looked for $CC, {', '.join(_COMPILERS)})")
 
 
 def _sources() -> list[Path]:
@@ -145,7 +145,7 @@ def _compile(path: Path, compiler: list[str]) -> None:
         argv = [*compiler, *_FLAGS, str(_SOURCES / "attentive.c"), "-o", str(temporary), "-lm"]
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode != 0:
-            raise _Unavailable(f"{shlex.join(argv)} failed: {done.stderr.strip()[-500:]}")
+            raise _UnavailableError(f"{shlex.join(argv)} failed: {done.stderr.strip()[-500:]}")
         content = temporary.read_bytes()
         with temporary.open("ab") as file:
             file.write(hashlib.sha256(content).digest())

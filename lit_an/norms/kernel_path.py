@@ -142,8 +142,9 @@ class _Setup:
     """A call in the making; holds on to every tensor whose address is in it."""
 
     def __init__(self, x: Tensor, parameters: tuple[Tensor | None, ...], temperature: float, eps: float) -> None:
-        self.library = kernel_library.library()
-        assert self.library is not None
+        library = kernel_library.library()
+        assert library is not None
+        self.library = library
         self.alive: list[Tensor] = []
         self.call = _Call(parallel=kernel_library.parallel(), temperature=temperature, eps=eps)
         names = ("value_weight", "filters", "constants", "residual_scale", "weight", "bias")
@@ -178,7 +179,12 @@ class _Setup:
         return list(_scratch("kept", 4 * sum(sizes)).view(torch.float32).split(sizes))
 
     def run(
-        self, name: str, tensors: Sequence[Tensor], out: Tensor, gradient: Tensor | None = None, **pointers: Tensor | None
+        self,
+        name: str,
+        tensors: Sequence[Tensor],
+        out: Tensor,
+        gradient: Tensor | None = None,
+        **pointers: Tensor | None,
     ) -> None:
         """Calls the function of the library; the interpreter's lock is free meanwhile."""
         for field, tensor in zip(("offset", "mass", "mean", "variance", "values", "layouts"), tensors, strict=False):

@@ -1,4 +1,4 @@
-"""The self-sampling branch as one differentiable function: its tensors are tiny, and each operation costs more than its sums."""
+"""The self-sampling branch as one differentiable function: its tensors are tiny, what costs is the number of calls."""
 
 from typing import Any
 
@@ -84,7 +84,9 @@ class _SampledLayout(torch.autograd.Function):
         flat = keys.flatten(0, 1).t()  # (K, B·N)
         for_query, for_query_bias = flat @ for_filters.flatten(0, 1), flat @ for_constants.flatten()
         for_keys = torch.addcmul(for_filters @ query_weight.t(), for_constants[:, :, None], query_bias).mT
-        scattered = for_keys.new_zeros(*chosen.shape, windows.shape[2]).scatter_(3, chosen[..., None], for_keys[..., None])
+        scattered = for_keys.new_zeros(*chosen.shape, windows.shape[2]).scatter_(
+            3, chosen[..., None], for_keys[..., None]
+        )
         scattered = scattered.flatten(2)  # (B, K, N·P)
         for_key, for_key_bias = (scattered @ features.mT).sum(0), for_keys.sum((0, 2))
         for_features = (key_weight.t() @ scattered).to(for_map.dtype)
@@ -99,7 +101,9 @@ def _widened(parameters: Any) -> list[Tensor]:
     return [parameter.to(torch.promote_types(parameter.dtype, torch.float32)) for parameter in parameters]
 
 
-def _differentiable_backward(x: Tensor, windows: Tensor, parameters: list[Tensor], gradients: tuple[Tensor, ...]) -> Any:
+def _differentiable_backward(
+    x: Tensor, windows: Tensor, parameters: list[Tensor], gradients: tuple[Tensor, ...]
+) -> Any:
     outputs = _plain(x, windows, *parameters)
     inputs = [x, *parameters]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]

@@ -41,7 +41,9 @@ def make_inputs(
     }
 
 
-def evaluate(function: object, inputs: Inputs, upstream: Tensor, dtype: torch.dtype, order: torch.memory_format) -> list:
+def evaluate(
+    function: object, inputs: Inputs, upstream: Tensor, dtype: torch.dtype, order: torch.memory_format
+) -> list:
     """The result and the gradients of all inputs, the map in a type and an order of memory."""
     own = {name: value.detach().clone() if isinstance(value, Tensor) else value for name, value in inputs.items()}
     if dtype != torch.float64:

@@ -23,7 +23,9 @@ def test_no_image_gives_no_image(threads: int, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak is read from Linux' accounts of a process")
-@pytest.mark.parametrize(("name", "side"), [("attentive", "512"), ("attentive", "128"), ("attentive, by blocks", "512")])
+@pytest.mark.parametrize(
+    ("name", "side"), [("attentive", "512"), ("attentive", "128"), ("attentive, by blocks", "512")]
+)
 @pytest.mark.parametrize(("mode", "limit"), [("train", 6), ("eval", 3)])
 def test_peak_memory_is_a_small_multiple_of_the_input(name: str, side: str, mode: str, limit: int) -> None:
     # A fresh process, as only the peak of a whole process is known. 32 MiB, beside which nothing else matters, and

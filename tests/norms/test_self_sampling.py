@@ -16,7 +16,9 @@ def make_arguments(memory_format: torch.memory_format = torch.contiguous_format)
         return torch.randn(size, dtype=torch.float64).requires_grad_()
 
     x = torch.randn(2, 5, 4, 6, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
-    windows = torch.tensor([[[0, 3, 5], [1, 3, 7], [8, 9, 23], [20, 21, 22]], [[2, 3, 4], [9, 8, 7], [1, 0, 6], [4, 3, 2]]])
+    windows = torch.tensor(
+        [[[0, 3, 5], [1, 3, 7], [8, 9, 23], [20, 21, 22]], [[2, 3, 4], [9, 8, 7], [1, 0, 6], [4, 3, 2]]]
+    )
     return [x, windows, leaf(4, 5), leaf(4), leaf(2, 5), leaf(2), leaf(2, 5), leaf(2)]
 
 
