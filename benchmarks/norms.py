@@ -5,9 +5,9 @@
 float32, training mode unless said otherwise, gradients to input and parameters; medians of interleaved runs. Two
 clocks: that on the wall, in several fresh processes (where a process gets its memory decides as much as chance in
 time), and in one more process the processors' time of all threads, whose waiting threads sleep: on a machine that
-others use too, the first says what they left, the second what the work takes. The allocator keeps what is freed, as in ``cli.py``. Peak
-memory beyond the input of one training step, each in a fresh process. What cannot be had is said instead of a number;
-what takes longer than two seconds is measured once.
+others use too, the first says what they left, the second what the work takes. The allocator keeps what is freed, as in
+``cli.py``. Peak memory beyond the input of one training step, each in a fresh process. What cannot be had is said
+instead of a number; what takes longer than two seconds is measured once.
 """
 
 import argparse
@@ -195,7 +195,8 @@ def print_case(case: tuple[int, int, int], results: dict[str, dict[str, Any]]) -
         numbers = f"{row['evaluation']:10.2f}{row['forward']:12.2f}{row['step']:10.2f}"
         numbers += f"{row['by_convolution']:8.2f}{row['by_attentive']:8.2f}"
         if "processor_step" in row:
-            numbers += f"{row['processor_step']:12.2f}{row['processor_by_convolution']:8.2f}{row['processor_by_attentive']:8.2f}"
+            numbers += f"{row['processor_step']:12.2f}{row['processor_by_convolution']:8.2f}"
+            numbers += f"{row['processor_by_attentive']:8.2f}"
         print(f"  {name:28}{numbers}", flush=True)
 
 
@@ -208,7 +209,7 @@ def machine() -> dict[str, Any]:
 
 
 def plot(report: list[dict[str, Any]], path: Path) -> None:
-    """Time of a training step against side length, log-log, C = 32, batch 1."""
+    """Processors' time of a training step against side length, log-log, C = 32, batch 1."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -216,13 +217,14 @@ def plot(report: list[dict[str, Any]], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 4.5))
     rows = sorted((row for row in report if row["case"][:2] == [32, 1]), key=lambda row: row["case"][2])
-    for name in (CONVOLUTION, "attentive", BLOCKS, PLAIN, PUBLISHED, "self_attention", WRITTEN_OUT):
-        points = [
-            (row["case"][2], row["layers"][name]["step"]) for row in rows if "step" in row["layers"].get(name, {})
-        ]
+    for name in (CONVOLUTION, "attentive", BLOCKS, PUBLISHED, *ATTENTION):
+        key = "processor_step"
+        points = [(row["case"][2], row["layers"][name][key]) for row in rows if key in row["layers"].get(name, {})]
         if points:
             axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-    axes.set(xlabel="side of the feature map", ylabel="training step, ms", title="C = 32, batch 1, float32")
+    axes.set(
+        xlabel="side of the feature map", ylabel="training step, ms of processors", title="C = 32, batch 1, float32"
+    )
     axes.set_xticks([row["case"][2] for row in rows], [str(row["case"][2]) for row in rows])
     axes.minorticks_off()
     axes.grid(alpha=0.3)

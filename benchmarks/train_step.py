@@ -1,7 +1,7 @@
 """Where a training iteration goes, and what Lightning's loop adds to a loop written by hand over the same modules.
 
-    python benchmarks/train_step.py [--config FILE] [--iterations 60] [--random-images BATCH] [--processor-time]
-                                    [--override KEY=VALUE …]
+    python benchmarks/train_step.py [--config FILE] [--iterations 60] [--rounds 3] [--random-images BATCH]
+                                    [--processor-time] [--override KEY=VALUE …]
 
 Milliseconds per iteration: medians over iterations of parts timed in one run. "Loop" is what is left: Lightning's loop,
 its hooks and the data loader. The ratio at the end compares whole iterations of the two loops, interleaved.
@@ -171,6 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=QUICKSTART)
     parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--random-images", type=int, metavar="BATCH")
     parser.add_argument("--processor-time", action="store_true")
     parser.add_argument("--override", nargs="*", default=[], metavar="KEY=VALUE")
@@ -179,7 +180,7 @@ def main() -> None:
     if options.random_images:
         overrides += random_images(Path(tempfile.mkdtemp()), options.random_images)
     ratios = []
-    for _ in range(3):
+    for _ in range(options.rounds):
         times, run = lightning_run(options.config, options.iterations, overrides)
         by_hand = hand_written(run, options.iterations)
         whole = statistics.median(times["whole iteration"][WARM:])

@@ -8,7 +8,7 @@
 
 #define SMALLEST_MASS 1e-12 /* as in functional.py */
 #define FLUSHED 4096        /* positions; float32 sums of more are added up in float64 */
-#define PANEL_BYTES (192 << 10) /* about what of a panel is used again and again; half and twice it do as well */
+#define PANEL_BYTES (192 << 10) /* about what of a panel is used again and again; half and one and a half do as well */
 #define SAMPLED 1024        /* positions that a channel's offset is taken from */
 
 /* The parallel region of the OpenMP runtime that PyTorch itself runs on (GOMP_parallel): a second pool of threads would
