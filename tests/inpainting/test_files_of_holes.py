@@ -72,7 +72,7 @@ def test_painted_colour_within_a_tolerance_and_widened() -> None:
     assert Widened(FromColour("#ff00ff"), 2).of(Path("a"), 0, image).mask[..., 3:11, 2:12].sum() == 80
     with pytest.raises(InputError, match="its hole, widened by 30 px, is all of the picture; choose a smaller"):
         Widened(FromColour("#ff00ff"), 30).of(Path("a"), 0, image)
-    with pytest.raises(InputError, match="'#ff00f' is no colour; write it like '#ff00ff' or magenta"):
+    with pytest.raises(InputError, match="'#ff00f' is no colour; write it like ff00ff or magenta"):
         FromColour("#ff00f")
 
 
