@@ -1,5 +1,6 @@
 """Masks from what a person has: a black and white picture, a colour painted into the image; checked, and widened."""
 
+import re
 from pathlib import Path
 
 import torch
@@ -46,15 +47,21 @@ def check_threshold(threshold: float) -> None:
 
 
 def levels_of(colour: str) -> tuple[int, ...]:
-    """Red, green and blue, 0 … 255, of a colour such as ``#ff00ff`` or ``magenta``.
+    """Red, green and blue, 0 … 255, of a colour such as ``ff00ff``, ``#ff00ff`` or ``magenta``.
 
     Raises:
         InputError: no such colour.
+
+    Example:
+        >>> levels_of("ff00ff") == levels_of("#ff00ff") == levels_of("magenta") == (255, 0, 255)
+        True
     """
+    # A shell takes # for a comment.
+    written = f"#{colour}" if re.fullmatch(r"[0-9a-fA-F]{6}", colour) else colour
     try:
-        return ImageColor.getrgb(colour)[:3]
+        return ImageColor.getrgb(written)[:3]
     except ValueError as error:
-        raise InputError(f"--color_key {colour!r} is no colour; write it like '#ff00ff' or magenta") from error
+        raise InputError(f"--color_key {colour!r} is no colour; write it like ff00ff or magenta") from error
 
 
 def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tensor:

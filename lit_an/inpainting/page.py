@@ -86,6 +86,7 @@ def build_page(
                     sources=(),
                     transforms=(),
                     layers=False,
+                    height=620,
                     brush=gradio.Brush(default_size=24, colors=[_BRUSH], default_color=_BRUSH, color_mode="fixed"),
                     elem_id="editor",
                 )
@@ -99,10 +100,13 @@ def build_page(
         with gradio.Row():
             coarse = gradio.Image(label="Coarse", format="png", interactive=False, elem_id="coarse")
             fine = gradio.Image(label="Fine", format="png", interactive=False, elem_id="fine")
-        regions = gradio.Gallery(label="Regions of the norm", format="png", columns=1, elem_id="regions")
+        regions = gradio.Gallery(
+            label="Regions of the norm", format="png", columns=6, object_fit="contain", height="auto", elem_id="regions"
+        )
         upload.change(_in_one_sentence(gradio, show), [upload], [editor], api_name="show")
         outputs = [composite, coarse, fine, regions, file, notes]
-        button.click(_in_one_sentence(gradio, press), [upload, editor], outputs, api_name="fill")
+        filling = _in_one_sentence(gradio, press)
+        button.click(filling, [upload, editor], outputs, api_name="fill", show_progress_on=[composite])
     return page
 
 

@@ -13,15 +13,15 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.inpainting.picture import Picture, filled, read_picture, to_model
 from lit_an.inpainting.picture_writing import ENDINGS, write_picture
-from lit_an.inpainting.results import region_panels
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.inpainting.trained import TrainedInpainter
 from lit_an.masks.from_files import resized
 from lit_an.norms.recording import recorded_layouts
-from lit_an.panels import to_uint8
+from lit_an.panels import region_palette, to_uint8
 
 # Longest side of the picture that one paints on, px: a browser's canvas, not the result.
 CANVAS = 1024
+_MAP_SIDE = 256
 
 
 class PaintedFill(NamedTuple):
@@ -29,7 +29,8 @@ class PaintedFill(NamedTuple):
 
     Attributes:
         composite, coarse, fine: (H, W, 3), uint8, upright.
-        regions: title and picture of each panel of region maps.
+        regions: picture and title of the strongest region at each position, then of each region's soft map, for each
+            norm with regions.
         file: the composite at its own depth, in the picture's format or as PNG.
         notes: sentences for the page.
     """
@@ -124,7 +125,6 @@ def fill(
     image = to_model(picture)
     with recorded_layouts(inpainter.network) as recorded:
         made = inpaint(inpainter, image, mask, tiling)
-    panels = region_panels(image, mask, {name: layout for name, (_, layout) in recorded.items()})
     composite = filled(picture, made.inpainted.fine, mask)
     kept = picture.format in ENDINGS
     file = folder / (Path(path).name if kept else f"{Path(path).stem}.png")
@@ -134,12 +134,12 @@ def fill(
         notes.append(f"in the JPEG file known pixels differ by up to {deviation.largest:.0f} of 255, here by nothing")
     if made.tiles > 1:
         notes.append(f"made in {made.tiles} tiles, each with regions of its own")
-        panels = {}
+        recorded.clear()
     return PaintedFill(
         _shown(to_model(composite)),
         _shown(made.inpainted.coarse),
         _shown(made.inpainted.fine),
-        [(_channels_last(panel), name) for name, panel in panels.items()],
+        [each for name, (_, layout) in recorded.items() for each in region_maps(layout, picture.size, name)],
         file,
         notes,
     )
@@ -151,6 +151,30 @@ def _shown(image: Tensor) -> np.ndarray:
 
 def _channels_last(image: Tensor) -> np.ndarray:
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+
+
+def region_maps(layout: Tensor, size: tuple[int, int], name: str) -> list[tuple[np.ndarray, str]]:
+    """Pictures of the regions of one norm, with titles.
+
+    Args:
+        layout: (1, N, h, w), ≥ 0, sums to 1 over N.
+        size: height and width of the image; the pictures have its proportions, and 256 px at most.
+        name: of the norm.
+
+    Returns:
+        (height, width, 3), uint8: the strongest region at each position in its colour; then for each region how far a
+        position belongs to it, from black (not at all) to white (to it alone).
+    """
+    layout = layout.float().cpu()
+    scale = min(1.0, _MAP_SIDE / max(size))
+    shown = [max(1, round(side * scale)) for side in size]
+    strongest = region_palette(layout.shape[1])[layout.argmax(1)].permute(0, 3, 1, 2)
+    soft = (layout * 255).round().to(torch.uint8)
+    maps = [F.interpolate(part, size=shown, mode="nearest")[0] for part in (strongest, soft)]
+    regions = [
+        (_channels_last(region.expand(3, -1, -1)), f"{name}, region {i}") for i, region in enumerate(maps[1][:, None])
+    ]
+    return [(_channels_last(maps[0]), f"{name}, strongest region"), *regions]
 
 
 def layers_in(painting: dict[str, Any] | None) -> list[np.ndarray]:

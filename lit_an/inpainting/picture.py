@@ -18,6 +18,7 @@ _ORIENTATION = int(ExifTags.Base.Orientation)
 # Tags that say how a TIFF lays out its pixels; its writer knows better. The ICC profile has a way of its own.
 _LAYOUT_TAGS = {254, 255, *range(256, 260), 262, 266, 273, *range(277, 280), 284, *range(320, 326), 330, 338, 339, 347}
 _LAYOUT_TAGS |= {317, 34675, *range(512, 522), *range(529, 533)}
+_DIRECTORIES = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
 # TIFF compressions that lose nothing and that Pillow writes.
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "zstd"}
 _DEPTHS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16}
@@ -228,9 +229,9 @@ def _options(file: Image.Image, exif: Image.Exif) -> dict[str, Any]:
     if file.format == "TIFF":
         for tag, value in exif.items():
             if tag not in _LAYOUT_TAGS:
-                kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else value
+                kept[tag] = dict(exif.get_ifd(tag)) if tag in _DIRECTORIES else value
     if len(kept):
-        options["exif"] = kept
+        options["exif"] = kept.tobytes()
     if file.format in ("JPEG", "MPO"):
         options |= _jpeg_options(file)
     if file.format == "PNG":

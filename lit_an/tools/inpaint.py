@@ -27,7 +27,7 @@ def run(
     images: str,
     config: str | None = None,
     masks: str | None = None,
-    color_key: str | None = None,
+    color_key: str = "",
     hole_shape: HoleShape | None = None,
     output: str | None = None,
     write: tuple[Kind, ...] = ("composite",),
@@ -50,7 +50,7 @@ def run(
         config: the config it was trained with. Default: config.yaml of its run folder.
         masks: where the holes are, bright is hole: a folder whose files are called as the pictures (any ending, with or
             without _mask), or one file for all. Masks go with the pictures as viewers show them.
-        color_key: in place of masks: the colour, such as '#ff00ff', that is painted where the hole is.
+        color_key: in place of masks: the colour, such as ff00ff, that is painted where the hole is.
         hole_shape: in place of masks: a class of lit_an.masks that draws them.
         output: where to. Default: in the run folder, predictions/iteration_….
         write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
@@ -110,21 +110,21 @@ class _Work(NamedTuple):
 
 def _source(
     masks: Masks | None,
-    color_key: str | None,
+    color_key: str,
     hole_shape: HoleShape | None,
     threshold: float,
     inverted: bool,
     tolerance: int,
     seed: int,
 ) -> HoleSource:
-    options = {"--masks": masks, "--color_key": color_key, "--hole_shape": hole_shape}
+    options = {"--masks": masks, "--color_key": color_key or None, "--hole_shape": hole_shape}
     given = [name for name, value in options.items() if value is not None]
     if len(given) != 1:
         said = " and ".join(given) if given else "none"
         raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
     if masks is not None:
         return FromFiles(masks, threshold, inverted)
-    if color_key is not None:
+    if color_key:
         return FromColour(color_key, tolerance)
     assert hole_shape is not None
     return FromShape(hole_shape, seed)
