@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_an.norms import AttentiveNorm2d, norm_factory
+import lit_an.norms.kernel_path as kernel_path
+from lit_an.norms import AttentiveNorm2d, functional, norm_factory
 from lit_an.norms.self_attention import SelfAttention2d
 
 
@@ -45,12 +46,21 @@ class WrittenOutSelfAttention(SelfAttention2d):
         return x + self.residual_scale * self.output(attended.unflatten(2, x.shape[2:]))
 
 
+class AttentiveByBlocks(AttentiveNorm2d):
+    """AN by PyTorch's products, where there would be a compiled kernel."""
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        suits, kernel_path.suits = kernel_path.suits, lambda *args: False
+        try:
+            return super().normalize(x, condition)
+        finally:
+            kernel_path.suits = suits
+
+
 class PlainAttentive(AttentiveNorm2d):
     """AN by the plain composition of ``lit_an.norms.functional`` and autograd."""
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        from lit_an.norms import functional
-
         x, filters, constants = self.layout.filters(x)
         scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
         return functional.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
@@ -62,6 +72,7 @@ def make(name: str, channels: int) -> nn.Module:
         "3×3 convolution": lambda: nn.Conv2d(channels, channels, 3, padding=1),
         "published form": lambda: PublishedForm(channels),
         "self-attention, written out": lambda: WrittenOutSelfAttention(channels),
+        "attentive, by blocks": lambda: AttentiveByBlocks(channels),
         "attentive, plain autograd": lambda: PlainAttentive(channels),
     }
     if name in special:
@@ -78,7 +89,7 @@ def make(name: str, channels: int) -> nn.Module:
 def gigabytes_needed(name: str, batch: int, channels: int, side: int) -> float:
     """A lower bound of what a training step holds at once, for the forms that outgrow a machine."""
     positions = side * side
-    if name in ("self_attention", "self-attention, written out"):
+    if name == "self-attention, written out":  # the other form never has the whole attention map in memory
         return 3 * 4 * batch * positions * (positions / 4) / 1e9  # logits, attention and a gradient
     if name == "published form":
         return 6 * 4 * batch * channels * 16 * positions / 1e9

@@ -2,20 +2,24 @@
 
     python benchmarks/norms.py [--quick] [--json FILE] [--plot FILE]
 
-float32, training mode unless said otherwise, gradients to input and parameters; medians of interleaved runs, and of
-several fresh processes (where a process gets its memory decides as much as chance in time); the allocator keeps what
-is freed, as in ``cli.py``. Peak memory beyond the input of one training step, each in a fresh process. What cannot be
-had is said instead of a number.
+float32, training mode unless said otherwise, gradients to input and parameters; medians of interleaved runs. Two
+clocks: that on the wall, in several fresh processes (where a process gets its memory decides as much as chance in
+time), and in one more process the processors' time of all threads, whose waiting threads sleep: on a machine that
+others use too, the first says what they left, the second what the work takes. The allocator keeps what is freed, as in
+``cli.py``. Peak memory beyond the input of one training step, each in a fresh process. What cannot be had is said
+instead of a number; what takes longer than two seconds is measured once.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,8 @@ from lit_an.files import replacing
 from lit_an.norms import NORMS
 
 CONVOLUTION, PUBLISHED, WRITTEN_OUT = "3×3 convolution", "published form", "self-attention, written out"
+ATTENTION = ("self_attention", WRITTEN_OUT)
+BLOCKS, PLAIN = "attentive, by blocks", "attentive, plain autograd"
 # (channels, batch, side)
 WIDE = [(128, 8, 32), (128, 8, 64), (256, 8, 32), (256, 8, 64)]
 NARROW = [(32, 1, 64), (32, 4, 128), (32, 1, 256), (32, 1, 512), (64, 1, 64), (64, 4, 128), (64, 1, 256), (64, 1, 512)]
@@ -37,69 +43,98 @@ PAPER = [(32, 1, 128), (32, 1, 256), (32, 1, 512), (32, 1, 1024)]
 QUICK = [(128, 8, 32), (32, 1, 128), (32, 1, 256)]
 # Milliseconds on one 2080 Ti, forward, of the authors' table: another machine's.
 AUTHORS = {128: (0.73, 5.21), 256: (2.24, 79.42), 512: (9.46, None), 1024: (37.68, None)}
-SECONDS_ALLOWED = 4.0  # for the repeats of one layer at one size in one process
-SLOW = 1000.0  # milliseconds; slower ones are measured in one process only
+SECONDS_ALLOWED = 1.5  # for the repeats of one layer at one size in one process
+SLOW, LONGEST = 2000.0, 10000.0  # milliseconds; slower ones are measured once in a process, or in one process only
+MOST_GIGABYTES = 8.0
+LARGEST_ATTENTION = 256  # the side of the largest map for self-attention, which takes minutes beyond
 
 
-def step(layer: nn.Module, x: Tensor, backward: bool) -> float:
+def step(layer: nn.Module, x: Tensor, backward: bool, clock: Callable[[], float] = time.perf_counter) -> float:
     """Milliseconds of one pass."""
     condition = torch.zeros(len(x), 1)
-    start = time.perf_counter()
+    start = clock()
     with torch.set_grad_enabled(backward):
         y = layer(x) if isinstance(layer, nn.Conv2d) else layer(x, condition)
     if backward:
         y.backward(torch.ones_like(y))
-    elapsed = 1000 * (time.perf_counter() - start)
+    elapsed = 1000 * (clock() - start)
     x.grad = None
     layer.zero_grad(set_to_none=True)
     return elapsed
 
 
-def times(names: list[str], case: tuple[int, int, int], repeats: int) -> dict[str, dict[str, Any]]:
+def times(names: list[str], case: tuple[int, int, int], repeats: int, processor_time: bool) -> dict[str, Any]:
     """Milliseconds forward in evaluation and training mode and of a training step, for each layer."""
     channels, batch, side = case
+    clock = time.process_time if processor_time else time.perf_counter
     torch.manual_seed(0)
     x = torch.randn(batch, channels, side, side, requires_grad=True)
-    layers, results = {}, {}
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 1e9
-    seconds = {}
+    layers, measured, results = {}, {}, {}
     for name in names:
-        needed = gigabytes_needed(name, batch, channels, side)
-        if needed > 0.8 * available:
-            results[name] = {"note": f"not measurable: out of memory (needs {needed:.0f} GB)"}
+        if note := _cannot(name, case):
+            results[name] = {"note": note}
             continue
         layers[name] = make(name, channels)
-        seconds[name] = step(layers[name], x, backward=True) / 1000
-    measured: dict[str, dict[str, list[float]]] = {
-        name: {"evaluation": [], "forward": [], "step": []} for name in layers
-    }
+        first = step(layers[name], x, True, clock)
+        slow = first > SLOW
+        measured[name] = {"evaluation": [], "forward": [], "step": [first] if slow else []}
+        if slow:  # once is enough
+            _measure(layers.pop(name), x, measured[name], clock, with_step=False)
+    spent = dict.fromkeys(layers, 0.0)
     for repeat in range(repeats):
         for name, layer in layers.items():
-            if repeat > 0 and 2 * seconds[name] * repeat > SECONDS_ALLOWED:
-                continue  # slow ones are measured less often, the slowest once
-            measured[name]["step"].append(step(layer, x, backward=True))
-            measured[name]["forward"].append(_forward(layer, x))
-            layer.eval()
-            measured[name]["evaluation"].append(step(layer, x, backward=False))
-            layer.train()
+            if repeat < 2 or spent[name] * (repeat + 1) / repeat < SECONDS_ALLOWED:
+                start = time.perf_counter()
+                _measure(layer, x, measured[name], clock)
+                spent[name] += time.perf_counter() - start
     for name, lists in measured.items():
         results[name] = {kind: statistics.median(values) for kind, values in lists.items()}
     return results
 
 
+def _measure(
+    layer: nn.Module, x: Tensor, lists: dict[str, list[float]], clock: Callable[[], float], with_step: bool = True
+) -> None:
+    if with_step:
+        lists["step"].append(step(layer, x, True, clock))
+    start = clock()
+    layer(x) if isinstance(layer, nn.Conv2d) else layer(x, torch.zeros(len(x), 1))
+    lists["forward"].append(1000 * (clock() - start))
+    layer.eval()
+    lists["evaluation"].append(step(layer, x, False, clock))
+    layer.train()
+
+
+def _cannot(name: str, case: tuple[int, int, int]) -> str | None:
+    """Why a layer is not measured, if so."""
+    channels, batch, side = case
+    needed = gigabytes_needed(name, batch, channels, side)
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") / 1e9
+    if needed > min(MOST_GIGABYTES, 0.8 * available):
+        return f"not run: needs {needed:.0f} GB"
+    if name == "self_attention" and side > LARGEST_ATTENTION:
+        return "not run: takes minutes"
+    return None
+
+
 def times_of_processes(
     names: list[str], case: tuple[int, int, int], repeats: int, processes: int
 ) -> dict[str, dict[str, Any]]:
-    """``times`` in several fresh processes: medians of all, and ratios within each to convolution and AN."""
+    """``times`` in fresh processes: medians, and ratios within each to convolution and AN; by both clocks."""
     runs: list[dict[str, dict[str, Any]]] = []
-    for _ in range(processes):
+    for index in range(processes + 1):
+        again = (BLOCKS, PUBLISHED, *(ATTENTION if index == processes else ()))
         wanted = [
             name
             for name in names
-            if not runs or name in (CONVOLUTION, "attentive") or runs[0][name].get("step", SLOW) < SLOW
+            if not runs
+            or name in (CONVOLUTION, "attentive")
+            or (name in again and runs[0][name].get("step", math.inf) < LONGEST)
         ]
-        asked = json.dumps({"names": wanted, "case": case, "repeats": repeats})
-        runs.append(json.loads(subprocess.check_output([sys.executable, __file__, "--times-of", asked], text=True)))
+        asked = {"names": wanted, "case": case, "repeats": repeats, "processor_time": index == processes}
+        waiting = {"OMP_WAIT_POLICY": "passive"} if index == processes else {}
+        argv = [sys.executable, __file__, "--times-of", json.dumps(asked)]
+        runs.append(json.loads(subprocess.check_output(argv, text=True, env={**os.environ, **waiting})))
     for run in runs:
         for row in run.values():
             if "step" in row:
@@ -108,25 +143,18 @@ def times_of_processes(
                 row["evaluation_by_forward"] = row["evaluation"] / row["forward"]
     results: dict[str, dict[str, Any]] = {}
     for name, first in runs[0].items():
-        rows = [run[name] for run in runs if name in run]
+        rows = [run[name] for run in runs[:-1] if name in run]
         results[name] = {
             key: value if isinstance(value, str) else statistics.median(row[key] for row in rows)
             for key, value in first.items()
         }
+        results[name] |= {f"processor_{key}": value for key, value in runs[-1].get(name, {}).items()}
     return results
-
-
-def _forward(layer: nn.Module, x: Tensor) -> float:
-    condition = torch.zeros(len(x), 1)
-    start = time.perf_counter()
-    layer(x) if isinstance(layer, nn.Conv2d) else layer(x, condition)
-    return 1000 * (time.perf_counter() - start)
 
 
 def memory_of(name: str, case: tuple[int, int, int], training: bool) -> float | None:
     """Peak memory beyond the input of one step, in units of the input, in a fresh process; None if it cannot be had."""
-    channels, batch, side = case
-    if gigabytes_needed(name, batch, channels, side) > 12:
+    if _cannot(name, case):
         return None
     argv = [sys.executable, __file__, "--memory-of", name, *map(str, case), "train" if training else "eval"]
     completed = subprocess.run(argv, capture_output=True, text=True)
@@ -157,14 +185,19 @@ def shown(value: float | None, digits: int = 2) -> str:
 
 def print_case(case: tuple[int, int, int], results: dict[str, dict[str, Any]]) -> None:
     channels, batch, side = case
-    print(f"\nC = {channels}, batch {batch}, {side}×{side}")
-    print(f"  {'':28}{'eval ms':>10}{'forward ms':>12}{'step ms':>10}{'÷ conv':>8}{'÷ AN':>8}")
+    print(f"\nC = {channels}, batch {batch}, {side}×{side}{'':16}on the wall{'':44}processors")
+    heads = f"{'eval ms':>10}{'forward ms':>12}{'step ms':>10}{'÷ conv':>8}{'÷ AN':>8}"
+    print(f"  {'':28}{heads}{'step ms':>12}{'÷ conv':>8}{'÷ AN':>8}")
     for name, row in results.items():
         if "note" in row:
             print(f"  {name:28}{row['note']}")
             continue
         numbers = f"{row['evaluation']:10.2f}{row['forward']:12.2f}{row['step']:10.2f}"
-        print(f"  {name:28}{numbers}{row['by_convolution']:8.2f}{row['by_attentive']:8.2f}", flush=True)
+        numbers += f"{row['by_convolution']:8.2f}{row['by_attentive']:8.2f}"
+        if "processor_step" in row:
+            numbers += f"{row['processor_step']:12.2f}{row['processor_by_convolution']:8.2f}"
+            numbers += f"{row['processor_by_attentive']:8.2f}"
+        print(f"  {name:28}{numbers}", flush=True)
 
 
 def machine() -> dict[str, Any]:
@@ -176,7 +209,7 @@ def machine() -> dict[str, Any]:
 
 
 def plot(report: list[dict[str, Any]], path: Path) -> None:
-    """Time of a training step against side length, log-log, C = 32, batch 1."""
+    """Processors' time of a training step against side length, log-log, C = 32, batch 1."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -184,13 +217,14 @@ def plot(report: list[dict[str, Any]], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(7, 4.5))
     rows = sorted((row for row in report if row["case"][:2] == [32, 1]), key=lambda row: row["case"][2])
-    for name in (CONVOLUTION, "attentive", "attentive, plain autograd", PUBLISHED, "self_attention", WRITTEN_OUT):
-        points = [
-            (row["case"][2], row["layers"][name]["step"]) for row in rows if "step" in row["layers"].get(name, {})
-        ]
+    for name in (CONVOLUTION, "attentive", BLOCKS, PUBLISHED, *ATTENTION):
+        key = "processor_step"
+        points = [(row["case"][2], row["layers"][name][key]) for row in rows if key in row["layers"].get(name, {})]
         if points:
             axes.loglog(*zip(*points, strict=True), marker="o", label=name)
-    axes.set(xlabel="side of the feature map", ylabel="training step, ms", title="C = 32, batch 1, float32")
+    axes.set(
+        xlabel="side of the feature map", ylabel="training step, ms of processors", title="C = 32, batch 1, float32"
+    )
     axes.set_xticks([row["case"][2] for row in rows], [str(row["case"][2]) for row in rows])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
@@ -205,7 +239,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     parser.add_argument("--plot", type=Path, help="write the plot to this PNG")
-    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--processes", type=int, default=2, help="by the clock on the wall")
     parser.add_argument("--memory-of", nargs=5, help=argparse.SUPPRESS)
     parser.add_argument("--times-of", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -218,24 +252,20 @@ def main() -> None:
         print(measure_memory(name, tuple(map(int, case)), mode == "train"))  # type: ignore[arg-type]
         return
     print(machine())
-    names = [CONVOLUTION, *NORMS.names(), "attentive, plain autograd", WRITTEN_OUT, PUBLISHED]
+    names = [CONVOLUTION, *NORMS.names(), BLOCKS, PLAIN, WRITTEN_OUT, PUBLISHED]
     cases = QUICK if options.quick else list(dict.fromkeys([*WIDE, *NARROW, *PAPER]))
     report = []
     for case in cases:
-        processes = 2 if options.quick else options.processes
+        processes = 1 if options.quick else options.processes
         results = times_of_processes(names, case, 5 if options.quick else options.repeats, processes)
         print_case(case, results)
         if not options.quick:
-            for name in ("attentive", PUBLISHED):
+            for name in ("attentive", BLOCKS, PUBLISHED) if case in PAPER else ("attentive",):
                 for training in (True, False):
                     kind = "memory_step" if training else "memory_evaluation"
                     results[name][kind] = memory_of(name, case, training)
-            row = results["attentive"]
-            memory = " / ".join(shown(row[kind], 1) for kind in ("memory_step", "memory_evaluation"))
-            print(
-                f"  AN's peak memory, × input, step / evaluation: {memory}; published form's step: "
-                f"{shown(results[PUBLISHED]['memory_step'], 1)}"
-            )
+                memory = " / ".join(shown(results[name][kind], 1) for kind in ("memory_step", "memory_evaluation"))
+                print(f"  peak memory, × input, step / evaluation: {memory}  ({name})", flush=True)
         report.append({"case": list(case), "layers": results})
         if options.json:  # after each case, so that a stopped benchmark leaves what it has
             with replacing(options.json) as temporary:

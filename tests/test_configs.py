@@ -19,6 +19,7 @@ CONFIGS = sorted([*ROOT.glob("configs/class_conditional/*.yaml"), *ROOT.glob("co
 ABLATIONS = sorted(ROOT.glob("configs/ablations/*.yaml"))
 TRAINERS = sorted(ROOT.glob("configs/trainer/*.yaml"))
 RECIPES = sorted(ROOT.glob("configs/class_conditional/imagenet128_*.yaml"))
+INPAINTING_RECIPES = sorted(ROOT.glob("configs/inpainting/*256_an.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
 INPAINTING_QUICKSTART = ROOT / "configs/inpainting/earth_quickstart.yaml"
 
@@ -157,7 +158,7 @@ def test_a_trainer_overlay_is_about_hardware(path: Path) -> None:
     assert says.get("data", {"init_args": {"batch_size": 0}})["init_args"].keys() == {"batch_size"}
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*RECIPES, *INPAINTING_RECIPES], ids=lambda path: path.stem)
 def test_the_command_of_a_recipe_gives_its_batch(path: Path) -> None:
     """What stands behind "Batch" is what the command above it makes of configs and options."""
     text = path.read_text()
@@ -248,3 +249,42 @@ def test_the_rates_of_sngan_end_with_its_run() -> None:
     for side in ("generator", "discriminator"):
         assert config["model"]["init_args"][f"{side}_scheduler"]["init_args"] == {"start": 800_000, "end": 850_000}
     assert config["iterations"] == 850_000
+
+
+# Data and crops of each.
+INPAINTING = {
+    "places256_an": ("lit_an.data.Places365", "random"),
+    "celebahq256_an": ("lit_an.data.CelebAHQ", "resize"),
+    "paris256_an": ("lit_an.data.ParisStreetView", "random"),
+}
+
+
+def test_every_inpainting_recipe_is_compared_with_what_is_published() -> None:
+    assert INPAINTING.keys() == {path.stem for path in INPAINTING_RECIPES}
+
+
+@pytest.mark.parametrize("name", INPAINTING)
+def test_an_inpainting_recipe_keeps_the_published_values(name: str) -> None:
+    config: Any = parsed(ROOT / f"configs/inpainting/{name}.yaml")
+    model, data = config["model"]["init_args"], config["data"]
+    assert (data["class_path"], data["init_args"]["crop"]) == INPAINTING[name]
+    assert (data["init_args"]["image_size"], data["init_args"]["batch_size"]) == (256, 16)
+    assert data["init_args"]["mask"]["class_path"] == "lit_an.masks.Rectangle"
+    generator = model["generator"]["init_args"]
+    assert (generator["width"], generator["norm"], generator["long_range"]) == (32, "none", "attentive")
+    assert generator["long_range_kwargs"] == {"num_regions": 16, "temperature": 0.1}
+    assert model["discriminator"]["init_args"]["local"] == "window"
+    for side in ("generator", "discriminator"):
+        assert model[f"{side}_optimizer"]["init_args"]["lr"] == 1e-5
+        assert list(model[f"{side}_optimizer"]["init_args"]["betas"]) == [0.5, 0.9]
+    game = ("adversarial_loss", "adversarial_weight", "gradient_penalty_weight", "discriminator_steps")
+    assert [model[key] for key in game] == ["wasserstein", 1e-3, 10.0, 5]
+    weights = {key: value for key, value in model["losses"].items() if key.endswith("_weight") and value > 0}
+    published = {
+        "hole": 1.4 * 1.2,
+        "context": 1.2 * 1.2,
+        "coarse": 1.0,
+        "orthogonality": 0.2 * 1e-3,
+        "id_mrf": 1.4 * 0.05,
+    }
+    assert weights == pytest.approx({f"{term}_weight": value for term, value in published.items()})

@@ -63,26 +63,33 @@ class Cropping(NamedTuple):
         """To about how many pixels the short side of a picture may be shrunk before it is cut."""
         return math.ceil(self.image_size / self._scale(seed))
 
-    def cut(self, image: Image.Image, regions: np.ndarray | None, seed: int | None) -> tuple[Tensor, Tensor | None]:
+    def cut(
+        self, image: Image.Image | Tensor, regions: np.ndarray | None, seed: int | None
+    ) -> tuple[Tensor, Tensor | None]:
         """Cuts a picture and its region map at the same place: the one antialiased, the other by the nearest pixel.
 
         Args:
-            image: RGB, W × H.
+            image: RGB, W × H, or (3, H, W), uint8.
             regions: (H, W), region indices, or None.
             seed: of a training draw; None where nothing is random.
 
         Returns:
             (3, S, S), float32 in [-1, 1], and (S, S), int64, or None.
         """
-        box = self.box(*image.size, seed)
-        left, top, width, height = box
+        width, height = (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
+        box = self.box(width, height, seed)
+        rows, columns = (
+            nearest(start, n, self.image_size) for start, n in ((box.top, box.height), (box.left, box.width))
+        )
+        shown = None if regions is None else torch.from_numpy(regions[np.ix_(rows, columns)]).long()
+        if isinstance(image, Tensor) and box == (0, 0, self.image_size, self.image_size) == (0, 0, width, height):
+            return to_unit_range(image), shown  # what a resize would give, several times as fast
+        return to_unit_range(to_tensor(self._resized(_as_image(image), box))), shown
+
+    def _resized(self, image: Image.Image, box: Box) -> Image.Image:
         # Cropped, not by resize's box, whose filter would look over the edge.
-        shown = image.crop((left, top, left + width, top + height))
-        square = shown.resize((self.image_size, self.image_size), Image.Resampling.LANCZOS)
-        if regions is None:
-            return to_unit_range(to_tensor(square)), None
-        rows, columns = nearest(top, height, self.image_size), nearest(left, width, self.image_size)
-        return to_unit_range(to_tensor(square)), torch.from_numpy(regions[np.ix_(rows, columns)]).long()
+        part = image.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+        return part.resize((self.image_size, self.image_size), Image.Resampling.LANCZOS)
 
     def _scale(self, seed: int | None) -> float:
         if self.crop != "random" or seed is None:
@@ -106,6 +113,12 @@ def nearest(start: int, length: int, number: int) -> np.ndarray:
         [11, 13, 15, 17]
     """
     return start + ((np.arange(number) + 0.5) * length / number).astype(np.int64)
+
+
+def _as_image(image: Image.Image | Tensor) -> Image.Image:
+    if isinstance(image, Image.Image):
+        return image
+    return Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
 
 
 def _up_to(largest: int, seed: int) -> int:

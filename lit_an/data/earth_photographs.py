@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import torch
 
 import lit_an.data.earth_tiles_cache as cache
 from lit_an.data.base import Split, check_least
@@ -44,8 +44,7 @@ class TilePhotos:
 
     def photo(self, index: int, smallest_side: int) -> Photo:
         position = self.positions[index]
-        pixels = np.ascontiguousarray(self.image[position].transpose(1, 2, 0))
-        return Photo(Image.fromarray(pixels), self.regions[position])
+        return Photo(torch.from_numpy(self.image[position]), self.regions[position])
 
 
 class EarthPhotographs(MaskedImages):

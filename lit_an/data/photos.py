@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from lit_an.data.listing import PackedPaths
 from lit_an.data.transforms import read_image
@@ -15,11 +16,11 @@ class Photo(NamedTuple):
     """One photograph.
 
     Attributes:
-        image: RGB, of any size.
+        image: RGB, of any size; or, where the pixels are at hand, (3, H, W), uint8.
         regions: of the same height and width, ground-truth region of each pixel, or None where there is none.
     """
 
-    image: Image.Image
+    image: Image.Image | Tensor
     regions: np.ndarray | None = None
 
 

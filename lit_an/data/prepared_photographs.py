@@ -4,8 +4,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from lit_an.data.base import Split
 from lit_an.data.cropping import Crop
 from lit_an.data.image_decoding import decode, decode_regions
@@ -39,7 +37,7 @@ class ShardPhotos:
 
     def photo(self, index: int, smallest_side: int) -> Photo:
         sample = self.samples[index]
-        image = Image.fromarray(decode(sample["image"], self.stored_as, self.image_size).permute(1, 2, 0).numpy())
+        image = decode(sample["image"], self.stored_as, self.image_size)
         return Photo(image, decode_regions(sample["regions"]).numpy() if "regions" in sample else None)
 
 

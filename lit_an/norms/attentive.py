@@ -8,7 +8,7 @@ import lit_an.norms.fused as fused
 from lit_an.errors import InputError
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
-from lit_an.norms.tap import tap
+from lit_an.norms.self_sampling import sampled_layout
 
 
 class SemanticLayout(nn.Module):
@@ -86,11 +86,8 @@ class SemanticLayout(nn.Module):
             assert self.query.bias is not None
             height, width = x.shape[2:]
             windows = AN.salient_windows(len(x), height, width, self.num_regions, x.device)
-            x, features = tap(x, windows)
-            keys = AN.salient_keys(features, self.key.weight.flatten(1), self.key.bias)
-            filters, constants = AN.sampled_filters(keys, self.query.weight.flatten(1), self.query.bias)
-            scale = self.sampling_scale
-            return x, self.entities + scale[:, None] * filters, scale * constants
+            key, query = (self.key.weight.flatten(1), self.key.bias), (self.query.weight.flatten(1), self.query.bias)
+            return sampled_layout(x, windows, self.entities, self.sampling_scale, *key, *query)
 
     def extra_repr(self) -> str:
         return f"num_regions={self.num_regions}, temperature={self.temperature}, self_sampling={self.self_sampling}"

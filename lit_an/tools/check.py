@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from pytorch_lightning.callbacks import Checkpoint
+
 from lit_an.data.base import ImageData, LabelledImages
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
@@ -104,7 +106,8 @@ def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str
         yield Line("note", "memory", f"{text}; there is no such device here to compare with")
     else:
         yield Line("ok" if needs.memory < here else "problem", "memory", f"{text}; {here / 1e9:.1f} GB here")
-    kept = 1 + max((getattr(callback, "keep", 0) for callback in trainer.get("callbacks") or []), default=0)
+    writers = [callback for callback in trainer.get("callbacks") or [] if isinstance(callback, Checkpoint)]
+    kept = 1 + max((getattr(callback, "keep", 0) for callback in writers), default=0)
     disk, free = kept * needs.checkpoint, shutil.disk_usage(_existing(trainer.get("default_root_dir") or ".")).free
     text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free"
     yield Line("ok" if disk < free else "problem", "disk", text)

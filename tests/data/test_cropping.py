@@ -57,6 +57,16 @@ def test_resize_shows_everything() -> None:
     assert square[0, :, 0].max() < -0.95
 
 
+@pytest.mark.parametrize(("size", "crop"), [((16, 16), "centre"), ((16, 16), "random"), ((20, 16), "centre")])
+def test_pixels_at_hand_are_cut_like_a_picture(size: tuple[int, int], crop: str) -> None:
+    """Also where nothing has to be done, which is done in another way."""
+    image, regions = gradient(*size), np.arange(size[0] * size[1]).reshape(size[::-1])
+    cropping = Cropping(16, crop, 0.5)  # type: ignore[arg-type]
+    for seed in (None, 1, 2):
+        ours, theirs = (cropping.cut(given, regions, seed) for given in (to_tensor(image), image))
+        assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_outside_the_box_is_seen(seed: int) -> None:
     """Poison around the box changes no pixel: no filter looks over the edge."""

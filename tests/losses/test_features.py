@@ -135,6 +135,14 @@ def test_weights_of_half_precision_are_read_as_float32(weights: str, tmp_path: P
     assert VGG19Features(str(tmp_path / "half.pth"), ["relu1_1"])(images())["relu1_1"].dtype == torch.float32
 
 
+def test_the_old_format_of_published_files_is_read(weights: str, tmp_path: Path) -> None:
+    state = torch.load(weights, weights_only=True)
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    image = images()
+    expected = VGG19Features(weights, [DEEPEST])(image)
+    torch.testing.assert_close(VGG19Features(str(tmp_path / "old.pth"), [DEEPEST])(image), expected)
+
+
 @pytest.mark.parametrize(
     ("layers", "sentence"),
     [([], "name at least one layer"), (["relu3_5"], r"unknown layer 'relu3_5', did you mean 'relu"), (["42"], "'42'")],

@@ -6,6 +6,8 @@ from functools import partial
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lit_an.losses import ID_MRF_WEIGHTS, id_mrf_loss, id_mrf_of_maps
 
@@ -64,6 +66,28 @@ def test_pieces_change_neither_the_value_nor_the_gradient() -> None:
     whole, pieces = (id_mrf_of_maps(prediction, target, similarities_at_once=n) for n in (2**22, 300))
     torch.testing.assert_close(whole, pieces)
     torch.testing.assert_close(*(torch.autograd.grad(loss, prediction)[0] for loss in (whole, pieces)))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the largest tensor that any operation gave, backward passes included."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func: object, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
+        result = func(*args, **(kwargs or {}))  # type: ignore[operator]
+        sizes = [x.numel() for x in tree_leaves(result) if isinstance(x, Tensor)]
+        self.numel = max([self.numel, *sizes])
+        return result
+
+
+def test_memory_is_bounded() -> None:
+    """No array of all 2 · 256 · 256 similarities comes to be, neither on the way there nor back."""
+    prediction, target = maps(2, 4, 16, 16)
+    with LargestTensor() as whole:
+        id_mrf_of_maps(prediction.requires_grad_(), target).backward()
+    with LargestTensor() as pieces:
+        id_mrf_of_maps(prediction.requires_grad_(), target, similarities_at_once=2**13).backward()
+    assert (whole.numel, pieces.numel) == (2**17, 2**13)
 
 
 def test_what_is_alike_costs_less() -> None:

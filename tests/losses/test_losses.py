@@ -111,3 +111,13 @@ def test_penalties_reach_the_weights_in_float32_under_autocast(penalty: object) 
     assert types == [torch.float32]
     assert layer.weight.grad is not None
     assert layer.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL_LOSSES.names())
+def test_a_game_is_a_mean_over_logits_of_any_shape(name: str) -> None:
+    """A patch critic gives (B, 1, h, w)."""
+    game = ADVERSARIAL_LOSSES.create(name)
+    real, fake = torch.randn(3, 1, 4, 2), torch.randn(3, 1, 4, 2)
+    torch.testing.assert_close(game.discriminator(real, fake), game.discriminator(real.flatten(), fake.flatten()))
+    on_maps = game.generator_loss(lambda: real, fake)
+    torch.testing.assert_close(on_maps, game.generator_loss(lambda: real.flatten(), fake.flatten()))

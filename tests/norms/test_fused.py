@@ -1,4 +1,7 @@
-"""The fast path against the plain one: the same values, gradients and second gradients, in any order of memory."""
+"""The fast paths against the plain one: the same values, gradients and second gradients, in any order of memory.
+
+In float64 the path of blocks is meant; what is in float32 goes through both, where there is a kernel.
+"""
 
 import pytest
 import torch
@@ -6,12 +9,24 @@ from torch import Tensor
 
 import lit_an.norms.functional as AN
 import lit_an.norms.fused as fused
+import lit_an.norms.kernel_library as kernel_library
+import lit_an.norms.kernel_path as kernel_path
 import lit_an.norms.position_blocks as position_blocks
 from lit_an.norms import AttentiveNorm2d
-from lit_an.norms.attentive import SemanticLayout
-from lit_an.norms.tap import tap
 
 Inputs = dict[str, Tensor | float | None]
+
+
+@pytest.fixture(params=["blocks", "kernel"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both paths of a map that the kernel knows."""
+    if request.param == "blocks":
+        monkeypatch.setattr(kernel_path, "suits", lambda *args: False)
+    elif kernel_library.library() is None:
+        pytest.skip("needs the compiled kernel: a C compiler, and PyTorch on OpenMP")
+
+
+both_paths = pytest.mark.usefixtures("path")
 
 
 def make_inputs(
@@ -119,6 +134,7 @@ def test_a_gradient_penalty_through_the_layer_reaches_its_weights() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in (norm.layout.entities, norm.value.weight))
 
 
+@both_paths
 def test_only_the_wanted_gradients_are_asked_for() -> None:
     norm = AttentiveNorm2d(6, num_regions=4)
     norm.requires_grad_(False)
@@ -128,6 +144,7 @@ def test_only_the_wanted_gradients_are_asked_for() -> None:
     assert all(p.grad is None for p in norm.parameters())
 
 
+@both_paths
 def test_a_hooked_layout_is_the_one_that_is_used() -> None:
     norm = AttentiveNorm2d(6, num_regions=4).eval()
     with torch.no_grad():
@@ -142,6 +159,7 @@ def test_a_hooked_layout_is_the_one_that_is_used() -> None:
     torch.testing.assert_close(seen[0], norm.layout(x))
 
 
+@both_paths
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_order_of_memory_is_kept_in_training(memory_format: torch.memory_format) -> None:
     norm = AttentiveNorm2d(16, num_regions=4)
@@ -155,6 +173,7 @@ def test_order_of_memory_is_kept_in_training(memory_format: torch.memory_format)
     assert x.grad.is_contiguous(memory_format=memory_format)
 
 
+@both_paths
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_close_to_float64(dtype: torch.dtype) -> None:
     norm = AttentiveNorm2d(32, num_regions=8).eval()
@@ -170,6 +189,7 @@ def test_half_precision_stays_close_to_float64(dtype: torch.dtype) -> None:
     assert (wide.double() - exact).norm() / exact.norm() < 1e-5
 
 
+@both_paths
 def test_a_layer_in_half_precision_throughout() -> None:
     norm, x = AttentiveNorm2d(16, num_regions=4, affine=True).bfloat16(), torch.randn(2, 16, 8, 8).bfloat16()
     with torch.no_grad():
@@ -184,6 +204,7 @@ def test_a_layer_in_half_precision_throughout() -> None:
     handle.remove()
 
 
+@both_paths
 def test_a_large_offset_under_autocast_is_no_worse_than_instance_norm() -> None:
     norm = AttentiveNorm2d(16, num_regions=1).eval()
     with torch.no_grad():
@@ -197,6 +218,7 @@ def test_a_large_offset_under_autocast_is_no_worse_than_instance_norm() -> None:
     assert (ours.double() - exact).norm() <= (theirs.double() - exact).norm()
 
 
+@both_paths
 def test_extremes_give_finite_values_and_gradients() -> None:
     for shape, regions in (((2, 8, 1, 1), 1), ((1, 8, 4, 4), 15), ((1, 8, 16, 16), 4)):
         norm = AttentiveNorm2d(8, num_regions=regions)
@@ -211,35 +233,6 @@ def test_extremes_give_finite_values_and_gradients() -> None:
     assert torch.isfinite(AttentiveNorm2d(8, num_regions=16).eval()(torch.randn(1, 8, 1, 1))).all()
 
 
-def test_self_sampling_is_per_image_and_follows_the_seed() -> None:
-    layout, x = SemanticLayout(16, num_regions=4), torch.randn(1, 16, 16, 16).expand(3, -1, -1, -1)
-    _, filters, _ = layout.filters(x)
-    assert not torch.equal(filters[0], filters[1]), "two copies of an image are sampled at different points"
-    torch.manual_seed(1)
-    _, first, _ = layout.filters(x)
-    torch.manual_seed(1)
-    assert torch.equal(first, layout.filters(x)[1])
-
-
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_a_tap_is_plain_indexing(memory_format: torch.memory_format) -> None:
-    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
-    index = torch.tensor([[[0, 3], [19, 0]], [[1, 2], [5, 5]]])  # positions may repeat
-
-    def plain(x: Tensor) -> Tensor:
-        features = torch.stack([x[b].flatten(1)[:, index[b]] for b in range(2)])
-        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
-
-    def tapped(x: Tensor) -> Tensor:
-        x, features = tap(x, index)
-        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
-
-    (expected,) = torch.autograd.grad(plain(x), x)
-    (actual,) = torch.autograd.grad(tapped(x), x)
-    torch.testing.assert_close(actual, expected)
-    assert torch.autograd.gradgradcheck(tapped, (x,))
-
-
 def test_repeated_calls_do_not_disturb_each_other() -> None:
     """Temporaries are kept from call to call; what is saved for the backward pass must not be among them."""
     first, second = make_inputs((2, 5, 6, 7)), make_inputs((3, 5, 9, 4))
@@ -252,9 +245,11 @@ def test_repeated_calls_do_not_disturb_each_other() -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
+@both_paths
 def test_training_goes_on_after_inference_mode() -> None:
     """Memory that is kept from an inference-mode call must stay writable."""
     position_blocks._SCRATCH.__dict__.clear()
+    kernel_path._SCRATCH.__dict__.clear()
     norm, x = AttentiveNorm2d(8, num_regions=4), torch.randn(2, 8, 16, 16, requires_grad=True)
     with torch.inference_mode():
         norm(torch.randn(4, 8, 32, 32))
@@ -262,6 +257,7 @@ def test_training_goes_on_after_inference_mode() -> None:
     assert x.grad is not None
 
 
+@both_paths
 @pytest.mark.parametrize("training", [False, True])
 def test_a_network_compiles_without_graph_breaks(training: bool) -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 16, 3, padding=1), AttentiveNorm2d(16, num_regions=4))

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import cli
+from callbacks import Checkpointing, InpaintingMetrics
 from lit_an.batch import InpaintingBatch
 from lit_an.data import EarthTiles, Photographs, PreparedPhotographs
 from lit_an.data.inspection import inspect
@@ -18,12 +19,12 @@ from lit_an.masks.base import HoleShape
 from lit_an.tools import check as check_tool
 from lit_an.tools.check_resources import FLOAT, activations, masked_inputs
 from tests.photo_folders import make_photographs
-from tests.tools.tiny_inpainting import TinyInpainting
+from tests.tools.one_convolution import TinyInpainting
 from tests.training import make_task
 
 CONFIG = """
 trainer: {accelerator: cpu}
-model: {class_path: tests.tools.tiny_inpainting.TinyInpainting}
+model: {class_path: tests.tools.one_convolution.TinyInpainting}
 data:
   class_path: lit_an.data.Photographs
   init_args:
@@ -139,3 +140,10 @@ def test_activations_are_those_of_the_masked_networks() -> None:
     assert small[0] >= 4 * 16 * 16 * FLOAT
     assert small[1] >= 4 * 16 * 16 * FLOAT
     assert all(3.5 * a < b < 4.5 * a for a, b in zip(small, large, strict=True))
+
+
+def test_only_what_writes_checkpoints_keeps_any(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    callbacks = [Checkpointing(keep=3), InpaintingMetrics(keep=9, lpips=None, extractor=None)]
+    data = Photographs(root, 32, val_fraction=0.25)
+    check_tool.run(TinyInpainting(), data, {"accelerator": "cpu", "callbacks": callbacks}, sample=3)
+    assert " for 4 checkpoints (estimated)" in capsys.readouterr().out

@@ -120,7 +120,7 @@ def test_photographs_without_classes_go_through_prepare_and_check(
     assert cli.main(prepare(root, out, *options)) == 0
     said = capsys.readouterr().out
     assert f"use it: --data=lit_an.data.PreparedPhotographs --data.root={out} --data.image_size=32\n" in said
-    task = "--model=tests.tools.tiny_inpainting.TinyInpainting"
+    task = "--model=tests.tools.one_convolution.TinyInpainting"
     data = ["--data=lit_an.data.PreparedPhotographs", f"--data.root={out}", "--data.image_size=32"]
     assert cli.main(["check", task, *data]) == 0
     assert capsys.readouterr().out.endswith("\ngo\n")
