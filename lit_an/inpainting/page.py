@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lit_an.errors import InputError
 from lit_an.inpainting.painted_fill import canvas_of, fill, layers_in, picture_of
 from lit_an.inpainting.tiling import Tiling
@@ -103,7 +105,11 @@ def build_page(
         regions = gradio.Gallery(
             label="Regions of the norm", format="png", columns=6, object_fit="contain", height="auto", elem_id="regions"
         )
-        upload.change(_in_one_sentence(gradio, show), [upload], [editor], api_name="show")
+        # The first picture that the editor of Gradio 5.50 is given after the page has loaded is not fitted into its
+        # frame, and no stroke on it can be undone; after it was emptied, all is well.
+        blank = upload.change(lambda: np.full((256, 256, 3), 255, np.uint8), None, [editor], api_name=False)
+        emptied = blank.then(lambda: None, None, [editor], api_name=False)
+        emptied.then(_in_one_sentence(gradio, show), [upload], [editor], api_name="show")
         outputs = [composite, coarse, fine, regions, file, notes]
         filling = _in_one_sentence(gradio, press)
         button.click(filling, [upload, editor], outputs, api_name="fill", show_progress_on=[composite])

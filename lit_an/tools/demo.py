@@ -47,10 +47,10 @@ def run(
         gradio = quiet_gradio(Path(place))
         inpainter = load_inpainter(ckpt_path, config).to(device_called(device))
         page = build_page(gradio, inpainter, Path(place), shown, tiling, max_picture)
+        address = serve(page, host, port, max_file_size, folder)
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())
-        address = serve(page, host, port, max_file_size, folder)
         print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
         ended.wait()
         page.close(verbose=False)
