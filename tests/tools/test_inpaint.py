@@ -204,7 +204,11 @@ def test_large_pictures_go_in_tiles(checkpoint: Path, tmp_path: Path) -> None:
     assert np.array_equal(after[~hole], before[~hole])
     tensor = torch.from_numpy(hole).float()[None, None]
     made = inpaint(load_inpainter(checkpoint), to_model(read_picture(tmp_path / "a.png")), tensor, Tiling(4096))
-    assert np.array_equal(after[hole], to_uint8(made.inpainted.fine[0]).permute(1, 2, 0).numpy()[hole])
+    expected = to_uint8(made.inpainted.fine[0]).permute(1, 2, 0).numpy()[hole]
+    # A value between two levels falls to either side with the last bits of a convolution, which vary with its memory.
+    difference = np.abs(after[hole].astype(int) - expected)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
 
 
 def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint: Path, tmp_path: Path) -> None:
