@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.files import replacing
-from lit_an.inpainting.picture import Deviation, Picture, filled, to_model
+from lit_an.inpainting.picture import Deviation, Picture, filled
 from lit_an.inpainting.picture_writing import Format, format_of, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.inpainting.trained import TrainedInpainter
@@ -70,6 +70,7 @@ def key_of(path: Path, mask: Tensor, request: Request) -> str:
 def write_results(
     inpainter: TrainedInpainter,
     picture: Picture,
+    image: Tensor,
     mask: Tensor,
     request: Request,
     tiling: Tiling,
@@ -80,6 +81,7 @@ def write_results(
     Args:
         inpainter: what fills it.
         picture: as its file holds it.
+        image: (1, 3, H, W), in [-1, 1]: as the network is shown it.
         mask: (1, 1, H, W), upright; 1 = hole.
         request: what to write.
         tiling: when to cut the image into tiles.
@@ -90,7 +92,6 @@ def write_results(
     """
     if "composite" in request.kinds:
         format_of(picture, request.file_format)  # said before the work, not after it
-    image = to_model(picture)
     with recorded_layouts(inpainter.network) as recorded:
         made = inpaint(inpainter, image, mask, tiling, tick)
     notes = [f"{made.blind} of {made.tiles} tiles knew next to nothing: the hole is larger than a tile"] * (

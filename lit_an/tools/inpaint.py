@@ -159,7 +159,7 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
     else:
         tiles = sum(1 for _ in tiles_with_holes(hole.mask, work.tiling))
         with tqdm(total=tiles, unit="tile", leave=False, disable=tiles < 2) as bar:
-            written = write_results(work.inpainter, original, hole.mask, request, work.tiling, bar.update)
+            written = write_results(work.inpainter, original, image, hole.mask, request, work.tiling, bar.update)
     return Entry(
         picture.as_posix(),
         "copied" if empty else "made",
