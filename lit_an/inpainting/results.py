@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch.nn.functional as F
@@ -57,6 +57,14 @@ class Written(NamedTuple):
     tiles: int = 0
     deviation: Deviation = Deviation()
     notes: tuple[str, ...] = ()
+
+
+def sweep(folder: Path) -> None:
+    """Removes the temporary files of a killed run, which a reader of the folders might take for pictures."""
+    for kind in get_args(Kind):
+        # No result's name begins with a dot: such pictures are left out.
+        for temporary in (folder / kind).rglob(".*"):
+            temporary.unlink()
 
 
 def key_of(path: Path, mask: Tensor, request: Request) -> str:

@@ -65,7 +65,7 @@ def test_composites_keep_names_sizes_formats_and_known_pixels(
         image = to_model(read_picture(images / name))
         mask = torch.from_numpy(~known).float()[None, None]
         fine = to_uint8(inpaint(inpainter, image, mask).inpainted.fine[0]).permute(1, 2, 0).numpy()
-        assert np.array_equal(after[~known], fine[~known])
+        assert np.abs(after[~known] - fine[~known]).max() <= 1
         assert report(folder)[name]["known_deviation"] == 0
     entry = report(folder)["b.jpg"]
     assert entry["known_deviation"] > 0  # type: ignore[operator]
@@ -111,8 +111,10 @@ def test_a_second_run_makes_what_changed_alone(
     assert changed == {"a.png", "a.tif"}
     assert report(out)["b.jpg"]["by"] == "an earlier run"
     (out / "composite" / "b.jpg").unlink()
+    (out / "composite" / ".b.x1y2.jpg").write_bytes(b"half a file")  # as a killed run leaves it
     assert predict(checkpoint, *argv, "--write=[composite,fine]") == 0
     assert "4 made;" in capsys.readouterr().out
+    assert {path.name for path in (out / "composite").iterdir()} == {"a.png", "b.jpg", "new.bmp", "sub"}
     assert predict(checkpoint, *argv, "--format=png") == 2
     assert "holds other pictures (format keep, now png); name another folder with --output" in capsys.readouterr().err
 
@@ -204,7 +206,10 @@ def test_large_pictures_go_in_tiles(checkpoint: Path, tmp_path: Path) -> None:
     assert np.array_equal(after[~hole], before[~hole])
     tensor = torch.from_numpy(hole).float()[None, None]
     made = inpaint(load_inpainter(checkpoint), to_model(read_picture(tmp_path / "a.png")), tensor, Tiling(4096))
-    assert np.array_equal(after[hole], to_uint8(made.inpainted.fine[0]).permute(1, 2, 0).numpy()[hole])
+    difference = after[hole] - to_uint8(made.inpainted.fine[0]).permute(1, 2, 0).numpy()[hole]
+    # Where its memory lies may change the order in which a convolution adds, and so the rounding of a value or two.
+    assert np.abs(difference).max() <= 1
+    assert np.count_nonzero(difference) < 0.01 * difference.size
 
 
 def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint: Path, tmp_path: Path) -> None:
