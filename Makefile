@@ -37,3 +37,4 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/recipes.py
 	$(RUN) benchmarks/data.py
 	$(RUN) benchmarks/masks.py
+	$(RUN) benchmarks/inpainting_losses.py

@@ -166,6 +166,7 @@ def paint_a_stroke(page: Any) -> None:
     page.wait_for_timeout(500)
 
 
+@pytest.mark.slow  # a browser takes a minute on a busy machine
 def test_somebody_paints_with_a_mouse(address: str, place: Path, tmp_path: Path) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if chromium() is None:
