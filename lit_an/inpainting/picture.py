@@ -22,6 +22,8 @@ _DIRECTORIES = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
 # TIFF compressions that lose nothing and that Pillow writes.
 _LOSSLESS_TIFF = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "zstd"}
 _DEPTHS = {"I;16": 16, "I;16B": 16, "I;16L": 16, "I;16N": 16}
+# Compared at once.
+_ROWS = 64
 _PLAIN = ("L", "LA", "RGB", "RGBA")
 
 
@@ -100,12 +102,14 @@ def as_stored(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 def to_model(picture: Picture) -> Tensor:
     """(1, 3, H, W), float32 in [-1, 1]: what a network is shown, upright, in colour, laid over white."""
-    colour = picture.colour.astype(np.float32) / _white(picture)
+    # In place wherever it can be: a large picture is held several times anyhow.
+    planes = np.ascontiguousarray(upright(picture.colour, picture.orientation).transpose(2, 0, 1), dtype=np.float32)
+    planes /= _white(picture)
     if picture.alpha is not None:
-        alpha = picture.alpha[..., None].astype(np.float32) / 255
-        colour = colour * alpha + (1 - alpha)
-    turned = np.ascontiguousarray(upright(colour, picture.orientation).transpose(2, 0, 1))
-    return torch.from_numpy(turned).expand(3, -1, -1)[None] * 2 - 1
+        alpha = upright(picture.alpha, picture.orientation).astype(np.float32) / 255
+        planes *= alpha
+        planes += 1 - alpha
+    return torch.from_numpy(planes).mul_(2).sub_(1).expand(3, -1, -1)[None].contiguous()
 
 
 def filled(picture: Picture, prediction: Tensor, mask: Tensor) -> Picture:
@@ -116,13 +120,13 @@ def filled(picture: Picture, prediction: Tensor, mask: Tensor) -> Picture:
         prediction: (1, 3, H, W), in [-1, 1], upright.
         mask: (1, 1, H, W), upright; nonzero = hole.
     """
-    made = prediction[0].detach().float().cpu().clamp(-1, 1).permute(1, 2, 0).numpy()
     hole = as_stored(mask[0, 0].cpu().numpy() > 0, picture.orientation)
-    made = as_stored(made, picture.orientation)[hole]
+    made = as_stored(prediction[0].detach().float().cpu().permute(1, 2, 0).numpy(), picture.orientation)[hole]
+    made = made.clip(-1, 1)
     if picture.colour.shape[2] == 1:
         made = (made @ _LUMA)[:, None]
     colour = picture.colour.copy()
-    colour[hole] = np.rint((made + 1) / 2 * _white(picture)).clip(0, _white(picture)).astype(colour.dtype)
+    colour[hole] = np.rint((made + 1) * np.float32(_white(picture) / 2)).clip(0, _white(picture)).astype(colour.dtype)
     return replace(picture, colour=colour)
 
 
@@ -148,15 +152,23 @@ def known_deviation(original: Picture, written: Picture, mask: Tensor) -> Deviat
     if original.colour.shape[:2] != written.colour.shape[:2] or original.orientation != written.orientation:
         return Deviation(float("inf"), 1.0)
     known = as_stored(mask[0, 0].cpu().numpy() == 0, original.orientation)
-    # In colour if either is: some formats hold no grey.
-    ours, theirs = (picture.colour[known].astype(np.float64) / _white(picture) for picture in (original, written))
-    difference = np.abs(theirs - ours).max(axis=-1, initial=0) * 255
-    largest, share = float(difference.max(initial=0)), float((difference > 0).mean()) if len(difference) else 0.0
-    alpha = [
-        picture.alpha if picture.alpha is not None else np.full(known.shape, 255, np.uint8)
-        for picture in (original, written)
-    ]
-    return Deviation(max(largest, float(np.abs(np.subtract(*alpha, dtype=np.int16)).max(initial=0))), share)
+    largest, changed = 0.0, 0
+    for start in range(0, len(known), _ROWS):
+        rows = slice(start, start + _ROWS)
+        ours, theirs = (_with_alpha(picture, rows) for picture in (original, written))
+        difference = np.abs(theirs - ours)
+        # The alpha, the last of them, is the same in the hole too.
+        of_colour = difference[..., :-1].max(axis=-1) * known[rows]
+        largest = max(largest, float(of_colour.max(initial=0)), float(difference[..., -1].max(initial=0)))
+        changed += int(np.count_nonzero(of_colour))
+    return Deviation(largest * 255, changed / max(1, int(known.sum())))
+
+
+def _with_alpha(picture: Picture, rows: slice) -> np.ndarray:
+    """(rows, W, 4), float64, 0 … 1: some formats hold no grey and some no alpha, so that both are always there."""
+    colour = picture.colour[rows] / _white(picture)
+    alpha = np.ones(colour.shape[:2]) if picture.alpha is None else picture.alpha[rows] / 255
+    return np.dstack([np.broadcast_to(colour, (*alpha.shape, 3)), alpha])
 
 
 def _white(picture: Picture) -> int:

@@ -1,7 +1,6 @@
 """What became of each picture, kept after each one, so that a killed run goes on where it was."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -77,14 +76,12 @@ class Report:
         self.entries.append(entry)
         self._journal(json.dumps(asdict(entry)) + "\n")
 
-    def close(self) -> Counter[str]:
-        """Writes ``report.json``; returns how many pictures had which status."""
-        counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in self.entries)
-        facts = {"pictures": dict(counts), "images": [asdict(entry) for entry in self.entries]}
+    def close(self) -> None:
+        """Writes ``report.json``."""
+        facts = {"images": [asdict(entry) for entry in self.entries]}
         with replacing(self.folder / REPORT) as temporary:
             temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (self.folder / _JOURNAL).unlink(missing_ok=True)
-        return counts
 
     def _journal(self, line: str) -> None:
         with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.files import replacing
-from lit_an.inpainting.picture import Deviation, Picture, filled, to_model
+from lit_an.inpainting.picture import Deviation, Picture, filled
 from lit_an.inpainting.picture_writing import Format, format_of, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.inpainting.trained import TrainedInpainter
@@ -59,6 +59,14 @@ class Written(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def sweep(folder: Path) -> None:
+    """Removes the temporary files of a killed run, which a reader of the folders might take for pictures."""
+    for kind in get_args(Kind):
+        # No result's name begins with a dot: such pictures are left out.
+        for temporary in (folder / kind).rglob(".*"):
+            temporary.unlink()
+
+
 def key_of(path: Path, mask: Tensor, request: Request) -> str:
     """A hash of what the results of a picture depend on, beside the settings of all."""
     digest = hashlib.sha256(path.read_bytes())
@@ -70,6 +78,7 @@ def key_of(path: Path, mask: Tensor, request: Request) -> str:
 def write_results(
     inpainter: TrainedInpainter,
     picture: Picture,
+    image: Tensor,
     mask: Tensor,
     request: Request,
     tiling: Tiling,
@@ -80,6 +89,7 @@ def write_results(
     Args:
         inpainter: what fills it.
         picture: as its file holds it.
+        image: (1, 3, H, W), in [-1, 1]: as the network is shown it.
         mask: (1, 1, H, W), upright; 1 = hole.
         request: what to write.
         tiling: when to cut the image into tiles.
@@ -90,7 +100,6 @@ def write_results(
     """
     if "composite" in request.kinds:
         format_of(picture, request.file_format)  # said before the work, not after it
-    image = to_model(picture)
     with recorded_layouts(inpainter.network) as recorded:
         made = inpaint(inpainter, image, mask, tiling, tick)
     notes = [f"{made.blind} of {made.tiles} tiles knew next to nothing: the hole is larger than a tile"] * (

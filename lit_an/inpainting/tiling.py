@@ -108,8 +108,9 @@ def inpaint(
         tiles, blind = tiles + 1, blind + int(part.mean() > 1 - _LITTLE_KNOWN)
         tick()
     covered = weights > 0
-    mixed = [torch.where(covered, total / weights, image) for total in sums]
-    return Made(Inpainted(*mixed), tiles, blind)
+    for total in sums:
+        torch.where(covered, total.div_(weights), image, out=total)
+    return Made(Inpainted(*sums), tiles, blind)
 
 
 def tiles_with_holes(mask: Tensor, tiling: Tiling) -> Iterator[tuple[slice, slice]]:

@@ -14,7 +14,7 @@ from lit_an.inpainting.pairing import Masks, pictures_in, result_names
 from lit_an.inpainting.picture import read_picture, to_model
 from lit_an.inpainting.picture_writing import ENDINGS, Format
 from lit_an.inpainting.report import REPORT, Entry, Report
-from lit_an.inpainting.results import Kind, Request, key_of, write_copy, write_results
+from lit_an.inpainting.results import Kind, Request, key_of, sweep, write_copy, write_results
 from lit_an.inpainting.tiling import Tiling, check_tiling, tiles_with_holes
 from lit_an.inpainting.trained import TrainedInpainter, load_inpainter
 from lit_an.masks.base import HoleShape
@@ -92,13 +92,14 @@ def run(
         "quality": quality,
     }
     claim(folder, settings, "pictures")
+    sweep(folder)
     composites = result_names(pictures, None if format == "keep" else ENDINGS[format.upper()])
     others = result_names(pictures, ".png")
     requests = [Request(write, folder, *names, format, quality) for names in zip(composites, others, strict=True)]
     work = _Work(inpainter, root, source, tiling)
-    counts, deviation = _all(work, pictures, requests, Report(folder))
-    _say(folder, counts, deviation)
-    return int(counts["failed"] > 0)
+    entries = _all(work, pictures, requests, Report(folder))
+    _say(folder, entries)
+    return int(any(entry.status == "failed" for entry in entries))
 
 
 class _Work(NamedTuple):
@@ -130,7 +131,7 @@ def _source(
     return FromShape(hole_shape, seed)
 
 
-def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> tuple[Counter[str], float]:
+def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> list[Entry]:
     """One picture after another, whatever becomes of each."""
     with tqdm(total=len(pictures), unit="image", mininterval=1) as bar:
         for index, (picture, request) in enumerate(zip(pictures, requests, strict=True)):
@@ -141,7 +142,8 @@ def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Rep
                 tqdm.write(f"failed: {picture}: {error}", file=sys.stderr)
             report.add(entry)
             bar.update()
-    return report.close(), max((entry.known_deviation for entry in report.entries), default=0.0)
+    report.close()
+    return report.entries
 
 
 def _one(work: _Work, picture: Path, index: int, request: Request, report: Report) -> Entry:
@@ -159,7 +161,7 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
     else:
         tiles = sum(1 for _ in tiles_with_holes(hole.mask, work.tiling))
         with tqdm(total=tiles, unit="tile", leave=False, disable=tiles < 2) as bar:
-            written = write_results(work.inpainter, original, hole.mask, request, work.tiling, bar.update)
+            written = write_results(work.inpainter, original, image, hole.mask, request, work.tiling, bar.update)
     return Entry(
         picture.as_posix(),
         "copied" if empty else "made",
@@ -176,9 +178,12 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
     )
 
 
-def _say(folder: Path, counts: Counter[str], deviation: float) -> None:
-    said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+def _say(folder: Path, entries: list[Entry]) -> None:
+    counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in entries)
+    counts["with notes"] = sum(bool(entry.notes) for entry in entries)
+    said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
     print(f"The pictures are in {folder}: {said}; {REPORT} says more", flush=True)
+    deviation = max((entry.known_deviation for entry in entries), default=0.0)
     if deviation > 0:
         said = f"known pixels differ by up to {deviation:.0f} of 255"
         print(f"JPEG files were encoded again: {said}; --format png keeps them", flush=True)

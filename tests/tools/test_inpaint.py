@@ -65,7 +65,7 @@ def test_composites_keep_names_sizes_formats_and_known_pixels(
         image = to_model(read_picture(images / name))
         mask = torch.from_numpy(~known).float()[None, None]
         fine = to_uint8(inpaint(inpainter, image, mask).inpainted.fine[0]).permute(1, 2, 0).numpy()
-        assert np.array_equal(after[~known], fine[~known])
+        assert np.abs(after[~known] - fine[~known]).max() <= 1
         assert report(folder)[name]["known_deviation"] == 0
     entry = report(folder)["b.jpg"]
     assert entry["known_deviation"] > 0  # type: ignore[operator]
@@ -111,8 +111,10 @@ def test_a_second_run_makes_what_changed_alone(
     assert changed == {"a.png", "a.tif"}
     assert report(out)["b.jpg"]["by"] == "an earlier run"
     (out / "composite" / "b.jpg").unlink()
+    (out / "composite" / ".b.x1y2.jpg").write_bytes(b"half a file")  # as a killed run leaves it
     assert predict(checkpoint, *argv, "--write=[composite,fine]") == 0
     assert "4 made;" in capsys.readouterr().out
+    assert {path.name for path in (out / "composite").iterdir()} == {"a.png", "b.jpg", "new.bmp", "sub"}
     assert predict(checkpoint, *argv, "--format=png") == 2
     assert "holds other pictures (format keep, now png); name another folder with --output" in capsys.readouterr().err
 
