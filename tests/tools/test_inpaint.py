@@ -207,7 +207,7 @@ def test_large_pictures_go_in_tiles(checkpoint: Path, tmp_path: Path) -> None:
     tensor = torch.from_numpy(hole).float()[None, None]
     made = inpaint(load_inpainter(checkpoint), to_model(read_picture(tmp_path / "a.png")), tensor, Tiling(4096))
     expected = to_uint8(made.inpainted.fine[0]).permute(1, 2, 0).numpy()[hole]
-    # A value between two levels falls to either side with the last bits of a convolution, which vary with its memory.
+    # A value between two levels falls to either side with the last bits of a sum; why they differ here is not known.
     difference = np.abs(after[hole].astype(int) - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 0.01
