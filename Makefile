@@ -30,7 +30,7 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/startup.py
-	$(RUN) benchmarks/temperature.py
+	$(RUN) benchmarks/layouts.py
 	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
 	$(RUN) benchmarks/products.py
 	$(RUN) benchmarks/train_step.py

@@ -9,6 +9,7 @@ from callbacks.generation_metrics import GenerationMetrics
 from callbacks.generator_ema import GeneratorEMA
 from callbacks.inpainting_metrics import InpaintingMetrics
 from callbacks.inpainting_panel import InpaintingPanelLogger
+from callbacks.layout_calibration import LayoutCalibration
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
 from callbacks.sample_grid import SampleGridLogger
@@ -22,6 +23,7 @@ __all__ = [
     "InpaintingMetrics",
     "InpaintingPanelLogger",
     "IterationProgressBar",
+    "LayoutCalibration",
     "MetricsCSV",
     "SampleGridLogger",
     "SampleWriter",

@@ -1,12 +1,20 @@
 """The learned regions over time: pictures, and the numbers beside them."""
 
+from typing import Any
+
 import pytorch_lightning as pl
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from callbacks.image_logging import PictureLogger, log_image
 from lit_an.errors import InputError
-from lit_an.metrics.layout import LayoutStatistics, hole_share_of_regions, layout_agreement, layout_statistics
+from lit_an.metrics.layout import (
+    LayoutStatistics,
+    degeneracy,
+    hole_share_of_regions,
+    layout_agreement,
+    layout_statistics,
+)
 from lit_an.norms.attentive import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
@@ -20,27 +28,42 @@ class SemanticLayoutLogger(PictureLogger):
     region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
     position, entropy, and each region's mean and spread of the features. Of a task that fills holes, their outlines
     and how much of each region lies in them; of data with a map of regions, how well the strongest regions tell ocean
-    from land on known pixels, beside what chance would give. With a norm that has no layout it says so once and logs
-    nothing.
+    from land on known pixels, beside what chance would give. ``degenerate_iterations`` counts for how long a layout
+    has been uniform or one region; from ``warn_after`` on a warning says so. With a norm that has no layout it says so
+    once and logs nothing.
 
     Args:
         every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
         shown: images in the panel of each row of the task's preview (each class), ≥ 1.
         measured: images of each row that the scalars are computed from, ≥ ``shown``.
         rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
+        warn_after: iterations that a layout may be uniform or one region, ≥ 1, before a warning; None takes five times
+            ``every_iterations``.
 
     Raises:
         InputError: a number out of range.
     """
 
-    def __init__(self, every_iterations: int = 500, shown: int = 2, measured: int = 8, rows: int = 8) -> None:
+    def __init__(
+        self,
+        every_iterations: int = 500,
+        shown: int = 2,
+        measured: int = 8,
+        rows: int = 8,
+        warn_after: int | None = None,
+    ) -> None:
         super().__init__(every_iterations)
         if min(shown, rows) < 1 or measured < shown:
             raise InputError(
                 f"SemanticLayoutLogger: shown and rows must be at least 1 and measured at least shown, got "
                 f"shown={shown}, rows={rows}, measured={measured}"
             )
+        if warn_after is not None and warn_after < 1:
+            raise InputError(f"SemanticLayoutLogger: warn_after must be at least 1, got {warn_after}")
         self.shown, self.measured, self.rows = shown, measured, rows
+        self.warn_after = 5 * every_iterations if warn_after is None else warn_after
+        self._degenerate_since: dict[str, int] = {}
+        self._warned: set[str] = set()
         self._has_layout = True
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
@@ -62,10 +85,42 @@ class SemanticLayoutLogger(PictureLogger):
         for name, (features, layout) in recorded.items():
             panel = layout_panel(images[shown], layout[shown], mask=None if mask is None else mask[shown])
             log_image(trainer, f"layouts/{name}", panel, task.iteration)
-            scalars = _scalars(f"layout/{name}", layout_statistics(layout, features))
+            statistics = layout_statistics(layout, features)
+            scalars = _scalars(f"layout/{name}", statistics)
+            scalars[f"layout/{name}/degenerate_iterations"] = self._watch(name, statistics, task.iteration)
             scalars |= _scalars_of_truth(f"layout/{name}", layout, preview)
             for logger in trainer.loggers:
                 logger.log_metrics(scalars, step=task.iteration)
+
+    def _watch(self, name: str, statistics: LayoutStatistics, iteration: int) -> int:
+        """For how many iterations a layout has been no map of regions; warns once when it has been for long."""
+        found = degeneracy(statistics)
+        if found is None:
+            self._degenerate_since.pop(name, None)
+            self._warned.discard(name)
+            return 0
+        iterations = iteration - self._degenerate_since.setdefault(name, iteration)
+        if iterations >= self.warn_after and name not in self._warned:
+            self._warned.add(name)
+            rank_zero_warn(
+                f"the layout of {name} has been {found} for {iterations} iterations ({_in_words(statistics)}): "
+                "attentive normalization does what instance normalization does there; docs/temperature.md says what to "
+                "change"
+            )
+        return iterations
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"degenerate_since": self._degenerate_since}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._degenerate_since = dict(state_dict["degenerate_since"])
+
+
+def _in_words(statistics: LayoutStatistics) -> str:
+    regions, used = len(statistics.usage), statistics.effective_regions.item()
+    return (
+        f"{statistics.effective_regions_per_position.item():.1f} of {regions} regions at a position, {used:.1f} in use"
+    )
 
 
 def _scalars_of_truth(prefix: str, layout: Tensor, preview: Preview) -> dict[str, float]:

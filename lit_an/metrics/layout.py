@@ -1,6 +1,6 @@
 """Numbers that say what a semantic layout does: is it uniform, collapsed, or a map of regions?"""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -55,6 +55,26 @@ def layout_statistics(layout: Tensor, features: Tensor) -> LayoutStatistics:
     return LayoutStatistics(
         usage, _entropy(usage, dim=0).exp(), position_entropy.exp(), position_entropy, mean.mean(0), spread
     )
+
+
+def degeneracy(statistics: LayoutStatistics) -> Literal["uniform", "one region"] | None:
+    """What keeps a layout from being a map of regions, if anything does.
+
+    ``uniform``: more than 0.95 N regions at a position, where all regions have the same moments and attentive
+    normalization is instance normalization. ``one region``: at most 1.2 regions in use, so that it is instance
+    normalization too.
+
+    Args:
+        statistics: of the layout.
+
+    Example:
+        >>> degeneracy(layout_statistics(torch.full((1, 4, 2, 2), 0.25), torch.zeros(1, 3, 2, 2)))
+        'uniform'
+    """
+    regions = len(statistics.usage)
+    if regions > 1 and statistics.effective_regions_per_position > 0.95 * regions:
+        return "uniform"
+    return "one region" if regions > 1 and statistics.effective_regions <= 1.2 else None
 
 
 class LayoutAgreement(NamedTuple):

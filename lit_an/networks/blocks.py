@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.networks.initialization import LayerFactory
-from lit_an.networks.slots import MakeNorm
+from lit_an.norms.registry import MakeNorm
 
 IMAGE_SIZES = (32, 64, 128, 256)
 SMALLEST_MAP = 4

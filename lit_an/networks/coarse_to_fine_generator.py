@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
+from lit_an.clipping import clip
 from lit_an.errors import InputError
-from lit_an.networks.clipping import clip_to_image
 from lit_an.networks.initialization import Initialization, LayerFactory, Padding
 from lit_an.networks.inpainting_blocks import (
     InpaintingBlock,
@@ -16,7 +16,8 @@ from lit_an.networks.inpainting_blocks import (
     encoder,
 )
 from lit_an.networks.mirroring import mirrored
-from lit_an.networks.slots import MASK, MakeNorm, Scalar, resolve_norm
+from lit_an.networks.slots import MASK, LongRangeForm, Scalar, resolve_long_range, resolve_norm
+from lit_an.norms.registry import MakeNorm, norm_factory
 
 SMALLEST_SIDE = 8
 
@@ -36,6 +37,7 @@ class CoarseToFineGenerator(nn.Module):
         norm_kwargs: its arguments.
         long_range: the norm of one block of the second encoder, likewise, in place of ``norm``.
         long_range_kwargs: its arguments.
+        long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``xavier``, as published, or ``orthogonal``.
         padding: what convolutions see beyond the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
@@ -69,6 +71,7 @@ class CoarseToFineGenerator(nn.Module):
         norm_kwargs: dict[str, Scalar] | None = None,
         long_range: str = "attentive",
         long_range_kwargs: dict[str, Scalar] | None = None,
+        long_range_form: LongRangeForm = "residual",
         initialization: Initialization = "xavier",
         padding: Padding = "zeros",
         spectral_norm: bool = False,
@@ -79,7 +82,7 @@ class CoarseToFineGenerator(nn.Module):
         self.width = width
         layers = LayerFactory(initialization, spectral_norm, padding)
         make_norm = resolve_norm("norm", norm, norm_kwargs, MASK)
-        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, MASK)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, MASK)
         self.coarse = InpaintingBlocks(
             [
                 *encoder(5, width, layers, make_norm),
@@ -89,7 +92,9 @@ class CoarseToFineGenerator(nn.Module):
         )
         self.coarse_to_image = layers.conv(width // 2, 3)
         self.dilated = InpaintingBlocks([*encoder(5, width, layers, make_norm), *dilated(4 * width, layers, make_norm)])
-        self.long_range = InpaintingBlocks(_long_range_branch(width, layers, make_norm, make_long_range))
+        self.long_range = InpaintingBlocks(
+            _long_range_branch(width, layers, make_norm, make_long_range or norm_factory("none"))
+        )
         self.fine = InpaintingBlocks(decoder(8 * width, width, layers, make_norm))
         self.fine_to_image = layers.conv(width // 2, 3)
 
@@ -126,7 +131,7 @@ class CoarseToFineGenerator(nn.Module):
     @staticmethod
     def _image(x: Tensor, dtype: torch.dtype) -> Tensor:
         # Under autocast the convolution's result is coarser than an image may be.
-        return clip_to_image(x.to(dtype))
+        return clip(x.to(dtype))
 
 
 def _long_range_branch(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lit_an.batch import Judgement
 from lit_an.networks.hole_window import crop, hole_window
 from lit_an.networks.initialization import LayerFactory
-from lit_an.networks.slots import MakeNorm
+from lit_an.norms.registry import MakeNorm
 
 KERNEL, SLOPE = 5, 0.2
 

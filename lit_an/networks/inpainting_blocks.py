@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.networks.initialization import LayerFactory
-from lit_an.networks.slots import MakeNorm
+from lit_an.norms.registry import MakeNorm
 
 DILATIONS = (2, 4, 8, 16)
 

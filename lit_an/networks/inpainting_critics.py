@@ -16,7 +16,7 @@ from lit_an.networks.critic_parts import (
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.inpainting_blocks import check_image_and_mask
-from lit_an.networks.slots import MASK, Scalar, resolve_norm
+from lit_an.networks.slots import MASK, LongRangeForm, Scalar, resolve_long_range
 
 Local = Literal["window", "patch", "none"]
 
@@ -64,6 +64,7 @@ class GlobalAndLocalCritics(_Critics):
         long_range: the layer at 1/8 of the resolution in the global critic and at 1/4 in the window critic, any
             registered norm but those that need a class, or ``none``; the patch critic has none, as published.
         long_range_kwargs: its arguments.
+        long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``xavier``, as published, or ``orthogonal``.
         spectral_norm: divide the weights by their largest singular value, beside the gradient penalty.
 
@@ -93,6 +94,7 @@ class GlobalAndLocalCritics(_Critics):
         window: float = 0.5,
         long_range: str = "self_attention",
         long_range_kwargs: dict[str, Scalar] | None = None,
+        long_range_form: LongRangeForm = "residual",
         initialization: Initialization = "xavier",
         spectral_norm: bool = False,
     ) -> None:
@@ -104,8 +106,7 @@ class GlobalAndLocalCritics(_Critics):
         if not 0 < window <= 1:
             raise InputError(f"GlobalAndLocalCritics: window must be above 0 and at most 1, got {window}")
         layers = LayerFactory(initialization, spectral_norm)
-        resolved = resolve_norm("long_range", long_range, long_range_kwargs, MASK)
-        make_long_range = resolved if long_range != "none" else None
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, MASK)
         critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range)]
         if local == "window":
             side = max(1, round(window * image_size))

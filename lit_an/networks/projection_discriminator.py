@@ -14,7 +14,7 @@ from lit_an.networks.blocks import (
     check_long_range_resolution,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.slots import Scalar, resolve_norm
+from lit_an.networks.slots import LongRangeForm, Scalar, resolve_long_range
 
 
 class ProjectionDiscriminator(nn.Module):
@@ -31,6 +31,7 @@ class ProjectionDiscriminator(nn.Module):
             no condition, or ``none``.
         long_range_resolution: side of the map it works on: 4, 8, … up to ``image_size / 2``.
         long_range_kwargs: its arguments.
+        long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``orthogonal`` or ``xavier``.
         spectral_norm: divide the weights by their largest singular value.
 
@@ -54,6 +55,7 @@ class ProjectionDiscriminator(nn.Module):
         long_range: str = "none",
         long_range_resolution: int = 32,
         long_range_kwargs: dict[str, Scalar] | None = None,
+        long_range_form: LongRangeForm = "residual",
         initialization: Initialization = "xavier",
         spectral_norm: bool = True,
     ) -> None:
@@ -69,14 +71,14 @@ class ProjectionDiscriminator(nn.Module):
         self.image_size, self.num_classes = image_size, num_classes
 
         layers = LayerFactory(initialization, spectral_norm)
-        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // (2 * side)) for side in sides]
         first = DiscriminatorBlock(3, widths[0], layers, first=True)
         halving = (DiscriminatorBlock(fewer, more, layers) for fewer, more in pairwise(widths))
         last = DiscriminatorBlock(widths[-1], widths[-1], layers, downsample=False)
         self.blocks = nn.ModuleList([first, *halving, last])
-        self.long_range_index = sides.index(long_range_resolution) if long_range != "none" else -1
-        self.long_range = make_long_range(widths[self.long_range_index]) if long_range != "none" else None
+        self.long_range_index = sides.index(long_range_resolution) if make_long_range is not None else -1
+        self.long_range = make_long_range(widths[self.long_range_index]) if make_long_range is not None else None
         self.to_logit = layers.linear(widths[-1], 1)
         self.class_embedding = layers.embedding(num_classes, widths[-1])
 

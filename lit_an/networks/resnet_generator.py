@@ -1,6 +1,7 @@
 """Class-conditional residual generator for 32, 64, 128 and 256 px, with two slots for norms."""
 
 from itertools import pairwise
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +16,19 @@ from lit_an.networks.blocks import (
     check_long_range_resolution,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.slots import Offer, Scalar, resolve_norm
+from lit_an.networks.slots import LongRangeForm, Offer, Scalar, resolve_long_range, resolve_norm
+from lit_an.norms.registry import NORMS, condition_kind
+
+ClassInput = Literal["auto", "norms", "latent"]
 
 
 class ResNetGenerator(nn.Module):
     """Latent and class to an image, in the SNGAN-projection / SAGAN family.
 
     A linear layer makes a 4×4 map; each block doubles it; a map of side r has
-    ``base_width · min(16, image_size / r)`` channels. The class reaches the blocks through their norms, if those
-    are conditional, as a one-hot vector or through an embedding shared by all of them.
+    ``base_width · min(16, image_size / r)`` channels. The class reaches the image through the norms, if those are
+    conditional, as a one-hot vector or through an embedding shared by all of them; or through an embedding that is
+    joined to the latent, which works with every norm.
 
     Args:
         image_size: 32, 64, 128 or 256.
@@ -36,12 +41,17 @@ class ResNetGenerator(nn.Module):
             that need a mask.
         long_range_resolution: side of the map it works on: 8, 16, … up to ``image_size``; 32 in the paper.
         long_range_kwargs: its arguments.
+        long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         class_embedding: width of a shared class embedding (BigGAN), or 0 for one-hot classes (SNGAN, SAGAN).
+        class_input: how the class reaches the image: ``norms``, through conditional norms alone; ``latent``, an
+            embedding joined to the latent (the shared one, or one as wide as the latent), beside conditional norms if
+            there are any; ``auto``, ``norms`` if ``norm`` is conditional, else ``latent``. To compare a conditional
+            norm with an unconditional one, give both ``latent``.
         initialization: ``orthogonal`` or ``xavier``.
         spectral_norm: divide the weights by their largest singular value.
 
     Raises:
-        InputError: an argument out of range, or an unknown norm.
+        InputError: an argument out of range, an unknown norm, or no norm that could bring the class.
 
     Source: Miyato, Koyama, arXiv 1802.05637; Zhang et al., arXiv 1805.08318; the place of AN: Wang et al., CVPR 2020.
 
@@ -62,7 +72,9 @@ class ResNetGenerator(nn.Module):
         long_range: str = "attentive",
         long_range_resolution: int = 32,
         long_range_kwargs: dict[str, Scalar] | None = None,
+        long_range_form: LongRangeForm = "residual",
         class_embedding: int = 0,
+        class_input: ClassInput = "auto",
         initialization: Initialization = "xavier",
         spectral_norm: bool = True,
     ) -> None:
@@ -80,14 +92,19 @@ class ResNetGenerator(nn.Module):
         layers = LayerFactory(initialization, spectral_norm)
         offer = Offer("vector", class_embedding or num_classes)
         make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
-        make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, offer)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, offer)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None
-        self.stem = layers.linear(latent_dim, widths[0] * SMALLEST_MAP**2)
+        # A module of its own only where there is no shared one: a state dict should name each tensor once.
+        self.joins_latent = _joins_latent(class_input, norm)
+        own = self.joins_latent and not class_embedding
+        self.latent_embedding = nn.Embedding(num_classes, latent_dim) if own else None
+        joined = (class_embedding or latent_dim) if self.joins_latent else 0
+        self.stem = layers.linear(latent_dim + joined, widths[0] * SMALLEST_MAP**2)
         self.blocks = nn.ModuleList(GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in pairwise(widths))
-        self.long_range_index = sides[1:].index(long_range_resolution) if long_range != "none" else -1
-        self.long_range = make_long_range(widths[self.long_range_index + 1]) if long_range != "none" else None
+        self.long_range_index = sides[1:].index(long_range_resolution) if make_long_range is not None else -1
+        self.long_range = make_long_range(widths[self.long_range_index + 1]) if make_long_range is not None else None
         self.final_norm = make_norm(widths[-1])
         self.to_image = layers.conv(widths[-1], 3)
 
@@ -103,6 +120,9 @@ class ResNetGenerator(nn.Module):
             image: (B, 3, image_size, image_size), in [-1, 1].
         """
         condition = self._condition(label, latent.dtype)
+        if self.joins_latent:
+            joined = condition if self.latent_embedding is None else _embedded(label, self.latent_embedding)
+            latent = torch.cat([latent, joined.to(latent.dtype)], dim=1)
         x = self.stem(latent).unflatten(1, (-1, SMALLEST_MAP, SMALLEST_MAP))
         for index, block in enumerate(self.blocks):
             x = block(x, condition)
@@ -112,9 +132,25 @@ class ResNetGenerator(nn.Module):
 
     def _condition(self, label: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, D): the class embedding, or the class as a one-hot vector; of a mixture, the weighted sum of these."""
-        if label.is_floating_point():
-            return label if self.class_embedding is None else label @ self.class_embedding.weight
         if self.class_embedding is not None:
-            embedded: Tensor = self.class_embedding(label)
-            return embedded
-        return F.one_hot(label, self.num_classes).to(dtype)
+            return _embedded(label, self.class_embedding)
+        return label if label.is_floating_point() else F.one_hot(label, self.num_classes).to(dtype)
+
+
+def _embedded(label: Tensor, embedding: nn.Embedding) -> Tensor:
+    """(B, D): vectors of classes (B,), or weighted sums of them for mixtures (B, num_classes)."""
+    vectors: Tensor = label @ embedding.weight if label.is_floating_point() else embedding(label)
+    return vectors
+
+
+def _joins_latent(class_input: str, norm: str) -> bool:
+    if class_input not in get_args(ClassInput):
+        raise InputError(f"ResNetGenerator: class_input must be 'auto', 'norms' or 'latent', got {class_input!r}")
+    conditional = condition_kind(norm) == "vector"
+    if class_input == "norms" and not conditional:
+        able = ", ".join(name for name in NORMS.names() if condition_kind(name) == "vector")
+        raise InputError(
+            f"ResNetGenerator: with class_input='norms' the norm must depend on the class ({able}), and norm={norm!r} "
+            "does not; set class_input='latent', or another norm"
+        )
+    return class_input == "latent" or not conditional

@@ -1,20 +1,19 @@
 """Slots for norms: what a network offers to its norms, and how the name in a config becomes one."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from torch import nn
+from typing import Any, Literal
 
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
-from lit_an.norms.registry import NORMS, condition_kind
+from lit_an.norms.registry import NORMS, MakeNorm, condition_kind
+from lit_an.norms.residual import residual
 
 log = logging.getLogger(__name__)
 
 Scalar = bool | int | float | str
-MakeNorm = Callable[[int], nn.Module]
+LongRangeForm = Literal["residual", "plain"]
 
 NEEDS = {
     "vector": "a class vector, which this network has not; it is for class-conditional generators",
@@ -70,3 +69,26 @@ class-conditional generators
     offered: dict[str, Any] = {"condition_features": offer.features} if offer.features else {}
     offered = {key: value for key, value in offered.items() if key in NORMS.arguments(name)}
     return NORMS.factory(name, **{**offered, **arguments})
+
+
+def resolve_long_range(
+    name: str, kwargs: Mapping[str, Scalar] | None, form: LongRangeForm = "residual", offer: Offer = NOTHING
+) -> MakeNorm | None:
+    """What the slot ``long_range`` of a network calls to make its layer, or None for ``none``.
+
+    Args:
+        name: a registered norm.
+        kwargs: its arguments, or None.
+        form: ``residual``: x + ρ · norm(W_v x), the form that attentive normalization and self-attention have, for
+            every norm, so that two of them differ in the norm alone; ``plain``: the norm in the place of x.
+        offer: the condition that the network gives to the norm.
+
+    Raises:
+        InputError: unknown form, and what ``resolve_norm`` raises.
+    """
+    if form not in ("residual", "plain"):
+        raise InputError(f"long_range_form must be 'residual' or 'plain', got {form!r}")
+    make_norm = resolve_norm("long_range", name, kwargs, offer)
+    if name == "none":
+        return None
+    return residual(name, make_norm) if form == "residual" else make_norm

@@ -8,9 +8,11 @@ package registers through the entry-point group ``lit_an.norms``.
 
 from lit_an.norms.attentive import AttentiveNorm2d, SemanticLayout
 from lit_an.norms.base import Norm2d, Penalized, total_penalty
+from lit_an.norms.calibration import calibrate_layouts
 from lit_an.norms.conditional import ConditionalBatchNorm2d, ConditionalInstanceNorm2d
 from lit_an.norms.region import LearnedRegionNorm2d, RegionNorm2d
 from lit_an.norms.registry import NORMS, norm_factory, register_norm
+from lit_an.norms.residual import ResidualNorm2d
 from lit_an.norms.self_attention import SelfAttention2d
 from lit_an.norms.standard import BatchNorm2d, GroupNorm2d, InstanceNorm2d, LayerNorm2d, NoNorm
 
@@ -28,8 +30,10 @@ __all__ = [
     "Norm2d",
     "Penalized",
     "RegionNorm2d",
+    "ResidualNorm2d",
     "SelfAttention2d",
     "SemanticLayout",
+    "calibrate_layouts",
     "norm_factory",
     "register_norm",
     "total_penalty",

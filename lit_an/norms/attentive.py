@@ -1,14 +1,21 @@
 """Attentive normalization as a layer: ``AttentiveNorm2d`` and the ``SemanticLayout`` inside it."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 import lit_an.norms.functional as AN
 import lit_an.norms.fused as fused
+from lit_an.clipping import clip
 from lit_an.errors import InputError
-from lit_an.norms.base import Norm2d
+from lit_an.norms.base import Norm2d, pointwise
+from lit_an.norms.orthogonality import Orthogonality, check_form, orthogonality_penalty
 from lit_an.norms.registry import register_norm
 from lit_an.norms.self_sampling import sampled_layout
+
+# Standard deviation of the logits on features of unit variance at the start: the paper's 0.1 times √256.
+START_DEVIATION = 1.6
 
 
 class SemanticLayout(nn.Module):
@@ -21,12 +28,22 @@ class SemanticLayout(nn.Module):
     Args:
         num_features: C, channels of the input.
         num_regions: N, regions, ≥ 1; 16 in the paper.
-        temperature: factor on the logits, > 0: larger is sharper. The paper's 0.1 fits 256 channels; see the docs
-            page on the temperature for narrow networks.
+        temperature: τ, factor on the logits, > 0: larger is sharper. None takes 1.6 / √C, the paper's 0.1 at its 256
+            channels: on features of unit variance a layout then starts with 7 of 16 regions at a position, whatever
+            the width. ``calibrate`` starts it there on other features.
         self_sampling: use the self-sampling branch in training.
+        orthogonality: form of the penalty on the filters, see ``orthogonality_penalty``: ``unit_rows`` parts
+            the regions and leaves the sharpness of the layout to be learned; ``frobenius`` (the paper's formula) ends
+            in a uniform layout; ``published`` is the authors' code.
 
-    Source: section 3.2; ``entities`` starts from N(0, 1), ``sampling_scale`` at 0.1, as published.
-    Differs: positions are sampled per image, as the paper says (the published code shares them over a batch).
+    Raises:
+        InputError: an argument out of range.
+
+    Source: section 3.2; ``entities`` starts from N(0, 1), ``key`` and ``query`` from Glorot's uniform distribution
+    without bias, ``sampling_scale`` at 0.1 and clipped to [0, 1], as published.
+    Differs: positions are sampled per image, as the paper says (the published code shares them over a batch); the
+    clipped ``sampling_scale`` keeps the gradients that lead back into its range, where the published one stops
+    learning; the default penalty acts on the angles between filters only.
 
     Example:
         >>> layout = SemanticLayout(8, num_regions=4)(torch.randn(2, 8, 16, 16))
@@ -35,19 +52,27 @@ class SemanticLayout(nn.Module):
     """
 
     def __init__(
-        self, num_features: int, num_regions: int = 16, temperature: float = 0.1, self_sampling: bool = True
+        self,
+        num_features: int,
+        num_regions: int = 16,
+        temperature: float | None = None,
+        self_sampling: bool = True,
+        orthogonality: Orthogonality = "unit_rows",
     ) -> None:
         super().__init__()
         if num_regions < 1:
             raise InputError(f"SemanticLayout: num_regions must be at least 1, got {num_regions}")
-        if not temperature > 0:
-            raise InputError(f"SemanticLayout: temperature must be greater than 0, got {temperature}")
+        if temperature is None:
+            temperature = START_DEVIATION / num_features**0.5
+        if not 0 < temperature < float("inf"):
+            raise InputError(f"SemanticLayout: temperature must be greater than 0 and finite, got {temperature}")
+        check_form(orthogonality)
         self.num_regions, self.temperature, self.self_sampling = num_regions, temperature, self_sampling
+        self.orthogonality: Orthogonality = orthogonality
         self.entities = nn.Parameter(torch.randn(num_regions, num_features))
         if self_sampling:
             width = max(1, num_features // 8)
-            self.key = nn.Conv2d(num_features, width, 1)
-            self.query = nn.Conv2d(num_features, width, 1)
+            self.key, self.query = pointwise(num_features, width), pointwise(num_features, width)
             self.sampling_scale = nn.Parameter(torch.full((num_regions,), 0.1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,10 +112,48 @@ class SemanticLayout(nn.Module):
             height, width = x.shape[2:]
             windows = AN.salient_windows(len(x), height, width, self.num_regions, x.device)
             key, query = (self.key.weight.flatten(1), self.key.bias), (self.query.weight.flatten(1), self.query.bias)
-            return sampled_layout(x, windows, self.entities, self.sampling_scale, *key, *query)
+            return sampled_layout(x, windows, self.entities, clip(self.sampling_scale, 0, 1), *key, *query)
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor, regions_per_position: float | None = None) -> float:
+        """Multiplies the entity filters by one number, so that the layout of these features is as sharp as asked.
+
+        Args:
+            x: (B, C, H, W), features such as the layer gets at the start of training.
+            regions_per_position: effective number of regions at a position, exp of the mean entropy, between 1 and N;
+                None takes 0.45 N, 7.2 of 16, where the published layer starts on features of unit variance.
+
+        Returns:
+            The factor.
+
+        Raises:
+            InputError: a number out of range, or features that are the same at every position.
+        """
+        target = 0.45 * self.num_regions if regions_per_position is None else regions_per_position
+        if self.num_regions == 1:
+            return 1.0
+        if not 1 < target < self.num_regions:
+            raise InputError(
+                f"SemanticLayout: regions_per_position must be between 1 and num_regions={self.num_regions}, "
+                f"got {target}"
+            )
+        centered, mean = AN.center(x)
+        if not centered.abs().amax() > 0:
+            raise InputError("SemanticLayout: features that are equal at every position cannot calibrate a layout")
+        low, high = 1e-4, 1e4
+        for _ in range(40):  # The sharper, the fewer: halves an interval of factors, on a logarithmic scale.
+            factor = (low * high) ** 0.5
+            layout = AN.semantic_layout(centered, mean, factor * self.entities[None], None, self.temperature)
+            entropy = -torch.special.xlogy(layout, layout).sum(1).mean()
+            low, high = (factor, high) if entropy.exp() > target else (low, factor)
+        self.entities.mul_(factor)
+        return factor
 
     def extra_repr(self) -> str:
-        return f"num_regions={self.num_regions}, temperature={self.temperature}, self_sampling={self.self_sampling}"
+        return (
+            f"num_regions={self.num_regions}, temperature={self.temperature:.4g}, self_sampling={self.self_sampling}, "
+            f"orthogonality={self.orthogonality!r}"
+        )
 
 
 @register_norm("attentive")
@@ -103,14 +166,18 @@ class AttentiveNorm2d(Norm2d):
     Args:
         num_features: C, channels.
         num_regions: N, soft regions, ≥ 1.
-        temperature: factor on the layout's logits, > 0; larger is sharper.
+        temperature: factor on the layout's logits, > 0; larger is sharper; None takes 1.6 / √C.
         self_sampling: let the layout sample the image itself in training.
+        orthogonality: form of the penalty: ``unit_rows``, ``frobenius`` or ``published``; see ``SemanticLayout``.
         affine: learn a gain and a shift for each region and channel (the paper's inpainting network does not).
         moments: ``soft``, the moments of the region (the paper's text), or ``masked``, those of the published code.
         eps: > 0, added to the variance.
 
     Raises:
         InputError: an argument out of range; at forward, another number of channels.
+
+    Attributes:
+        is_residual: True; the layer adds to its input by itself.
 
     Source: Wang et al., CVPR 2020, sections 3.2 to 3.4.
     Differs: the value projection has no bias with soft moments, which remove any constant per channel.
@@ -122,12 +189,15 @@ class AttentiveNorm2d(Norm2d):
         True
     """
 
+    is_residual: ClassVar[bool] = True
+
     def __init__(
         self,
         num_features: int,
         num_regions: int = 16,
-        temperature: float = 0.1,
+        temperature: float | None = None,
         self_sampling: bool = True,
+        orthogonality: Orthogonality = "unit_rows",
         affine: bool = False,
         moments: AN.Moments = "soft",
         eps: float = 1e-5,
@@ -136,8 +206,10 @@ class AttentiveNorm2d(Norm2d):
         if moments not in ("soft", "masked"):
             raise InputError(f"AttentiveNorm2d: moments must be 'soft' or 'masked', got {moments!r}")
         self.moments, self.eps = moments, eps
-        self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling)
-        self.value = nn.Conv2d(num_features, num_features, 1, bias=moments == "masked")
+        if not 0 < eps < float("inf"):
+            raise InputError(f"AttentiveNorm2d: eps must be greater than 0 and finite, got {eps}")
+        self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling, orthogonality)
+        self.value = pointwise(num_features, num_features, bias=moments == "masked")
         self.residual_scale = nn.Parameter(torch.zeros(()))
         shape = (num_regions, num_features)
         self.weight = nn.Parameter(torch.ones(shape)) if affine else None
@@ -146,7 +218,8 @@ class AttentiveNorm2d(Norm2d):
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         # Somebody who hooked the layout wants to see it, and the fast path never forms it as one tensor; a compiler
         # wants to see everything, and plans passes and memory itself.
-        unobserved = not self.layout._forward_hooks and not torch.compiler.is_compiling()
+        hooked = self.layout._forward_hooks or self.layout._forward_pre_hooks
+        unobserved = not hooked and not torch.compiler.is_compiling()
         if self.moments == "soft" and unobserved:
             x, filters, constants = self.layout.filters(x)
             scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
@@ -159,8 +232,8 @@ class AttentiveNorm2d(Norm2d):
         return x + self.residual_scale.to(x.dtype) * normalized.to(x.dtype)
 
     def penalty(self) -> Tensor:
-        """‖W Wᵀ − I‖²_F of the layout's entity filters: a scalar ≥ 0 that pulls regions apart."""
-        return AN.orthogonality_penalty(self.layout.entities)
+        """How far the layout's entity filters are from orthogonal ones: a scalar, see ``orthogonality_penalty``."""
+        return orthogonality_penalty(self.layout.entities, self.layout.orthogonality)
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, affine={self.weight is not None}, moments={self.moments!r}, eps={self.eps}"

@@ -22,9 +22,12 @@ class Norm2d(nn.Module):
     Attributes:
         condition_kind: the condition without which the norm cannot work: ``none``, ``vector`` (B, D) or ``mask``
             (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it makes the norm.
+        is_residual: whether the result is the input plus something that starts at 0; a network puts any other norm
+            into a ``ResidualNorm2d`` where it wants one.
     """
 
     condition_kind: ClassVar[ConditionKind] = "none"
+    is_residual: ClassVar[bool] = False
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -58,12 +61,21 @@ class Norm2d(nn.Module):
         raise NotImplementedError
 
 
+def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv2d:
+    """A 1×1 convolution as TensorFlow's layers start it, and so the published ones: Glorot's uniform, no bias yet."""
+    convolution = nn.Conv2d(in_features, out_features, 1, bias=bias)
+    nn.init.xavier_uniform_(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return convolution
+
+
 @runtime_checkable
 class Penalized(Protocol):
     """A module whose weights ask for a penalty in the loss; no forward pass needed."""
 
     def penalty(self) -> Tensor:
-        """Scalar, ≥ 0."""
+        """Scalar; smaller is better."""
         ...
 
 

@@ -271,27 +271,6 @@ def attentive_normalize(
         return (x + residual_scale * normalized).to(x.dtype)
 
 
-def orthogonality_penalty(weight: Tensor) -> Tensor:
-    """‖W Wᵀ − I‖²_F: how far the rows of a matrix are from an orthonormal set.
-
-    Args:
-        weight: (N, C), one row per region.
-
-    Returns:
-        Scalar, ≥ 0, smaller is better, summed (not averaged) over the N² entries.
-
-    Source: section 3.2, weight 1e-3 in the paper's objective.
-    Differs: the published code sums the signed entries of WᵀW − I, which is unbounded below.
-
-    Example:
-        >>> float(orthogonality_penalty(torch.eye(3, 5)))
-        0.0
-    """
-    with torch.autocast(weight.device.type, enabled=False):
-        gram = weight @ weight.t()
-        return (gram - torch.eye(len(weight), dtype=weight.dtype, device=weight.device)).square().sum()
-
-
 def _check_shapes(x: Tensor, layout: Tensor, moments: str) -> None:
     if moments not in ("soft", "masked"):
         raise InputError(f"moments must be 'soft' or 'masked', got {moments!r}")

@@ -8,6 +8,8 @@ from torch import nn
 from lit_an.norms.base import ConditionKind
 from lit_an.registry import Registry
 
+MakeNorm = Callable[[int], nn.Module]
+
 NORMS: Registry[nn.Module] = Registry("norm", entry_point_group="lit_an.norms")
 
 
@@ -30,7 +32,7 @@ def condition_kind(name: str) -> ConditionKind:
     return kind
 
 
-def norm_factory(name: str, **kwargs: Any) -> Callable[[int], nn.Module]:
+def norm_factory(name: str, **kwargs: Any) -> MakeNorm:
     """A callable from a number of channels to the norm called ``name``.
 
     Args:

@@ -1,5 +1,7 @@
 """SAGAN's self-attention in the slot of a norm: the baseline that compares all pairs of positions. It is no norm."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,6 +22,9 @@ class SelfAttention2d(Norm2d):
         num_features: C, channels.
         spectral_norm: divide each projection by its spectral norm, as published.
 
+    Attributes:
+        is_residual: True.
+
     Source: Zhang et al., "Self-Attention Generative Adversarial Networks", ICML 2019 (arXiv 1805.08318), section 3,
     and the sizes of the authors' code.
 
@@ -28,6 +33,8 @@ class SelfAttention2d(Norm2d):
         >>> torch.equal(SelfAttention2d(16)(x), x)
         True
     """
+
+    is_residual: ClassVar[bool] = True
 
     def __init__(self, num_features: int, spectral_norm: bool = True) -> None:
         super().__init__(num_features)

@@ -104,6 +104,10 @@ class AdversarialTask(pl.LightningModule):
         """Loss terms of the generator on a batch, by name; their sum is minimized."""
         raise NotImplementedError
 
+    def rehearse(self, batch: Any) -> None:
+        """Runs both networks once on a batch as a training step would, for what wants to see their features."""
+        raise NotImplementedError
+
     def discriminator_plays(self) -> bool:
         """Whether the discriminator takes part in this iteration; one that does not costs nothing."""
         return True

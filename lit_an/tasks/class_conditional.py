@@ -143,6 +143,9 @@ class ClassConditionalGAN(AdversarialTask):
         adversarial = self.adversarial.generator_loss(lambda: judge(self._laid_out(batch.image)), fake_logits)
         return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
 
+    def rehearse(self, batch: ClassBatch) -> None:
+        self._judge(_joined(self._laid_out(batch.image), self._generate(batch.label)), batch.label.repeat(2))
+
     def _generate(self, label: Tensor) -> Tensor:
         latent = torch.randn(len(label), self._latent_dim, device=label.device)
         image: Tensor = self.generator(latent, label)

@@ -128,6 +128,9 @@ class InpaintingGAN(AdversarialTask):
         filled = composite(batch.image, made.fine, batch.mask)
         return terms | self._adversarial_terms(filled, batch) | self.losses.on_features(filled, made, batch)
 
+    def rehearse(self, batch: InpaintingBatch) -> None:
+        self._judge(self(batch.image, batch.mask), batch.mask)
+
     def _adversarial_terms(self, filled: Tensor, batch: InpaintingBatch) -> Terms:
         fake = self._judge(filled, batch.mask)
         matches = self.losses.weights.feature_matching_weight > 0

@@ -11,6 +11,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from callbacks import MetricsCSV, SampleGridLogger, SampleWriter, SemanticLayoutLogger
 from lit_an.errors import InputError
+from lit_an.metrics.layout import degeneracy, layout_statistics
 from lit_an.norms.recording import recorded_layouts
 from tests.training import make_data, make_task, make_trainer
 
@@ -111,3 +112,35 @@ def test_progress_counts_iterations_of_the_whole_run(tmp_path: Path, image_folde
         assert (bar.train_progress_bar.n, bar.train_progress_bar.total) == (iterations, iterations)
         assert bar.train_progress_bar.initial == (0 if checkpoint is None else 3)
         assert {"train/generator/adversarial", "train/discriminator/adversarial"} <= set(bar._newest)
+
+
+def test_a_layout_that_stays_uniform_is_counted_and_said_once(tmp_path: Path, image_folder: Path) -> None:
+    task = make_task()
+    layout = task.generator.long_range.layout  # type: ignore[union-attr]
+    with torch.no_grad():
+        layout.entities.mul_(1e-6)
+    logger = SemanticLayoutLogger(every_iterations=1, warn_after=2)
+    loggers = [MetricsCSV(str(tmp_path))]
+    with pytest.warns(
+        UserWarning, match=r"the layout of long_range has been uniform for 2 iterations \(4.0 of 4 regions"
+    ):
+        make_trainer(tmp_path, task, 4, [logger], logger=loggers).fit(task, datamodule=make_data(image_folder))
+    with (tmp_path / "metrics.csv").open() as file:
+        column = [row["layout/long_range/degenerate_iterations"] for row in csv.DictReader(file)]
+    assert [float(value) for value in column if value] == [0, 1, 2, 3]
+
+    other = SemanticLayoutLogger(every_iterations=1, warn_after=2)
+    other.load_state_dict(logger.state_dict())
+    uniform = layout_statistics(torch.full((1, 4, 2, 2), 0.25), torch.zeros(1, 3, 2, 2))
+    parted = layout_statistics(torch.eye(4).view(1, 4, 2, 2), torch.zeros(1, 3, 2, 2))
+    assert other._watch("long_range", uniform, 11) == 10, "a resumed run goes on counting"
+    assert other._watch("long_range", parted, 12) == 0
+    assert other._watch("long_range", uniform, 13) == 0
+
+
+@pytest.mark.parametrize(("usage", "expected"), [([1.0, 0.0], "one region"), ([0.5, 0.5], None)])
+def test_one_region_is_no_map_either(usage: list[float], expected: str | None) -> None:
+    layout = torch.zeros(1, 2, 1, 10)
+    layout[0, 0, 0, : round(10 * usage[0])] = 1
+    layout[0, 1] = 1 - layout[0, 0]
+    assert degeneracy(layout_statistics(layout, torch.zeros(1, 3, 1, 10))) == expected

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lit_an.clipping import clip
 from lit_an.errors import InputError
 from lit_an.networks import CoarseToFineGenerator
-from lit_an.networks.clipping import clip_to_image
 from lit_an.networks.mirroring import mirrored
 from lit_an.norms import NORMS, AttentiveNorm2d, NoNorm, RegionNorm2d
 from lit_an.norms.registry import condition_kind
@@ -215,7 +215,7 @@ def test_a_clipped_image_recovers_where_a_plain_clip_would_not() -> None:
     x = torch.tensor([5.0, -5.0, 0.3], requires_grad=True)
     target = torch.tensor([0.5, -0.5, 0.5])
     for _ in range(60):
-        (clip_to_image(x) - target).square().sum().backward()
+        (clip(x) - target).square().sum().backward()
         with torch.no_grad():
             x -= 0.2 * x.grad
             x.grad = None
@@ -224,7 +224,7 @@ def test_a_clipped_image_recovers_where_a_plain_clip_would_not() -> None:
 
 def test_a_clipped_image_goes_no_further_out() -> None:
     x = torch.tensor([1.5, -1.5], requires_grad=True)
-    (clip_to_image(x) * torch.tensor([-1.0, 1.0])).sum().backward()
+    (clip(x) * torch.tensor([-1.0, 1.0])).sum().backward()
     assert x.grad.tolist() == [0, 0]
 
 

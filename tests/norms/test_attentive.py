@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.metrics.layout import layout_statistics
 from lit_an.norms import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.orthogonality import Orthogonality, orthogonality_penalty
 from tests.norms.oracles import oracle_layout, oracle_normalize
 
 
@@ -44,7 +46,7 @@ def test_evaluation_equals_the_loop_oracle(moments: str, affine: bool) -> None:
 
 @torch.no_grad()
 def test_float32_keeps_its_precision_beside_a_large_offset() -> None:
-    norm, x = made(), torch.randn(2, 6, 8, 8) + 1e3
+    norm, x = made(temperature=0.1), torch.randn(2, 6, 8, 8) + 1e3
     torch.testing.assert_close(norm(x).double(), oracle(norm, x), rtol=0, atol=1e-4)
 
 
@@ -126,17 +128,78 @@ def test_bfloat16_autocast_stays_close_and_keeps_the_input_type() -> None:
     assert ((wide.double() - exact).norm() / exact.norm()) < 2e-2
 
 
-def test_the_penalty_is_of_the_entities_and_needs_no_forward_pass() -> None:
-    norm = AttentiveNorm2d(8, num_regions=3)
-    entities = norm.layout.entities.detach()
-    assert norm.penalty().item() == pytest.approx((entities @ entities.t() - torch.eye(3)).square().sum().item())
+@pytest.mark.parametrize("form", ["unit_rows", "frobenius", "published"])
+def test_the_penalty_is_of_the_entities_and_needs_no_forward_pass(form: Orthogonality) -> None:
+    norm = AttentiveNorm2d(8, num_regions=3, orthogonality=form)
+    assert norm.penalty().item() == pytest.approx(orthogonality_penalty(norm.layout.entities, form).item())
+
+
+@pytest.mark.parametrize("channels", [16, 64, 256])
+def test_the_published_start_at_every_width(channels: int) -> None:
+    """τ √C is 1.6, as the paper's 0.1 at 256 channels; key, query and value are Glorot's, without bias."""
+    norm = AttentiveNorm2d(channels)
+    assert norm.layout.temperature == pytest.approx(1.6 / channels**0.5)
+    narrow = channels // 8
+    for convolution, bound in (
+        (norm.layout.key, (6 / (channels + narrow)) ** 0.5),
+        (norm.layout.query, (6 / (channels + narrow)) ** 0.5),
+        (norm.value, (6 / (2 * channels)) ** 0.5),
+    ):
+        largest = convolution.weight.abs().max().item()
+        assert 0.8 * bound < largest <= bound
+        assert convolution.bias is None or not convolution.bias.any()
+    layout = norm.layout.eval()(torch.randn(4, channels, 16, 16))
+    assert 5.5 < layout_statistics(layout, layout).effective_regions_per_position < 9
+
+
+def test_the_sampled_branch_starts_as_loud_as_the_published_one() -> None:
+    """At 256 channels α F has a standard deviation of 1.25; with torch's own initialization it had 0.23."""
+    torch.manual_seed(0)
+    layout, x = SemanticLayout(256), torch.randn(8, 256, 16, 16)
+    _, filters, constants = layout.filters(x)
+    assert constants is not None
+    sampled = (filters - layout.entities) @ x.flatten(2) + constants[:, :, None]
+    assert 1.0 < sampled.std().item() < 1.6
+
+
+@torch.no_grad()
+def test_the_sampling_scale_is_clipped_to_the_unit_range() -> None:
+    layout, x = SemanticLayout(8, num_regions=4), torch.randn(2, 8, 8, 8)
+
+    def filters(scale: float) -> Tensor:
+        layout.sampling_scale.fill_(scale)
+        torch.manual_seed(0)
+        return layout.filters(x)[1]
+
+    assert torch.equal(filters(7.0), filters(1.0))
+    assert torch.equal(filters(-0.5), filters(0.0))
+    torch.testing.assert_close(filters(0.0), layout.entities.expand(2, -1, -1))
+    assert not torch.equal(filters(0.5), filters(1.0))
+
+
+def test_a_sampling_scale_outside_its_range_can_come_back() -> None:
+    layout, x = SemanticLayout(8, num_regions=4), torch.randn(2, 8, 8, 8)
+    with torch.no_grad():
+        layout.sampling_scale.fill_(-0.1)
+    weights = torch.randn(2, 4, 8, 8)
+    gradients = []
+    for sign in (1.0, -1.0):
+        torch.manual_seed(0)
+        (gradient,) = torch.autograd.grad((sign * weights * layout(x)).sum(), layout.sampling_scale)
+        assert (gradient <= 0).all(), "only a step towards the range is taken"
+        gradients.append(gradient)
+    assert (gradients[0] + gradients[1] != 0).all(), "and it is taken"
 
 
 @pytest.mark.parametrize(
     ("kwargs", "sentence"),
     [
         ({"num_regions": 0}, "num_regions must be at least 1, got 0"),
-        ({"temperature": 0.0}, "temperature must be greater than 0, got 0.0"),
+        ({"temperature": 0.0}, "temperature must be greater than 0 and finite, got 0.0"),
+        ({"temperature": float("inf")}, "temperature must be greater than 0 and finite, got inf"),
+        ({"temperature": float("nan")}, "temperature must be greater than 0 and finite, got nan"),
+        ({"eps": 0.0}, "eps must be greater than 0 and finite, got 0.0"),
+        ({"orthogonality": "rows"}, "orthogonality must be 'unit_rows', 'frobenius' or 'published', got 'rows'"),
         ({"moments": "hard"}, "moments must be 'soft' or 'masked', got 'hard'"),
     ],
 )

@@ -158,11 +158,3 @@ def test_wrong_shapes_and_moments_are_refused_in_one_sentence() -> None:
         AN.regional_normalize(x, torch.ones(2, 4, 4, 4))
     with pytest.raises(InputError, match="moments must be 'soft' or 'masked', got 'hard'"):
         AN.regional_normalize(x, torch.ones(2, 1, 8, 8), moments="hard")  # type: ignore[arg-type]
-
-
-def test_orthogonality_penalty_is_the_squared_frobenius_norm() -> None:
-    weight = torch.randn(3, 7, dtype=torch.float64)
-    expected = sum((float(weight[i] @ weight[j]) - (1.0 if i == j else 0.0)) ** 2 for i in range(3) for j in range(3))
-    assert float(AN.orthogonality_penalty(weight)) == pytest.approx(expected)
-    rows = torch.linalg.qr(torch.randn(7, 3, dtype=torch.float64)).Q.t()
-    assert float(AN.orthogonality_penalty(rows)) == pytest.approx(0, abs=1e-12)

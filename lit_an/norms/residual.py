@@ -1,0 +1,56 @@
+"""Any norm beside the features it is computed from, as attentive normalization stands beside them."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from lit_an.norms.base import ConditionKind, Norm2d, pointwise
+from lit_an.norms.registry import NORMS, MakeNorm, condition_kind
+
+
+class ResidualNorm2d(Norm2d):
+    """x + ρ · norm(W_v x), ρ a learned scalar that starts at 0.
+
+    Attentive normalization with another norm in the place of the regional one: what a comparison of the two needs,
+    since the norm alone would replace the features where attentive normalization adds to them.
+
+    Args:
+        num_features: C, channels.
+        norm: the norm of the C projected channels.
+        kind: what the norm depends on beside the features.
+
+    Attributes:
+        is_residual: True.
+
+    Example:
+        >>> x = torch.randn(2, 8, 4, 4)
+        >>> torch.equal(ResidualNorm2d(8, NORMS.create("instance", 8))(x), x)  # ρ = 0 at the start
+        True
+    """
+
+    is_residual: ClassVar[bool] = True
+
+    def __init__(self, num_features: int, norm: nn.Module, kind: ConditionKind = "none") -> None:
+        super().__init__(num_features)
+        self.condition_kind = kind  # type: ignore[misc]  # of this one norm, not of the class
+        self.value = pointwise(num_features, num_features, bias=False)
+        self.norm = norm
+        self.residual_scale = nn.Parameter(torch.zeros(()))
+
+    def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        normalized = self.norm(self.value(x), condition)
+        return x + self.residual_scale.to(x.dtype) * normalized
+
+
+def residual(name: str, make_norm: MakeNorm) -> MakeNorm:
+    """Makes the norm called ``name`` in residual form, which is its own where it ``is_residual``.
+
+    Args:
+        name: a registered norm.
+        make_norm: makes it for a number of channels.
+    """
+    if getattr(NORMS.get(name), "is_residual", False):
+        return make_norm
+    kind = condition_kind(name)
+    return lambda num_features: ResidualNorm2d(num_features, make_norm(num_features), kind)

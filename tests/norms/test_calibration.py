@@ -1,0 +1,53 @@
+"""Layouts start as sharp as asked on the features that they get, and nothing else changes."""
+
+import pytest
+import torch
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.metrics.layout import layout_statistics
+from lit_an.norms import AttentiveNorm2d, SemanticLayout, calibrate_layouts
+
+
+def regions_per_position(layout: SemanticLayout, x: torch.Tensor) -> float:
+    return layout_statistics(layout.eval()(x), x).effective_regions_per_position.item()
+
+
+@pytest.mark.parametrize("deviation", [0.01, 0.5, 40.0])
+@pytest.mark.parametrize("target", [None, 2.5, 14.0])
+def test_any_features_start_at_the_asked_number(deviation: float, target: float | None) -> None:
+    layout, x = SemanticLayout(32), deviation * torch.randn(4, 32, 16, 16)
+    before = layout.entities.detach().clone()
+    factor = layout.calibrate(x, target)
+    assert regions_per_position(layout, x) == pytest.approx(7.2 if target is None else target, rel=1e-3)
+    torch.testing.assert_close(layout.entities.detach(), factor * before)
+
+
+def test_a_network_is_calibrated_layer_by_layer_and_is_otherwise_as_it_was() -> None:
+    first, second = AttentiveNorm2d(8), AttentiveNorm2d(12)
+    norm, middle = nn.BatchNorm2d(8), nn.utils.parametrizations.spectral_norm(nn.Conv2d(8, 12, 3, padding=1))
+    network = nn.Sequential(norm, first, middle, second, nn.Dropout(0.5)).eval()
+    x = 5 * torch.randn(4, 8, 16, 16) + 1
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    random_state = torch.get_rng_state()
+    factors = calibrate_layouts(network, lambda: network(x))
+    assert set(factors) == {"1.layout", "3.layout"}
+    assert not network.training
+    assert torch.equal(torch.get_rng_state(), random_state)
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"1.layout.entities", "3.layout.entities"}
+    assert not first.layout._forward_pre_hooks
+
+    seen: dict[str, torch.Tensor] = {}
+    first.layout.register_forward_pre_hook(lambda module, inputs: seen.update(first=inputs[0]))
+    network.train()(x)  # batch statistics, as in training
+    assert regions_per_position(first.layout, seen["first"]) == pytest.approx(7.2, rel=1e-2)
+
+
+def test_what_cannot_be_calibrated_is_refused_in_one_sentence() -> None:
+    layout = SemanticLayout(8, num_regions=4)
+    with pytest.raises(InputError, match="regions_per_position must be between 1 and num_regions=4, got 4"):
+        layout.calibrate(torch.randn(1, 8, 4, 4), 4)
+    with pytest.raises(InputError, match="features that are equal at every position cannot calibrate a layout"):
+        layout.calibrate(torch.ones(1, 8, 4, 4))
+    assert SemanticLayout(8, num_regions=1).calibrate(torch.randn(1, 8, 4, 4)) == 1
