@@ -9,7 +9,6 @@ from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind, Norm2d
 from lit_an.norms.registry import register_norm
 
-
 INITIALIZATIONS = {"zeros": nn.init.zeros_, "orthogonal": nn.init.orthogonal_}
 
 
