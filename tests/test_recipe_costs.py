@@ -167,8 +167,8 @@ PUBLISHED = {
 }
 
 
-def test_the_published_networks_have_the_parameters_that_are_known_of_them() -> None:
-    """BigGAN-PyTorch prints these when it starts; the others follow from the same sums."""
+def test_the_sums_give_the_parameters_of_the_published_modules() -> None:
+    """Counted in the modules of BigGAN-PyTorch itself; the others are made of the same sums."""
     assert PUBLISHED["imagenet128_modern"] == (70_433_988, 87_982_370)
 
 

@@ -42,7 +42,7 @@ class ResNetGenerator(nn.Module):
         spectral_norm: divide the weights by their largest singular value.
         final_norm: the norm before the last convolution, likewise; None takes ``norm``. ``batch`` in SNGAN-projection,
             SAGAN and BigGAN.
-        final_norm_kwargs: its arguments; with ``final_norm=None`` those of ``norm``.
+        final_norm_kwargs: its arguments, if it is named.
         residual_gain: factor of the initial weights of the blocks' 3×3 convolutions, > 0; √2 in SNGAN-projection.
 
     Raises:
@@ -89,6 +89,8 @@ class ResNetGenerator(nn.Module):
         offer = Offer("vector", class_embedding or num_classes)
         make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
         make_final_norm = make_norm
+        if final_norm is None and final_norm_kwargs:
+            raise InputError("ResNetGenerator: final_norm_kwargs are for a final_norm of its own, and there is none")
         if final_norm is not None:
             make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, offer)
         make_long_range = resolve_norm("long_range", long_range, long_range_kwargs, offer)
