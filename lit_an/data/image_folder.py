@@ -22,7 +22,7 @@ from lit_an.data.listing import (
     sub_folders,
     walk,
 )
-from lit_an.data.transforms import flips, load_square, mirror
+from lit_an.data.transforms import dequantize, flips, load_square, mirror
 from lit_an.errors import InputError
 
 LAYOUT = "one sub-folder of images per class"
@@ -36,10 +36,13 @@ class FolderImages(Dataset[ClassBatch]):
         files: the images.
         image_size: side of the square that is cut out of each.
         flip: mirror what a ``Draw`` asks for, if its seed says so.
+        noise: dequantize what a ``Draw`` asks for.
     """
 
-    def __init__(self, folder: Path, files: Sequence[ImageFile], image_size: int, flip: bool) -> None:
-        self.folder, self.image_size, self.flip = folder, image_size, flip
+    def __init__(
+        self, folder: Path, files: Sequence[ImageFile], image_size: int, flip: bool, noise: bool = False
+    ) -> None:
+        self.folder, self.image_size, self.flip, self.noise = folder, image_size, flip, noise
         self.paths = PackedPaths([file.path for file in files])
         self.label = torch.tensor([file.label for file in files])
 
@@ -52,6 +55,8 @@ class FolderImages(Dataset[ClassBatch]):
         image = load_square(self.file(index), self.image_size)
         if self.flip and isinstance(item, Draw) and flips(item.seed):
             image = mirror(image)
+        if self.noise and isinstance(item, Draw):
+            image = dequantize(image, item.seed)
         return ClassBatch(image, self.label[index])
 
     def file(self, index: int) -> Path:
@@ -80,7 +85,9 @@ class ImageFolder(LabelledImages):
         num_workers: loader processes; decoding is slow, so as many as there are cores to spare.
         flip: mirror training images left to right at random.
         samples_per_class: images of each class that ``predict`` asks for.
-        seed: chooses the order of the training images and their mirroring.
+        seed: chooses the order of the training images, their mirroring and noise.
+        dequantize: in training, fill the steps between 8-bit values with noise, as SNGAN-projection does; see
+            ``lit_an.data.transforms.dequantize``.
 
     Raises:
         InputError: a folder that is missing or not laid out like that; later, from ``dataset``, a class without
@@ -98,8 +105,10 @@ class ImageFolder(LabelledImages):
         flip: bool = True,
         samples_per_class: int = 16,
         seed: int = 0,
+        dequantize: bool = False,
     ) -> None:
         super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, samples_per_class, seed)
+        self.dequantize = dequantize
         check_fraction(val_fraction)
         self.root, self.val_fraction = Path(root).expanduser(), val_fraction
         check_folder(self.root, LAYOUT)
@@ -122,7 +131,7 @@ class ImageFolder(LabelledImages):
             files = list_images(folder, self._class_names)
         else:
             files = part_of(split, list_images(folder, self._class_names), self.val_fraction, folder)
-        return FolderImages(folder, files, self.image_size, self.flip)
+        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize)
 
     def _folder(self, split: Split) -> Path:
         if not self.has_split_folders:

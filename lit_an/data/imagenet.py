@@ -35,7 +35,9 @@ class ImageNet(LabelledImages):
         num_workers: loader processes; decoding is slow, see ``lit_an.data.Prepared`` for what is not.
         flip: mirror training images left to right at random.
         samples_per_class: images of each class that ``predict`` asks for.
-        seed: chooses the order of the training images and their mirroring.
+        seed: chooses the order of the training images, their mirroring and noise.
+        dequantize: in training, fill the steps between 8-bit values with noise, as SNGAN-projection does; see
+            ``lit_an.data.transforms.dequantize``.
 
     Raises:
         InputError: a folder that is missing or not laid out like that, or a class that is not there; later, from
@@ -56,8 +58,10 @@ class ImageNet(LabelledImages):
         flip: bool = True,
         samples_per_class: int = 16,
         seed: int = 0,
+        dequantize: bool = False,
     ) -> None:
         super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, samples_per_class, seed)
+        self.dequantize = dequantize
         self.root = Path(root).expanduser()
         self.val_labels = None if val_labels is None else Path(val_labels).expanduser()
         self.wnids = choose_classes(find_wnids(self.root), classes)
@@ -77,7 +81,7 @@ class ImageNet(LabelledImages):
         if not folder.is_dir():
             raise InputError(f"data: {str(self.root)!r} has no folder 'val'; unpack ILSVRC2012_img_val.tar into one")
         files = list_images(folder, self.wnids) if _has_wnids(folder) else self._flat(folder)
-        return FolderImages(folder, files, self.image_size, self.flip)
+        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize)
 
     def _flat(self, folder: Path) -> list[ImageFile]:
         images = sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith((".jpeg", ".jpg")))

@@ -11,7 +11,7 @@ from lit_an.batch import ClassBatch, Draw
 from lit_an.data.base import LabelledImages, Split
 from lit_an.data.image_decoding import decode, decode_regions
 from lit_an.data.shard_folder import Samples, ShardFolder
-from lit_an.data.transforms import flips, mirror, to_unit_range
+from lit_an.data.transforms import dequantize, flips, mirror, to_unit_range
 from lit_an.errors import InputError
 
 
@@ -23,10 +23,12 @@ class ShardImages(Dataset[ClassBatch]):
         stored_as: format of the images, see ``lit_an.data.image_decoding``.
         image_size: their side.
         flip: mirror what a ``Draw`` asks for, image and regions alike, if its seed says so.
+        noise: dequantize what a ``Draw`` asks for.
     """
 
-    def __init__(self, samples: Samples, stored_as: str, image_size: int, flip: bool) -> None:
-        self.samples, self.stored_as, self.image_size, self.flip = samples, stored_as, image_size, flip
+    def __init__(self, samples: Samples, stored_as: str, image_size: int, flip: bool, noise: bool = False) -> None:
+        self.samples, self.stored_as, self.image_size = samples, stored_as, image_size
+        self.flip, self.noise = flip, noise
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -38,7 +40,10 @@ class ShardImages(Dataset[ClassBatch]):
         regions = decode_regions(sample["regions"]) if "regions" in sample else None
         if self.flip and isinstance(item, Draw) and flips(item.seed):
             image, regions = mirror(image), None if regions is None else mirror(regions)
-        return ClassBatch(to_unit_range(image), torch.tensor(int(sample["label"])), regions)
+        pixels = to_unit_range(image)
+        if self.noise and isinstance(item, Draw):
+            pixels = dequantize(pixels, item.seed)
+        return ClassBatch(pixels, torch.tensor(int(sample["label"])), regions)
 
 
 class Prepared(LabelledImages):
@@ -60,7 +65,9 @@ class Prepared(LabelledImages):
         num_workers: loader processes; one or two keep a training process fed, see docs/data.md.
         flip: mirror training images left to right at random.
         samples_per_class: images of each class that ``predict`` asks for.
-        seed: chooses the order of the training images and their mirroring.
+        seed: chooses the order of the training images, their mirroring and noise.
+        dequantize: in training, fill the steps between 8-bit values with noise, as SNGAN-projection does; see
+            ``lit_an.data.transforms.dequantize``.
 
     Raises:
         InputError: there is no manifest, it was changed, or its images have another size; later, a shard that is
@@ -78,8 +85,10 @@ class Prepared(LabelledImages):
         flip: bool = True,
         samples_per_class: int = 16,
         seed: int = 0,
+        dequantize: bool = False,
     ) -> None:
         super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, samples_per_class, seed)
+        self.dequantize = dequantize
         self.shards = ShardFolder(root, cache_dir)
         made_for = self.shards.image_size
         if made_for != image_size:
@@ -112,4 +121,6 @@ class Prepared(LabelledImages):
         Raises:
             InputError: the split is not there, or a shard is missing or incomplete.
         """
-        return ShardImages(self.shards.samples(split), self.shards.stored_as, self.image_size, self.flip)
+        return ShardImages(
+            self.shards.samples(split), self.shards.stored_as, self.image_size, self.flip, self.dequantize
+        )

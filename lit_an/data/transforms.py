@@ -10,6 +10,7 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.seeds import mix_seed
 
+NOISE = 1  # the part of a draw's seed that its noise is made of
 ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
@@ -73,6 +74,28 @@ def to_unit_range(image: Tensor) -> Tensor:
         tensor([-1.,  1.])
     """
     return image.float().div_(127.5).sub_(1.0)
+
+
+def dequantize(image: Tensor, seed: int) -> Tensor:
+    """Pixels p of 0 … 255 as (p + u) / 128 - 1, u uniform in [0, 1): values between the steps of 8 bits.
+
+    Args:
+        image: float32 in [-1, 1], from ``to_unit_range``; any shape.
+        seed: chooses the noise.
+
+    Returns:
+        The same shape, float32 in [-1, 1].
+
+    Source: SNGAN-projection's loader of ImageNet (datasets/imagenet.py): x / 128 - 1 and noise of U(0, 1/128).
+
+    Example:
+        >>> p = (dequantize(torch.tensor([-1.0, 1.0]), seed=0) + 1) * 128
+        >>> p.floor()
+        tensor([  0., 255.])
+    """
+    generator = torch.Generator().manual_seed(mix_seed(seed, NOISE))
+    noise = torch.rand(image.shape, generator=generator)
+    return (image + 1).mul_(127.5).round_().add_(noise).div_(128).sub_(1)
 
 
 def load_square(path: str | os.PathLike[str], image_size: int) -> Tensor:

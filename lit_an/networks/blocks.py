@@ -39,8 +39,8 @@ class GeneratorBlock(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, layers: LayerFactory, make_norm: MakeNorm) -> None:
         super().__init__()
-        self.norm1, self.conv1 = make_norm(in_features), layers.conv(in_features, out_features)
-        self.norm2, self.conv2 = make_norm(out_features), layers.conv(out_features, out_features)
+        self.norm1, self.conv1 = make_norm(in_features), layers.residual_conv(in_features, out_features)
+        self.norm2, self.conv2 = make_norm(out_features), layers.residual_conv(out_features, out_features)
         self.skip = layers.conv(in_features, out_features, kernel_size=1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -59,15 +59,23 @@ class DiscriminatorBlock(nn.Module):
         layers: makes the convolutions.
         downsample: halve the map.
         first: the input is the image: no ReLU before the first convolution.
+        hidden_features: channels between the two convolutions; None takes ``out_features``.
 
     Source: SNGAN-projection (Miyato, Koyama, arXiv 1802.05637), figure 14; SAGAN.
     """
 
     def __init__(
-        self, in_features: int, out_features: int, layers: LayerFactory, downsample: bool = True, first: bool = False
+        self,
+        in_features: int,
+        out_features: int,
+        layers: LayerFactory,
+        downsample: bool = True,
+        first: bool = False,
+        hidden_features: int | None = None,
     ) -> None:
         super().__init__()
-        self.conv1, self.conv2 = layers.conv(in_features, out_features), layers.conv(out_features, out_features)
+        hidden = out_features if hidden_features is None else hidden_features
+        self.conv1, self.conv2 = layers.residual_conv(in_features, hidden), layers.residual_conv(hidden, out_features)
         self.skip = layers.conv(in_features, out_features, kernel_size=1) if downsample else nn.Identity()
         self.downsample, self.first = downsample, first
 

@@ -39,9 +39,11 @@ class LayerFactory:
         spectral_norm: divide each weight by its largest singular value.
         padding: what lies beyond the border of a map for a convolution: ``zeros``, the map mirrored without its
             border (``reflect``), or the border's value (``replicate``).
+        residual_gain: factor of the initial weights of the 3×3 convolutions of residual blocks, > 0; √2 in
+            SNGAN-projection's code.
 
     Raises:
-        InputError: unknown initialization or padding.
+        InputError: unknown initialization or padding, or a gain out of range.
 
     Example:
         >>> LayerFactory("orthogonal", spectral_norm=False).linear(3, 2)
@@ -51,25 +53,38 @@ class LayerFactory:
     initialization: Initialization = "orthogonal"
     spectral_norm: bool = True
     padding: Padding = "zeros"
+    residual_gain: float = 1.0
 
     def __post_init__(self) -> None:
         if self.padding not in ("zeros", "reflect", "replicate"):
             raise InputError(f"padding must be 'zeros', 'reflect' or 'replicate', got {self.padding!r}")
         if self.initialization not in ("orthogonal", "xavier"):
             raise InputError(f"initialization must be 'orthogonal' or 'xavier', got {self.initialization!r}")
+        if self.residual_gain <= 0:
+            raise InputError(f"residual_gain must be above 0, got {self.residual_gain}")
 
     def conv(
-        self, in_features: int, out_features: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        gain: float = 1.0,
     ) -> nn.Module:
         """A convolution from (H, W) to (⌈H / stride⌉, ⌈W / stride⌉)."""
         border = dilation * (kernel_size // 2)
         if self.padding == "reflect":
             unpadded = nn.Conv2d(in_features, out_features, kernel_size, stride, dilation=dilation)
-            return nn.Sequential(Mirror(border), self._finish(unpadded))
+            return nn.Sequential(Mirror(border), self._finish(unpadded, gain))
         convolution = nn.Conv2d(
             in_features, out_features, kernel_size, stride, border, dilation, padding_mode=self.padding
         )
-        return self._finish(convolution)
+        return self._finish(convolution, gain)
+
+    def residual_conv(self, in_features: int, out_features: int) -> nn.Module:
+        """A 3×3 convolution of a residual block's sum, not of its skip."""
+        return self.conv(in_features, out_features, gain=self.residual_gain)
 
     def linear(self, in_features: int, out_features: int, bias: bool = True) -> nn.Module:
         """A linear layer."""
@@ -79,9 +94,13 @@ class LayerFactory:
         """A table of vectors."""
         return self._finish(nn.Embedding(num_embeddings, features))
 
-    def _finish(self, layer: nn.Conv2d | nn.Linear | nn.Embedding) -> nn.Module:
-        initialize = nn.init.orthogonal_ if self.initialization == "orthogonal" else nn.init.xavier_uniform_
-        initialize(layer.weight)
+    def initialize(self, weight: Tensor, gain: float = 1.0) -> None:
+        """Draws a weight, in place."""
+        draw = nn.init.orthogonal_ if self.initialization == "orthogonal" else nn.init.xavier_uniform_
+        draw(weight, gain)
+
+    def _finish(self, layer: nn.Conv2d | nn.Linear | nn.Embedding, gain: float = 1.0) -> nn.Module:
+        self.initialize(layer.weight, gain)
         bias = getattr(layer, "bias", None)
         if bias is not None:
             nn.init.zeros_(bias)

@@ -1,6 +1,7 @@
 """Residual projection discriminator for 32, 64, 128 and 256 px, with a slot for a long-range layer."""
 
 from itertools import pairwise
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from lit_an.networks.blocks import (
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.slots import LongRangeForm, Scalar, resolve_long_range
+
+HiddenWidth = Literal["output", "input"]
 
 
 class ProjectionDiscriminator(nn.Module):
@@ -34,11 +37,15 @@ class ProjectionDiscriminator(nn.Module):
         long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``orthogonal`` or ``xavier``.
         spectral_norm: divide the weights by their largest singular value.
+        hidden_width: channels between the two convolutions of a block that halves a feature map: those of its
+            ``output`` (SAGAN, BigGAN) or of its ``input`` (SNGAN-projection); the first block always has its output's.
+        residual_gain: factor of the initial weights of the blocks' 3×3 convolutions, > 0; √2 in SNGAN-projection.
 
     Raises:
         InputError: an argument out of range, or an unknown norm.
 
-    Source: Miyato, Koyama, "cGANs with projection discriminator", ICLR 2018 (arXiv 1802.05637).
+    Source: Miyato, Koyama, "cGANs with projection discriminator", ICLR 2018 (arXiv 1802.05637), and the authors' code;
+    the wide blocks: the code of SAGAN (Zhang et al., arXiv 1805.08318).
 
     Example:
         >>> import torch
@@ -58,6 +65,8 @@ class ProjectionDiscriminator(nn.Module):
         long_range_form: LongRangeForm = "residual",
         initialization: Initialization = "xavier",
         spectral_norm: bool = True,
+        hidden_width: HiddenWidth = "output",
+        residual_gain: float = 1.0,
     ) -> None:
         super().__init__()
         check_image_size("ProjectionDiscriminator", image_size)
@@ -68,13 +77,18 @@ class ProjectionDiscriminator(nn.Module):
         for name, value in (("num_classes", num_classes), ("base_width", base_width)):
             if value < 1:
                 raise InputError(f"ProjectionDiscriminator: {name} must be at least 1, got {value}")
+        if hidden_width not in ("output", "input"):
+            raise InputError(f"ProjectionDiscriminator: hidden_width must be 'output' or 'input', got {hidden_width!r}")
         self.image_size, self.num_classes = image_size, num_classes
 
-        layers = LayerFactory(initialization, spectral_norm)
+        layers = LayerFactory(initialization, spectral_norm, residual_gain=residual_gain)
         make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // (2 * side)) for side in sides]
         first = DiscriminatorBlock(3, widths[0], layers, first=True)
-        halving = (DiscriminatorBlock(fewer, more, layers) for fewer, more in pairwise(widths))
+        halving = (
+            DiscriminatorBlock(fewer, more, layers, hidden_features=fewer if hidden_width == "input" else more)
+            for fewer, more in pairwise(widths)
+        )
         last = DiscriminatorBlock(widths[-1], widths[-1], layers, downsample=False)
         self.blocks = nn.ModuleList([first, *halving, last])
         self.long_range_index = sides.index(long_range_resolution) if make_long_range is not None else -1

@@ -42,13 +42,18 @@ class ResNetGenerator(nn.Module):
         long_range_resolution: side of the map it works on: 8, 16, … up to ``image_size``; 32 in the paper.
         long_range_kwargs: its arguments.
         long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
-        class_embedding: width of a shared class embedding (BigGAN), or 0 for one-hot classes (SNGAN, SAGAN).
+        class_embedding: width of a shared class embedding (BigGAN), or 0 for one-hot classes (SNGAN, SAGAN); it starts
+            as ``initialization`` says and is never divided by its largest singular value.
         class_input: how the class reaches the image: ``norms``, through conditional norms alone; ``latent``, an
             embedding joined to the latent (the shared one, or one as wide as the latent), beside conditional norms if
             there are any; ``auto``, ``norms`` if ``norm`` is conditional, else ``latent``. To compare a conditional
             norm with an unconditional one, give both ``latent``.
         initialization: ``orthogonal`` or ``xavier``.
         spectral_norm: divide the weights by their largest singular value.
+        final_norm: the norm before the last convolution, likewise; None takes ``norm``. ``batch`` in SNGAN-projection,
+            SAGAN and BigGAN.
+        final_norm_kwargs: its arguments, if it is named.
+        residual_gain: factor of the initial weights of the blocks' 3×3 convolutions, > 0; √2 in SNGAN-projection.
 
     Raises:
         InputError: an argument out of range, an unknown norm, or no norm that could bring the class.
@@ -77,6 +82,9 @@ class ResNetGenerator(nn.Module):
         class_input: ClassInput = "auto",
         initialization: Initialization = "xavier",
         spectral_norm: bool = True,
+        final_norm: str | None = None,
+        final_norm_kwargs: dict[str, Scalar] | None = None,
+        residual_gain: float = 1.0,
     ) -> None:
         super().__init__()
         check_image_size("ResNetGenerator", image_size)
@@ -89,13 +97,20 @@ class ResNetGenerator(nn.Module):
                 raise InputError(f"ResNetGenerator: {name} must be at least 1, got {value}")
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
-        layers = LayerFactory(initialization, spectral_norm)
+        layers = LayerFactory(initialization, spectral_norm, residual_gain=residual_gain)
         offer = Offer("vector", class_embedding or num_classes)
         make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
+        make_final_norm = make_norm
+        if final_norm is None and final_norm_kwargs:
+            raise InputError("ResNetGenerator: final_norm_kwargs are for a final_norm of its own, and there is none")
+        if final_norm is not None:
+            make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, offer)
         make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, offer)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None
+        if self.class_embedding is not None:
+            layers.initialize(self.class_embedding.weight)
         # A module of its own only where there is no shared one: a state dict should name each tensor once.
         self.joins_latent = _joins_latent(class_input, norm)
         own = self.joins_latent and not class_embedding
@@ -105,7 +120,7 @@ class ResNetGenerator(nn.Module):
         self.blocks = nn.ModuleList(GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in pairwise(widths))
         self.long_range_index = sides[1:].index(long_range_resolution) if make_long_range is not None else -1
         self.long_range = make_long_range(widths[self.long_range_index + 1]) if make_long_range is not None else None
-        self.final_norm = make_norm(widths[-1])
+        self.final_norm = make_final_norm(widths[-1])
         self.to_image = layers.conv(widths[-1], 3)
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:

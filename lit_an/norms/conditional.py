@@ -3,28 +3,41 @@
 from typing import ClassVar
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm as spectrally_normalized
 
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind, Norm2d
 from lit_an.norms.registry import register_norm
 
+INITIALIZATIONS = {"zeros": nn.init.zeros_, "orthogonal": nn.init.orthogonal_}
+
 
 class _Conditional(Norm2d):
-    """(1 + gain(condition)) · norm(x) + shift(condition), gain and shift linear and 0 at the start."""
+    """(1 + gain(condition)) · norm(x) + shift(condition), gain and shift linear, by default 0 at the start."""
 
     condition_kind: ClassVar[ConditionKind] = "vector"
 
-    def __init__(self, num_features: int, condition_features: int, norm: nn.Module) -> None:
+    def __init__(
+        self, num_features: int, condition_features: int, norm: nn.Module, initialization: str, spectral_norm: bool
+    ) -> None:
         super().__init__(num_features)
         if condition_features < 1:
             raise InputError(
                 f"{type(self).__name__} needs the width of its condition: pass condition_features=…, at least 1"
             )
+        if initialization not in INITIALIZATIONS:
+            raise InputError(
+                f"{type(self).__name__}: initialization must be 'zeros' or 'orthogonal', got {initialization!r}"
+            )
+        if spectral_norm and initialization == "zeros":
+            raise InputError(
+                f"{type(self).__name__}: spectral_norm divides by a singular value, which zeros do not have; "
+                f"take initialization='orthogonal'"
+            )
         self.norm = norm
-        self.gain = nn.Linear(condition_features, num_features, bias=False)
-        self.shift = nn.Linear(condition_features, num_features, bias=False)
-        nn.init.zeros_(self.gain.weight)
-        nn.init.zeros_(self.shift.weight)
+        self.gain, self.shift = (
+            _linear(condition_features, num_features, initialization, spectral_norm) for _ in range(2)
+        )
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         if condition is None or condition.dim() != 2 or condition.shape[1] != self.gain.in_features:
@@ -34,6 +47,12 @@ class _Conditional(Norm2d):
             )
         gain, shift = self.gain(condition)[:, :, None, None], self.shift(condition)[:, :, None, None]
         return (1 + gain) * self.norm(x) + shift
+
+
+def _linear(in_features: int, out_features: int, initialization: str, spectral_norm: bool) -> nn.Module:
+    layer = nn.Linear(in_features, out_features, bias=False)
+    INITIALIZATIONS[initialization](layer.weight)
+    return spectrally_normalized(layer) if spectral_norm else layer
 
 
 @register_norm("conditional_batch")
@@ -47,6 +66,8 @@ class ConditionalBatchNorm2d(_Conditional):
         condition_features: D, width of the condition; a network passes its own.
         eps: > 0, added to the variance.
         momentum: share of the newest batch in the running statistics, 0 to 1.
+        initialization: of gain and shift, ``zeros`` (SNGAN-projection, SAGAN) or ``orthogonal`` (BigGAN).
+        spectral_norm: divide both by their largest singular values (BigGAN); not with ``zeros``.
 
     Example:
         >>> import torch
@@ -56,10 +77,16 @@ class ConditionalBatchNorm2d(_Conditional):
     """
 
     def __init__(
-        self, num_features: int, condition_features: int = 0, eps: float = 1e-5, momentum: float = 0.1
+        self,
+        num_features: int,
+        condition_features: int = 0,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        initialization: str = "zeros",
+        spectral_norm: bool = False,
     ) -> None:
         norm = nn.BatchNorm2d(num_features, eps, momentum, affine=False)
-        super().__init__(num_features, condition_features, norm)
+        super().__init__(num_features, condition_features, norm, initialization, spectral_norm)
 
 
 @register_norm("conditional_instance")
@@ -70,7 +97,17 @@ class ConditionalInstanceNorm2d(_Conditional):
         num_features: C, channels.
         condition_features: D, width of the condition; a network passes its own.
         eps: > 0, added to the variance.
+        initialization: of gain and shift, ``zeros`` or ``orthogonal``.
+        spectral_norm: divide both by their largest singular values; not with ``zeros``.
     """
 
-    def __init__(self, num_features: int, condition_features: int = 0, eps: float = 1e-5) -> None:
-        super().__init__(num_features, condition_features, nn.InstanceNorm2d(num_features, eps))
+    def __init__(
+        self,
+        num_features: int,
+        condition_features: int = 0,
+        eps: float = 1e-5,
+        initialization: str = "zeros",
+        spectral_norm: bool = False,
+    ) -> None:
+        norm = nn.InstanceNorm2d(num_features, eps)
+        super().__init__(num_features, condition_features, norm, initialization, spectral_norm)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from lit_an.batch import Draw, collate
 from lit_an.data.image_folder import ImageFolder, list_images
 from lit_an.data.listing import ENDINGS, ImageFile, hold_out
-from lit_an.data.transforms import flips
+from lit_an.data.transforms import dequantize, flips
 from lit_an.errors import InputError
 
 
@@ -258,3 +258,10 @@ def test_many_different_classes_are_not_all_listed(splits: Path) -> None:
     for i in range(30):
         write(splits / "val" / f"extra{i:02d}" / "a.png")
     assert sentence_of(splits, "val").endswith("extra07 and 22 more")
+
+
+def test_noise_is_added_in_training_only(classes: Path) -> None:
+    dataset = ImageFolder(classes, image_size=8, flip=False, dequantize=True).dataset("train")
+    plain = dataset[3].image
+    assert torch.equal(dataset[Draw(3, 5)].image, dequantize(plain, 5))  # type: ignore[index]
+    assert torch.equal(plain, ImageFolder(classes, image_size=8).dataset("train")[3].image)

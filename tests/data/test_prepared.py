@@ -15,7 +15,7 @@ from lit_an.data.base import EndlessSampler
 from lit_an.data.manifest import Recipe
 from lit_an.data.preparation import prepare
 from lit_an.data.sources import open_source
-from lit_an.data.transforms import flips
+from lit_an.data.transforms import dequantize, flips
 from lit_an.errors import InputError
 from tests.photographs import make_imagenet
 
@@ -71,6 +71,16 @@ def test_half_of_all_draws_are_mirrored_in_training_only(shards: Path) -> None:
         expected = plain.flip(-1) if flips(seed) else plain
         assert torch.equal(dataset[Draw(7, seed)].image, expected)
         assert torch.equal(still[Draw(7, seed)].image, plain)
+
+
+def test_noise_is_added_in_training_only_and_as_to_the_folder(imagenet: Path, shards: Path) -> None:
+    plain = Prepared(shards, 16, flip=False).dataset("train")[7].image
+    for data in (ImageNet(imagenet, 16, dequantize=True), Prepared(shards, 16, dequantize=True)):
+        dataset = data.dataset("train")
+        assert torch.equal(dataset[7].image, plain)
+        for seed in range(6):
+            expected = dequantize(plain.flip(-1) if flips(seed) else plain, seed)
+            assert torch.equal(dataset[Draw(7, seed)].image, expected)  # type: ignore[index]
 
 
 def test_test_is_val_without_one_of_its_own(shards: Path) -> None:

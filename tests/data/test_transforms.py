@@ -9,7 +9,16 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_an.data.transforms import crop_to_square, flips, load_square, mirror, read_image, to_tensor, to_unit_range
+from lit_an.data.transforms import (
+    crop_to_square,
+    dequantize,
+    flips,
+    load_square,
+    mirror,
+    read_image,
+    to_tensor,
+    to_unit_range,
+)
 from lit_an.errors import InputError
 
 RED_BLUE = np.zeros((6, 8, 3), dtype=np.uint8)  # left half red, right half blue
@@ -127,6 +136,20 @@ def test_all_bytes_map_evenly_to_the_unit_range() -> None:
     torch.testing.assert_close(values, torch.linspace(-1, 1, 256))
     assert values.min() == -1.0
     assert values.max() == 1.0
+
+
+def test_noise_fills_the_steps_of_8_bits_evenly() -> None:
+    """The loader of SNGAN-projection: x / 128 - 1 + U(0, 1/128)."""
+    values = torch.arange(256, dtype=torch.uint8).repeat(400, 1)
+    noisy = dequantize(to_unit_range(values), seed=3)
+    noise = (noisy.double() - (values.double() / 128 - 1)) * 128
+    assert -1e-4 < noise.min() < 1e-3
+    assert 1 - 1e-3 < noise.max() < 1 + 1e-4
+    assert abs(noise.mean() - 0.5) < 0.005
+    assert abs(noise.var() - 1 / 12) < 0.002
+    assert noisy.abs().max() <= 1
+    assert torch.equal(noisy, dequantize(to_unit_range(values), seed=3))
+    assert not torch.equal(noisy, dequantize(to_unit_range(values), seed=4))
 
 
 def test_half_of_all_seeds_flip_in_no_pattern() -> None:

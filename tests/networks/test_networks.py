@@ -24,12 +24,27 @@ def generator(image_size: int = 32, **kwargs: object) -> ResNetGenerator:
     return ResNetGenerator(image_size, num_classes=3, **{**defaults, **kwargs})  # type: ignore[arg-type]
 
 
+def loosened(network: ResNetGenerator) -> ResNetGenerator:
+    """The network with classes that tell from each other, which at the start are all alike."""
+    for name, parameter in network.named_parameters():
+        if name.endswith(("gain.weight", "shift.weight")):
+            nn.init.normal_(parameter, std=0.5)
+    return network
+
+
 @pytest.mark.parametrize("image_size", IMAGE_SIZES)
 def test_both_networks_work_at_every_size(image_size: int) -> None:
-    image = generator(image_size, base_width=2)(torch.randn(2, 16), LABEL)
-    assert image.shape == (2, 3, image_size, image_size)
-    assert image.abs().max() <= 1
-    assert ProjectionDiscriminator(image_size, 3, base_width=2)(image, LABEL).shape == (2,)
+    """A latent with two classes: images and logits of two kinds."""
+    network = loosened(generator(image_size, base_width=2)).eval()
+    with torch.no_grad():
+        image = network(torch.randn(1, 16).expand(2, -1), LABEL)
+        assert image.shape == (2, 3, image_size, image_size)
+        assert image.abs().max() <= 1
+        assert (image[0] - image[1]).abs().max() > 1e-4
+        discriminator = ProjectionDiscriminator(image_size, 3, base_width=2).eval()
+        logits = discriminator(image[:1].expand(2, -1, -1, -1), LABEL)
+    assert logits.shape == (2,)
+    assert logits[0] != logits[1]
 
 
 @pytest.mark.parametrize(
@@ -177,6 +192,7 @@ def test_spectral_norm_bounds_every_weight() -> None:
     layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear, nn.Embedding))]
     singular = [torch.linalg.matrix_norm(layer.weight.detach().flatten(1), ord=2).item() for layer in layers]
     assert len(layers) > 10
+    assert min(singular) > 0.95
     assert max(singular) < 1.05
 
 
@@ -194,6 +210,62 @@ def test_layers_start_as_asked(initialization: str) -> None:
         torch.testing.assert_close(weight @ weight.t(), torch.eye(4))
     else:
         assert weight.abs().max() <= (6 / 10) ** 0.5
+
+
+@pytest.mark.parametrize("initialization", ["orthogonal", "xavier"])
+def test_a_class_embedding_starts_as_asked_and_is_not_normalized(initialization: str) -> None:
+    network = ResNetGenerator(
+        32,
+        num_classes=40,
+        base_width=2,
+        class_embedding=8,
+        initialization=initialization,  # type: ignore[arg-type]
+        long_range_resolution=16,
+        norm_kwargs={"initialization": "orthogonal", "spectral_norm": True},
+    )
+    assert isinstance(network.class_embedding, nn.Embedding)
+    weight = dict(network.class_embedding.named_parameters())["weight"]
+    if initialization == "orthogonal":
+        torch.testing.assert_close(weight.T @ weight, torch.eye(8))
+    else:
+        assert 0.9 < weight.abs().max() / (6 / 48) ** 0.5 <= 1
+    for block in network.blocks:
+        gain = block.norm2.gain.weight
+        torch.testing.assert_close(gain.T @ gain if len(gain) >= 8 else gain @ gain.T, torch.eye(min(gain.shape)))
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "name", "eps"),
+    [
+        ({}, "ConditionalBatchNorm2d", 1e-5),
+        ({"norm_kwargs": {"eps": 1e-3}}, "ConditionalBatchNorm2d", 1e-3),
+        ({"final_norm": "batch", "norm_kwargs": {"eps": 1e-3}}, "BatchNorm2d", 1e-5),
+        ({"final_norm": "batch", "final_norm_kwargs": {"eps": 2e-5}}, "BatchNorm2d", 2e-5),
+        ({"final_norm": "none"}, "NoNorm", None),
+    ],
+)
+def test_the_last_norm_is_that_of_the_blocks_or_its_own(kwargs: dict[str, object], name: str, eps: float) -> None:
+    network = generator(**kwargs)
+    assert type(network.final_norm).__name__ == name
+    assert eps is None or network.final_norm.norm.eps == eps
+    assert type(network.blocks[0].norm1).__name__ == "ConditionalBatchNorm2d"
+    assert network(torch.randn(2, 16), LABEL).isfinite().all()
+
+
+def test_arguments_of_a_last_norm_that_is_not_named_are_refused() -> None:
+    with pytest.raises(InputError, match="final_norm_kwargs are for a final_norm of its own, and there is none"):
+        generator(final_norm_kwargs={"eps": 1e-3})
+
+
+def test_blocks_are_as_wide_as_their_output_or_their_input() -> None:
+    def hidden(hidden_width: str) -> list[int]:
+        network = ProjectionDiscriminator(32, 3, base_width=4, hidden_width=hidden_width)  # type: ignore[arg-type]
+        return [block.conv1.out_channels for block in network.blocks]
+
+    assert hidden("output") == [4, 8, 16, 16]
+    assert hidden("input") == [4, 4, 8, 16]
+    with pytest.raises(InputError, match="hidden_width must be 'output' or 'input', got 'wide'"):
+        hidden("wide")
 
 
 def test_networks_can_be_copied() -> None:
@@ -223,6 +295,9 @@ def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.
         ({"long_range_kwargs": {"num_region": 3}}, "norm 'attentive' has no argument 'num_region', did you mean"),
         ({"long_range_kwargs": {"num_regions": "3"}}, r"num_regions must be int, got '3' \(str\)"),
         ({"initialization": "zeros"}, "initialization must be 'orthogonal' or 'xavier', got 'zeros'"),
+        ({"residual_gain": 0.0}, "residual_gain must be above 0, got 0.0"),
+        ({"final_norm": "bach"}, "unknown norm 'bach', did you mean 'batch'"),
+        ({"final_norm": "region_batch"}, "final_norm 'region_batch' needs a mask, which this network has not"),
     ],
 )
 def test_bad_input_gets_one_sentence(kwargs: dict[str, object], sentence: str) -> None:
