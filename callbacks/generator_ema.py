@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -11,29 +11,41 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lit_an.errors import InputError
+from lit_an.norms.running_statistics import running_statistics
 from lit_an.tasks.adversarial import AdversarialTask
 
 
 class GeneratorEMA(Callback):
-    """Averages the generator's parameters, and only those; its buffers are copied.
+    """Averages the generator's parameters, and with them the running statistics of its norms.
 
     The average stands in for the weights in validate, test and predict and in the pictures of the loggers, and
-    lives in the checkpoint. Buffers are copied because averaging spectral norm's vectors breaks them.
+    lives in the checkpoint. All other buffers are copied: averaging spectral norm's vectors breaks them.
 
     Args:
         decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
             min(decay, (1 + t) / (10 + t)), so that a short run is not dominated by its start.
+        statistics: ``averaged`` or ``copied``: what becomes of running means and variances (batch norm, region norm
+            of the batch). Copied ones are those of the live weights, which the averaged weights do not have.
+        start: iterations, ≥ 0, over which the average is a copy of the weights.
 
     Raises:
-        InputError: decay out of range.
+        InputError: an argument out of range.
 
-    Source: Yazıcı et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019.
+    Source: Yazıcı et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019; averaged statistics
+    and ``start``: BigGAN-PyTorch, utils.py, class ``ema``, and scripts/launch_BigGAN_bs256x8.sh (20,000).
+    Differs: BigGAN-PyTorch averages every buffer and has no smaller decay at the start.
     """
 
-    def __init__(self, decay: float = 0.9999) -> None:
+    def __init__(
+        self, decay: float = 0.9999, statistics: Literal["averaged", "copied"] = "averaged", start: int = 0
+    ) -> None:
         if not 0 <= decay < 1:
             raise InputError(f"GeneratorEMA: decay must be at least 0 and less than 1, got {decay}")
-        self.decay = decay
+        if statistics not in ("averaged", "copied"):
+            raise InputError(f"GeneratorEMA: statistics must be 'averaged' or 'copied', got {statistics!r}")
+        if start < 0:
+            raise InputError(f"GeneratorEMA: start must be at least 0, got {start}")
+        self.decay, self.statistics, self.start = decay, statistics, start
         # The average; while it stands in for the live weights, the live weights.
         self._held: dict[str, Tensor] = {}
         self._task: AdversarialTask | None = None
@@ -52,12 +64,14 @@ class GeneratorEMA(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        decay = min(self.decay, (1 + task.iteration) / (10 + task.iteration))
-        live = dict(task.generator.named_parameters())
+        decay = 0.0 if task.iteration <= self.start else min(self.decay, (1 + task.iteration) / (10 + task.iteration))
+        averaged = {name: parameter.detach() for name, parameter in task.generator.named_parameters()}
+        if self.statistics == "averaged":
+            averaged |= running_statistics(task.generator)
         average_in_place = get_ema_multi_avg_fn(decay)
-        average_in_place([self._held[name] for name in live], [p.detach() for p in live.values()], 0)
+        average_in_place([self._held[name] for name in averaged], list(averaged.values()), 0)
         for name, buffer in task.generator.named_buffers():
-            if name in self._held:
+            if name in self._held and name not in averaged:
                 self._held[name].copy_(buffer)
 
     # Standing in

@@ -1,12 +1,14 @@
-"""Latents as functions of seeds, truncated or not, and the ways between two of them."""
+"""Latents as functions of seeds, truncated or not, the ways between two of them, and batches with random classes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.seeds import mix_seed
+
+_STANDING_SEED = 1809
 
 
 def seeded_latent(latent_dim: int, seed: int, truncation: float | None = None) -> Tensor:
@@ -68,6 +70,52 @@ def check_truncation(truncation: float | None) -> None:
     """Raises InputError for a truncation that no value could pass."""
     if truncation is not None and not truncation > 0:
         raise InputError(f"truncation must be greater than 0, got {truncation}; leave it out for none")
+
+
+def standing_batches(
+    latent_dim: int,
+    num_classes: int,
+    passes: int = 100,
+    batch_size: int = 64,
+    truncation: float | None = None,
+    device: torch.device | str = "cpu",
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The inputs that standing statistics are estimated from: latents and random classes, the same at each call.
+
+    Args:
+        latent_dim: width of the latent.
+        num_classes: classes to draw from, each alike likely.
+        passes: batches, ≥ 1.
+        batch_size: images in each, ≥ 2.
+        truncation: see ``seeded_latent``; take that of the images to come, since it changes the statistics.
+        device: where to put them; they are drawn on the CPU.
+
+    Returns:
+        An iterator over (batch_size, latent_dim) float32 and (batch_size,) int64.
+
+    Raises:
+        InputError: a number out of range.
+
+    Source: Brock et al., BigGAN, arXiv 1809.11096, appendix, typically 100 passes; classes are drawn at random as in
+    its authors' PyTorch code (BigGAN-PyTorch, utils.py, ``accumulate_standing_stats``).
+    """
+    if passes < 1 or batch_size < 2:
+        raise InputError(f"standing statistics need at least 1 pass and a batch of 2, got {passes} and {batch_size}")
+    check_truncation(truncation)
+    return (
+        _standing_batch(number, latent_dim, num_classes, batch_size, truncation, torch.device(device))
+        for number in range(passes)
+    )
+
+
+def _standing_batch(
+    number: int, latent_dim: int, num_classes: int, size: int, truncation: float | None, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    classes = torch.Generator().manual_seed(mix_seed(_STANDING_SEED, number))
+    label = torch.randint(num_classes, (size,), generator=classes)
+    seeds = range(number * size, (number + 1) * size)
+    latent = latents_of([-_STANDING_SEED] * size, seeds, latent_dim, truncation)
+    return latent.to(device), label.to(device)
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:

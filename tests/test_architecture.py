@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "sampling"},
     "sampling": FOUNDATION | {"latents", "norms", "panels"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
-    "callbacks": FOUNDATION | {"norms", "masks", "metrics", "panels", "tasks"},
+    "callbacks": FOUNDATION | {"latents", "norms", "masks", "metrics", "panels", "tasks"},
     "tools": FOUNDATION
     | {
         "latents",

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from lit_an.errors import InputError
+from lit_an.latents import standing_batches
+from lit_an.norms.running_statistics import statistics_keepers as batch_norms
 from lit_an.sampling import sample, standing_statistics, use_statistics
-from lit_an.sampling.statistics import batch_norms
 from lit_an.sampling.trained import TrainedGenerator
 
 
@@ -41,6 +42,18 @@ def test_they_are_repeatable_and_change_with_truncation(generator: TrainedGenera
     assert not torch.equal(plain[0], truncated[0])
     assert float(truncated[len(truncated) // 2].mean()) < float(plain[len(plain) // 2].mean()), "less variance"
     assert generator.description.statistics == "standing"
+
+
+def test_classes_are_drawn_at_random_and_the_same_each_time() -> None:
+    """In turns, a batch that no multiple of the classes fills would see the same classes more often each time."""
+    labels = [torch.cat([label for _, label in standing_batches(2, 7, passes=200, batch_size=8)]) for _ in range(2)]
+    assert torch.equal(*labels)
+    counts = labels[0].bincount(minlength=7)
+    assert counts.max() - counts.min() > 1, "turns would be even"
+    expected = 1600 / 7
+    assert float(((counts - expected) ** 2 / expected).sum()) < 22.5, "χ² with 6 degrees, one in a thousand above"
+    batches = [label.tolist() for _, label in standing_batches(2, 7, passes=20, batch_size=8)]
+    assert any(len(set(batch)) < 7 for batch in batches)
 
 
 def test_with_enough_passes_they_agree_with_a_large_batch(generator: TrainedGenerator) -> None:
@@ -83,5 +96,7 @@ def test_a_generator_without_batch_norm_stays_as_it_is() -> None:
 def test_bad_choices_get_a_sentence(generator: TrainedGenerator) -> None:
     with pytest.raises(InputError, match="statistics must be 'running', 'standing' or 'batch', got 'other'"):
         use_statistics(generator, "other")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="truncation must be greater than 0"):
+        standing_batches(4, 3, truncation=0.0)
     with pytest.raises(InputError, match="at least 1 pass and a batch of 2, got 0 and 64"):
         standing_statistics(generator, passes=0)

@@ -1,0 +1,65 @@
+"""Running statistics: which modules keep them, and the plain average over passes, put back where it is asked."""
+
+import pytest
+import torch
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.norms import LearnedRegionNorm2d, RegionNorm2d
+from lit_an.norms.running_statistics import estimate_statistics, estimated_statistics, running_statistics
+
+
+class Unlike(nn.Module):
+    """Names that look like running statistics where none are kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(2))
+        self.register_buffer("running_var", None)
+
+
+def test_they_are_found_by_what_a_module_holds() -> None:
+    network = nn.Sequential(
+        nn.BatchNorm2d(2),
+        nn.utils.parametrizations.spectral_norm(nn.Conv2d(2, 2, 1)),
+        nn.BatchNorm2d(2, track_running_stats=False),
+        RegionNorm2d(2, statistics="batch"),
+        RegionNorm2d(2, statistics="image"),
+        Unlike(),
+    )
+    found = running_statistics(network)
+    assert set(found) == {f"{path}.{name}" for path in ("0", "3.moments") for name in ("running_mean", "running_var")}
+    assert found["0.running_mean"] is network[0].running_mean
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(3), LearnedRegionNorm2d(3, threshold=0.5, statistics="batch")])
+def test_the_estimate_is_the_mean_over_passes(norm: nn.Module) -> None:
+    network = nn.Sequential(norm, nn.Dropout(0.9))
+    batches = [(torch.randn(4, 3, 5, 5) + number,) for number in range(4)]
+    (keeper,) = [module for module in network.modules() if "running_mean" in module._buffers]
+    alone = []
+    for (batch,) in batches:
+        keeper.momentum = 1.0
+        keeper.train()
+        network(batch)
+        alone.append(keeper.running_mean.clone())
+    keeper.momentum = 0.1
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    with estimated_statistics(network, batches):
+        torch.testing.assert_close(keeper.running_mean, torch.stack(alone).mean(0))
+        assert not any(module.training for module in network.modules())
+    assert all(torch.equal(buffer, kept[name]) for name, buffer in network.named_buffers())
+    assert keeper.momentum == 0.1
+    estimate_statistics(network, batches)
+    torch.testing.assert_close(keeper.running_mean, torch.stack(alone).mean(0))
+
+
+def test_a_norm_that_cannot_be_estimated_is_named() -> None:
+    norm = nn.BatchNorm2d(2)
+    del norm.momentum
+    with pytest.raises(InputError, match="BatchNorm2d keeps running statistics but has no momentum"):
+        estimate_statistics(norm, [(torch.randn(2, 2, 3, 3),)])
+
+
+def test_a_network_without_them_runs_no_pass() -> None:
+    estimate_statistics(nn.Conv2d(2, 2, 1), iter([("not an image",)]))
