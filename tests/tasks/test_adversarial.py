@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
-from lit_an.tasks.adversarial import _check_architecture, _split
+from lit_an.tasks.adversarial import _check_architecture
+from lit_an.tasks.batch_parts import split_batch
 from tests.training import ADAM, make_data, make_task, make_trainer, weights
 
 
@@ -172,11 +173,11 @@ def test_log_values_stand_at_their_iteration(tmp_path: Path, image_folder: Path)
 
 def test_split_parts_every_field_and_keeps_none() -> None:
     batch = ClassBatch(torch.arange(6.0).view(6, 1, 1, 1), torch.arange(6))
-    parts = _split(batch, 3)
+    parts = split_batch(batch, 3)
     assert [part.label.tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
     assert parts[0].regions is None
     with pytest.raises(InputError, match="a training batch of 6 images cannot be split into 4 equal parts"):
-        _split(batch, 4)
+        split_batch(batch, 4)
 
 
 def test_another_architecture_is_refused_in_one_sentence() -> None:
