@@ -1,16 +1,20 @@
 """Tiny real runs for tests: networks of width 2, batches of 4, files in a temporary folder."""
 
+import csv
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from torch import nn
 
 from lit_an.data import ImageFolder, Photographs
 from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
+
+Network = TypeVar("Network", bound=nn.Module)
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
 
@@ -74,3 +78,28 @@ def make_trainer(
 
 def weights(task: AdversarialTask, network: str) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in getattr(task, network).named_parameters()}
+
+
+def randomized(network: Network, seed: int = 1, deviation: float = 0.5) -> Network:
+    """The network, with normal values in the parameters that are all 0 at the start.
+
+    Those hide what stands behind them: a generator whose class gains are 0 is blind to the class, and a branch with a
+    residual scale of 0 passes nothing on.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.copy_(deviation * torch.randn(parameter.shape, generator=draws))
+    return network
+
+
+def logged_rows(folder: Path, prefix: str) -> dict[int, dict[str, float]]:
+    """The values of ``metrics.csv`` whose names begin so, by iteration; an iteration that has none is left out."""
+    found: dict[int, dict[str, float]] = {}
+    with (folder / "metrics.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            values = {name: float(value) for name, value in row.items() if name.startswith(prefix) and value}
+            if values:
+                found.setdefault(int(float(row["step"])), {}).update(values)
+    return found

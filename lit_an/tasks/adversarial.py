@@ -19,6 +19,8 @@ from torch.optim import Optimizer
 from lit_an.errors import InputError
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
+from lit_an.tasks.batch_parts import batch_size, split_batch
+from lit_an.tasks.term_log import TermLog
 
 Terms = dict[str, Tensor]
 
@@ -93,15 +95,20 @@ class AdversarialTask(pl.LightningModule):
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
         self._run_seed = 0
+        self._term_log = TermLog()
 
     # What a subclass computes
 
     def discriminator_terms(self, batch: Any) -> Terms:
-        """Loss terms of the discriminator on a batch, by name; their sum is minimized."""
+        """Loss terms of the discriminator on a batch, by name; their sum is minimized.
+
+        Which terms there are may depend on the iteration, and must not depend on the batch or the rank: the log takes
+        the mean of each over ranks (``TermLog`` says which it shows).
+        """
         raise NotImplementedError
 
     def generator_terms(self, batch: Any) -> Terms:
-        """Loss terms of the generator on a batch, by name; their sum is minimized."""
+        """Loss terms of the generator on a batch, by name; likewise."""
         raise NotImplementedError
 
     def rehearse(self, batch: Any) -> None:
@@ -122,14 +129,15 @@ class AdversarialTask(pl.LightningModule):
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
-        parts = _split(batch, self.discriminator_steps)
+        parts = split_batch(batch, self.discriminator_steps)
         if self.discriminator_plays():
             for part in parts:
                 terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
-            self._log_terms("discriminator", terms)
+                self._term_log.add("discriminator", terms)
         # The generator's step sees as many images as one discriminator step.
         terms = self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
-        self._log_terms("generator", terms)
+        self._term_log.add("generator", terms)
+        self._log_terms()
         self._count(batch)
 
     def _update(
@@ -137,7 +145,7 @@ class AdversarialTask(pl.LightningModule):
     ) -> Terms:
         """Moves one network by one step; returns the mean of each of its loss terms."""
         means: Terms = {}
-        parts = _split(batch, self.accumulate)
+        parts = split_batch(batch, self.accumulate)
         with _only_trained(network, self.generator, self.discriminator):
             for index, part in enumerate(parts):
                 terms = compute_terms(part)
@@ -162,7 +170,7 @@ class AdversarialTask(pl.LightningModule):
     def _count(self, batch: Any) -> None:
         """Counts the iteration, moves the learning rates, and ends a run whose length is reached."""
         self.iteration += 1
-        self.images_seen += _size(batch) * self.trainer.world_size
+        self.images_seen += batch_size(batch) * self.trainer.world_size
         for scheduler in _as_list(self.lr_schedulers()):
             scheduler.step()
         # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
@@ -186,12 +194,25 @@ class AdversarialTask(pl.LightningModule):
         """Lightning's ``max_steps`` for a number of iterations: it counts the steps of both optimizers."""
         return iterations * (self.discriminator_steps + 1)
 
-    def _log_terms(self, side: str, terms: Mapping[str, Tensor]) -> None:
-        """Logs at the iterations that Lightning writes out, and only then: logging costs more than a small step."""
-        if (self.iteration + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            for name, term in terms.items():
-                self._log(f"train/{side}/{name}", term, prog_bar=name == "adversarial")
-            self._log("step", torch.tensor(self.iteration + 1.0))
+    def _log_terms(self) -> None:
+        """Logs at the iterations that Lightning writes out, and only then: logging costs more than a small step.
+
+        Ranks meet here for each term. Which terms there are follows from the iteration alone, so they are the same
+        on all ranks.
+        """
+        interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if interval == 0 or (self.iteration + 1) % interval:
+            return
+        terms, dropped = self._term_log.take()
+        results = self.trainer._results
+        assert results is not None
+        for result in results.values():
+            # Lightning repeats what it was once given until the epoch ends, and a run is one epoch.
+            if result.meta.name.removeprefix("train/") in dropped:
+                result.reset()
+        for name, term in terms.items():
+            self._log(f"train/{name}", term, prog_bar=name.endswith("/adversarial"))
+        self._log("step", torch.tensor(self.iteration + 1.0))
 
     def _log(self, name: str, value: Tensor, **kwargs: Any) -> None:
         """Logs the mean over ranks."""
@@ -204,6 +225,7 @@ class AdversarialTask(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         self._run_seed = torch.initial_seed()
+        self._term_log = TermLog()
 
     def configure_optimizers(self) -> Any:
         """One optimizer a network, generator first, and their schedules."""
@@ -242,24 +264,6 @@ class AdversarialTask(pl.LightningModule):
             InputError: a parameter is missing, unknown or of another shape.
         """
         _check_architecture(self.state_dict(), checkpoint["state_dict"])
-
-
-def _split(batch: Any, parts: int) -> list[Any]:
-    """Parts of equal size of a named tuple of tensors."""
-    if parts == 1:
-        return [batch]
-    size = _size(batch)
-    if size % parts:
-        raise InputError(
-            f"a training batch of {size} images cannot be split into {parts} equal parts; set data.batch_size and "
-            "data.batches_per_iteration so that discriminator_steps × accumulate divides it"
-        )
-    fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
-    return [type(batch)(*part) for part in zip(*fields, strict=True)]
-
-
-def _size(batch: Any) -> int:
-    return len(batch[0])
 
 
 def _as_list(schedulers: Any) -> list[Any]:

@@ -1,6 +1,5 @@
 """Class-conditional image generation: a projection GAN with attentive normalization."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -39,7 +38,7 @@ class ClassConditionalGAN(AdversarialTask):
         r2_weight: weight γ of the R2 penalty ½ γ E ‖∇D(fake)‖², ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, ≥ 0; 10 in its paper.
         penalty_every: iterations from one of these penalties to the next, its weight multiplied by as much (lazy
-            regularization).
+            regularization). The log shows a penalty as it enters the loss, so multiplied, with its newest value.
         augmentation: what is done to all that the discriminator sees in training: ``none``, ``diffaugment`` or
             ``ada``; for small data sets. Gradient penalties are taken at the images before it.
         augmentation_kwargs: its arguments.
@@ -184,8 +183,9 @@ class ClassConditionalGAN(AdversarialTask):
         if learned.keys() == self.augmentation.state().keys():
             self.augmentation.load_state(learned)
 
-    def _log_terms(self, side: str, terms: Mapping[str, Tensor]) -> None:
-        super()._log_terms(side, {**terms, **(self.augmentation.numbers() if side == "discriminator" else {})})
+    def _log_terms(self) -> None:
+        self._term_log.add("discriminator", self.augmentation.numbers())
+        super()._log_terms()
 
     # Looking at it
 

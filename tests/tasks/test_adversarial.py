@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
-from lit_an.tasks.adversarial import _check_architecture, _split
+from lit_an.tasks.adversarial import _check_architecture
+from lit_an.tasks.batch_parts import split_batch
 from tests.training import ADAM, make_data, make_task, make_trainer, weights
 
 
@@ -26,29 +27,6 @@ def run(
     trainer = make_trainer(tmp_path, task, iterations, **trainer_options)
     trainer.fit(task, datamodule=make_data(image_folder, **(data or {})))
     return task
-
-
-def test_each_step_moves_its_own_network_only(tmp_path: Path, image_folder: Path) -> None:
-    task = make_task()
-    log: list[tuple[str, bool, bool]] = []
-    before = {side: weights(task, side) for side in ("generator", "discriminator")}
-
-    def observe(side: str, compute: Any, batch: ClassBatch) -> Any:
-        terms = compute(batch)
-        now = {name: weights(task, name) for name in before}
-        log.append(
-            (side, moved(before["generator"], now["generator"]), moved(before["discriminator"], now["discriminator"]))
-        )
-        return terms
-
-    task.discriminator_terms = partial(observe, "discriminator", task.discriminator_terms)  # type: ignore[method-assign]
-    task.generator_terms = partial(observe, "generator", task.generator_terms)  # type: ignore[method-assign]
-    make_trainer(tmp_path, task, 1).fit(task, datamodule=make_data(image_folder))
-    # At its own step nothing has moved; at the generator's step the discriminator has, and only it.
-    assert log == [("discriminator", False, False), ("generator", False, True)]
-    assert moved(before["generator"], weights(task, "generator"))
-    assert all(p.grad is None for p in task.parameters()), "no gradient is left for the next step"
-    assert all(p.requires_grad for p in task.parameters())
 
 
 def test_the_discriminator_moves_as_often_as_asked(tmp_path: Path, image_folder: Path) -> None:
@@ -172,11 +150,11 @@ def test_log_values_stand_at_their_iteration(tmp_path: Path, image_folder: Path)
 
 def test_split_parts_every_field_and_keeps_none() -> None:
     batch = ClassBatch(torch.arange(6.0).view(6, 1, 1, 1), torch.arange(6))
-    parts = _split(batch, 3)
+    parts = split_batch(batch, 3)
     assert [part.label.tolist() for part in parts] == [[0, 1], [2, 3], [4, 5]]
     assert parts[0].regions is None
     with pytest.raises(InputError, match="a training batch of 6 images cannot be split into 4 equal parts"):
-        _split(batch, 4)
+        split_batch(batch, 4)
 
 
 def test_another_architecture_is_refused_in_one_sentence() -> None:

@@ -21,7 +21,7 @@ from lit_an.losses.reconstruction import confidence_map
 from lit_an.norms import NORMS, total_penalty
 from lit_an.norms.registry import condition_kind
 from lit_an.tasks import FillingWeights
-from tests.training import make_inpainting_task, make_photographs, make_task, make_trainer, weights
+from tests.training import logged_rows, make_inpainting_task, make_photographs, make_task, make_trainer, weights
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = ROOT / "configs/inpainting/earth_quickstart.yaml"
@@ -305,8 +305,12 @@ def test_a_norm_of_classes_is_refused(image_folder: Path, tmp_path: Path, capsys
 
 
 def test_two_processes_cross_the_border_of_phases_together(image_folder: Path, tmp_path: Path) -> None:
-    command = arguments(image_folder, tmp_path / "run", "--trainer.devices=2", "--trainer.strategy=ddp")
+    """They meet for each term that they log, and the critics' terms come later than the generator's."""
+    logging = "--trainer.log_every_n_steps=1"
+    command = arguments(image_folder, tmp_path / "run", "--trainer.devices=2", "--trainer.strategy=ddp", logging)
     done = subprocess.run([sys.executable, str(ROOT / "cli.py"), *command], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     stored = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert stored["state_dict"]["_extra_state"] == {"iteration": 2, "images_seen": 8}
+    rows = logged_rows(tmp_path / "run", "train/")
+    assert {step: "train/discriminator/adversarial" in row for step, row in rows.items()} == {1: False, 2: True}

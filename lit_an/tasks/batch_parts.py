@@ -1,0 +1,32 @@
+"""Parts of a training batch: the discriminator's steps, and the pieces of a step that saves memory."""
+
+from typing import Any
+
+from lit_an.errors import InputError
+
+
+def batch_size(batch: Any) -> int:
+    """Images of a named tuple of tensors."""
+    return len(batch[0])
+
+
+def split_batch(batch: Any, parts: int) -> list[Any]:
+    """Cuts a named tuple of tensors into parts of equal size, in order; None stays None.
+
+    Args:
+        batch: its fields are (B, …), or None.
+        parts: ≥ 1.
+
+    Raises:
+        InputError: B is no multiple of ``parts``.
+    """
+    if parts == 1:
+        return [batch]
+    size = batch_size(batch)
+    if size % parts:
+        raise InputError(
+            f"a training batch of {size} images cannot be split into {parts} equal parts; set data.batch_size and "
+            "data.batches_per_iteration so that discriminator_steps × accumulate divides it"
+        )
+    fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
+    return [type(batch)(*part) for part in zip(*fields, strict=True)]

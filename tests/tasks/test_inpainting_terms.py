@@ -1,0 +1,203 @@
+"""The terms of inpainting against their formulas, with networks in which every part counts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lit_an.batch import InpaintingBatch, collate
+from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
+from lit_an.losses.features import VGG19Features
+from lit_an.networks import GlobalAndLocalCritics
+from lit_an.norms import total_penalty
+from lit_an.tasks import InpaintingGAN
+from tests.training import make_inpainting_task, make_photographs, make_trainer, randomized
+from tests.vgg import make_vgg19
+
+Side = Callable[[Tensor, Tensor], Tensor]
+FORMULAS: dict[str, tuple[Side, Side]] = {
+    "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda r, f: -f.mean()),
+    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
+    "non_saturating": (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), lambda r, f: F.softplus(-f).mean()),
+    "relativistic": (lambda r, f: F.softplus(f - r).mean(), lambda r, f: F.softplus(r - f).mean()),
+}
+
+
+def make_batch() -> InpaintingBatch:
+    """Two images with holes of different sizes in different places."""
+    mask = torch.zeros(2, 1, 32, 32)
+    mask[0, :, 2:12, 3:20] = 1
+    mask[1, :, 18:31, 10:17] = 1
+    return InpaintingBatch(torch.rand(2, 3, 32, 32) * 2 - 1, mask)
+
+
+def make_randomized(**kwargs: Any) -> InpaintingGAN:
+    return randomized(make_inpainting_task(**kwargs), deviation=0.2).eval()
+
+
+def filled_of(task: InpaintingGAN, batch: InpaintingBatch) -> Tensor:
+    return torch.where(batch.mask > 0.5, task.generator(batch.image, batch.mask).fine, batch.image)
+
+
+def flat_gradient(loss: Tensor, parameters: list[Tensor]) -> Tensor:
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
+    return torch.cat([g.flatten() for g in gradients if g is not None] or [torch.zeros(1)])
+
+
+def check_term(ours: Tensor, theirs: Tensor, parameters: list[Tensor]) -> None:
+    """The value, and the gradient."""
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-7)
+    gradient, expected = flat_gradient(ours, parameters), flat_gradient(theirs, parameters)
+    assert expected.norm() > 0
+    torch.testing.assert_close(gradient, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("local", ["window", "patch"])
+@pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES.names())
+def test_both_sides_of_every_game(loss: str, local: str) -> None:
+    weight = 0.7
+    task = make_randomized(local=local, adversarial_loss=loss, gradient_penalty_weight=0.0, adversarial_weight=weight)
+    batch, (discriminator, generator) = make_batch(), FORMULAS[loss]
+    filled = filled_of(task, batch)
+    critics: Any = task.discriminator.critics
+    expected = sum(
+        discriminator(*(critic(image, batch.mask).logits for image in (batch.image, filled.detach())))
+        for critic in critics
+    )
+    parameters = list(task.discriminator.parameters())
+    check_term(task.discriminator_terms(batch)["adversarial"], torch.as_tensor(expected), parameters)
+    expected = sum(
+        generator(*(critic(image, batch.mask).logits for image in (batch.image, filled))) for critic in critics
+    )
+    parameters = list(task.generator.parameters())
+    check_term(task.generator_terms(batch)["adversarial"], torch.as_tensor(weight * expected), parameters)
+
+
+def test_the_penalty_of_each_critic_is_in_its_hole() -> None:
+    task, batch = make_randomized(gradient_penalty_weight=3.0), make_batch()
+    torch.manual_seed(1)
+    penalty = task.discriminator_terms(batch)["gradient_penalty"]
+    filled = filled_of(task, batch).detach()
+    torch.manual_seed(1)
+    expected = torch.zeros(())
+    for critic in task.discriminator.critics:  # type: ignore[union-attr]
+        share = torch.rand(2, 1, 1, 1)
+        between = ((1 - share) * batch.image + share * filled).requires_grad_()
+        logits = critic(between, batch.mask).logits
+        (gradient,) = torch.autograd.grad(logits.sum(), between)
+        norms = (gradient * batch.mask).flatten(1).norm(dim=1)
+        expected = expected + (norms - 1).square().mean()
+    torch.testing.assert_close(penalty, 3.0 * expected, rtol=1e-4, atol=1e-6)
+
+
+def test_each_side_has_the_penalty_of_its_own_norms() -> None:
+    task = make_inpainting_task(losses={"orthogonality_weight": 0.3})
+    critics = GlobalAndLocalCritics(32, 2, long_range="attentive", long_range_kwargs={"num_regions": 4})
+    task.discriminator = critics
+    randomized(task)
+    penalties = [total_penalty(network) for network in (task.generator, task.discriminator)]
+    assert penalties[0] is not None
+    assert penalties[1] is not None
+    assert abs(penalties[0] - penalties[1]) > 1e-3
+    terms = task.generator_terms(make_batch()), task.discriminator_terms(make_batch())
+    for ours, penalty in zip(terms, penalties, strict=True):
+        torch.testing.assert_close(ours["orthogonality"], 0.3 * penalty)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("adversarial_loss", ["hinge", "relativistic"])
+def test_feature_matching_pulls_the_composite_to_the_truth(adversarial_loss: str) -> None:
+    task, batch = (
+        make_randomized(losses={"feature_matching_weight": 2.0}, adversarial_loss=adversarial_loss),
+        make_batch(),
+    )
+    filled, expected = filled_of(task, batch), torch.zeros(())
+    for critic in task.discriminator.critics:  # type: ignore[union-attr]
+        pairs = zip(critic(filled, batch.mask).features, critic(batch.image, batch.mask).features, strict=True)
+        expected = expected + torch.stack([(fake - real.detach()).abs().mean() for fake, real in pairs]).mean()
+    check_term(task.generator_terms(batch)["feature_matching"], 2.0 * expected, list(task.generator.parameters()))
+
+
+@pytest.mark.parametrize("confidence", [True, False])
+@pytest.mark.parametrize("hole_area", [None, 300])
+def test_reconstruction_has_its_weights(confidence: bool, hole_area: int | None) -> None:
+    weights = {"hole_weight": 2.0, "context_weight": 3.0, "coarse_weight": 0.25}
+    options = {"confidence": confidence, "hole_area": hole_area}
+    task, batch = make_randomized(losses={**weights, **options}, adversarial_from=None), make_batch()
+    made = task.generator(batch.image, batch.mask)
+    weight = confidence_map(batch.mask) if confidence else batch.mask
+    hole = context = torch.zeros(())
+    for factor, stage in ((1.0, made.fine), (0.25, made.coarse)):
+        for index in range(2):
+            difference, inside = (stage[index] - batch.image[index]).abs(), batch.mask[index].sum()
+            hole = hole + factor * (difference * weight[index]).sum() / (3 * (hole_area or inside)) / 2
+            context = context + factor * (difference * (1 - batch.mask[index])).sum() / (3 * (1024 - inside)) / 2
+    terms, parameters = task.generator_terms(batch), list(task.generator.parameters())
+    check_term(terms["hole"], 2.0 * hole, parameters)
+    check_term(terms["context"], 3.0 * context, parameters)
+
+
+@pytest.fixture(scope="module")
+def vgg_weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(make_vgg19(tmp_path_factory.mktemp("vgg") / "vgg19.pth"))
+
+
+def test_terms_on_features_are_of_the_fine_stage_and_the_composite(vgg_weights: str) -> None:
+    losses = {"id_mrf_weight": 0.5, "perceptual_weight": 0.05, "style_weight": 7.0, "vgg_weights": vgg_weights}
+    task, batch = make_randomized(losses=losses), make_batch()
+    maps = VGG19Features(vgg_weights, ["relu3_2", "relu4_2", "pool1", "pool2", "pool3"])
+    fine, true = (maps(image) for image in (task.generator(batch.image, batch.mask).fine, batch.image))
+    filled = maps(filled_of(task, batch))
+    perceptual = style = torch.zeros(())
+    for seen in (fine, filled):
+        for pool in ("pool1", "pool2", "pool3"):
+            perceptual = perceptual + (seen[pool] - true[pool]).abs().mean()
+            grams = [torch.einsum("bihw,bjhw->bij", x, x) / x[0].numel() for x in (seen[pool], true[pool])]
+            style = style + (grams[0] - grams[1]).abs().mean()
+    terms, parameters = task.generator_terms(batch), list(task.generator.parameters())
+    check_term(terms["perceptual"], 0.05 * perceptual, parameters)
+    check_term(terms["style"], 7.0 * style, parameters)
+    check_term(terms["id_mrf"], 0.5 * id_mrf_loss(fine, true), parameters)
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_what_is_said_of_held_out_images(stage: str) -> None:
+    task, batch = make_randomized(losses={"coarse_weight": 0.5}), make_batch()
+    task.iteration = 5
+    logged: dict[str, Tensor] = {}
+    sizes: set[int] = set()
+
+    def log(name: str, value: Tensor, batch_size: int) -> None:
+        logged[name] = value
+        sizes.add(batch_size)
+
+    task._log = log  # type: ignore[method-assign, assignment]
+    getattr(task, {"val": "validation_step", "test": "test_step"}[stage])(batch, 0)
+    terms, filled = task.generator_terms(batch), filled_of(task, batch)
+    expected = {f"{stage}/generator/{name}": terms[name] for name in ("hole", "context")}
+    for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
+        critics: Any = task.discriminator.critics
+        expected[f"{stage}/{name}"] = torch.stack([critic(image, batch.mask).logits.mean() for critic in critics]).sum()
+    torch.testing.assert_close(logged, expected | {"step": torch.tensor(5.0)})
+    assert sizes == {2}
+
+
+def test_the_preview_is_spread_over_the_held_out_images(tmp_path: Path, image_folder: Path) -> None:
+    task, data = make_randomized(), make_photographs(image_folder)
+    make_trainer(tmp_path, task, 1).validate(task, datamodule=data, verbose=False)
+    held_out = data.dataset("val")
+    assert len(held_out) == 15
+    batch, made = task.inpainted_preview(4)
+    expected = collate([held_out[index] for index in (0, 3, 7, 11)])
+    assert torch.equal(batch.image, expected.image)
+    assert torch.equal(batch.mask, expected.mask)
+    with torch.no_grad():
+        torch.testing.assert_close(made.fine, task.generator(batch.image, batch.mask).fine)
+    preview = task.preview(4, 1)
+    torch.testing.assert_close(preview.images, torch.where(batch.mask > 0.5, made.fine, batch.image))
+    assert preview.mask is not None
+    assert torch.equal(preview.mask, expected.mask)
+    assert len(task.inpainted_preview(100)[0].image) == 15
