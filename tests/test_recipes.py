@@ -117,7 +117,10 @@ ATTENTIVE = {
     **SELF_ATTENTION,
     "generator.long_range": Value("attentive", AN),
     "generator.long_range_resolution": Value(32, f"{AN}, figures of layouts"),
-    "generator.long_range_kwargs": Value({"num_regions": 16, "temperature": 0.1}, "net/network.py: nClass 16, kama 10"),
+    "generator.long_range_kwargs": Value(
+        {"num_regions": 16, "temperature": 0.1, "orthogonality": "unit_rows"},
+        "net/network.py: nClass 16, kama 10; form ours",
+    ),
     "discriminator.long_range": Value("none", AN),
     "task.orthogonality_weight": Value(1e-3, "net/network.py: orth_lambda"),
     "iterations": Value(880_000, f"{AN}, table of class-conditional generation"),
@@ -136,7 +139,7 @@ BIGGAN = {
     "generator.final_norm": Value("batch", "BigGAN.py: output_layer"),
     "generator.final_norm_kwargs": Value(None, f"{SCRIPT}: --BN_eps 1e-5"),
     "generator.long_range": Value("attentive", "differs: self-attention"),
-    "generator.long_range_kwargs": Value({"num_regions": 16, "temperature": 0.115}, "ours, for 192 channels"),
+    "generator.long_range_kwargs": Value({"num_regions": 16}, "ours"),
     "generator.long_range_resolution": Value(64, f"{SCRIPT}: --G_attn"),
     "generator.class_embedding": Value(128, f"{SCRIPT}: --G_shared --shared_dim"),
     "generator.initialization": Value("orthogonal", f"{SCRIPT}: --G_init"),
@@ -169,7 +172,9 @@ INPAINTING = {
     "generator.width": Value(32, f"{OPTIONS}: g_cnum"),
     "generator.norm": Value("none", f"{NET}: build_generator"),
     "generator.long_range": Value("attentive", f"{NET}: att_normalization"),
-    "generator.long_range_kwargs": Value({"num_regions": 16, "temperature": 0.1}, f"{NET}: nClass 16, kama 10"),
+    "generator.long_range_kwargs": Value(
+        {"num_regions": 16, "temperature": 0.1, "orthogonality": "unit_rows"}, f"{NET}: nClass 16, kama 10; form ours"
+    ),
     "generator.padding": Value("zeros", f"{NET}: padding SAME"),
     "generator.initialization": Value("xavier", "tf.layers.conv2d draws glorot_uniform"),
     "generator.spectral_norm": Value(False, f"{NET}: tf.layers.conv2d"),
