@@ -7,6 +7,8 @@ from torch import Tensor
 
 
 class _Clip(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x: Tensor, low: float, high: float) -> Tensor:
         return x.clamp(low, high)

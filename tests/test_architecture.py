@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Each unit and the units it may import; a unit may always import its own modules.
-FOUNDATION = {"errors", "files", "seeds", "registry", "batch", "clipping", "pixels", "content_hash", "hole_area"}
+FOUNDATION = {
+    "errors",
+    "files",
+    "seeds",
+    "registry",
+    "batch",
+    "clipping",
+    "precision",
+    "pixels",
+    "content_hash",
+    "hole_area",
+}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
@@ -19,6 +30,7 @@ MAY_IMPORT = {
     "registry": {"errors"},
     "batch": set(),
     "clipping": set(),
+    "precision": set(),
     "pixels": set(),
     "hole_area": set(),
     "content_hash": {"pixels"},

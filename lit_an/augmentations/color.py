@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from lit_an.precision import without_autocast
+
 
 def _identity(like: Tensor) -> Tensor:
     return torch.eye(3, device=like.device, dtype=like.dtype)
@@ -57,6 +59,6 @@ def recolor(image: Tensor, matrix: Tensor, offset: Tensor) -> Tensor:
         (B, 3, H, W), in float32 or better.
     """
     kind = torch.promote_types(image.dtype, torch.float32)
-    with torch.autocast(image.device.type, enabled=False):
+    with without_autocast(image):
         flat = matrix.to(kind) @ image.to(kind).flatten(2) + offset.to(kind)[:, :, None]
     return flat.unflatten(2, image.shape[2:])

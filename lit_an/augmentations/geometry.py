@@ -7,6 +7,8 @@ often as a gradient penalty likes, which torch's ``grid_sample`` cannot.
 import torch
 from torch import Tensor
 
+from lit_an.precision import without_autocast
+
 
 def resampling_matrix(position: Tensor, size: int, step: Tensor | None = None) -> Tensor:
     """Weights that make each output position out of the ``size`` input positions, mirrored beyond the borders.
@@ -66,7 +68,7 @@ def resample(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         (B, C, H', W'), in float32 or better: half precision would round every pixel.
     """
     kind = torch.promote_types(image.dtype, torch.float32)
-    with torch.autocast(image.device.type, enabled=False):
+    with without_autocast(image):
         rows, columns = rows.to(kind), columns.to(kind)
         return rows[:, None] @ image.to(kind) @ columns[:, None].mT
 

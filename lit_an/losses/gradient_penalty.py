@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lit_an.errors import InputError
+from lit_an.precision import without_autocast
 
 Judge = Callable[[Tensor], Tensor]
 
@@ -70,7 +71,7 @@ def _gradient(judge: Judge, image: Tensor) -> Tensor:
     """(B, C·H·W): the gradient of each image's mean logit at the image, differentiable once more."""
     # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
     # attention only the plain one can be differentiated twice.
-    with torch.autocast(image.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
+    with without_autocast(image), sdpa_kernel(SDPBackend.MATH):
         image = image.detach().float().requires_grad_()
         logit = judge(image).reshape(len(image), -1).mean(1)
         (gradient,) = torch.autograd.grad(logit.sum(), image, create_graph=True)

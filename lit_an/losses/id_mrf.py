@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from lit_an.losses.precision import at_least_float32
+from lit_an.precision import at_least_float32, without_autocast
 
 EPSILON = 1e-5  # added to the distance to the nearest neighbour
 
@@ -70,7 +70,7 @@ def id_mrf_of_maps(
         >>> float(id_mrf_of_maps(features, features)) < 1e-6  # each claims its own
         True
     """
-    with torch.autocast(prediction.device.type, enabled=False):
+    with without_autocast(prediction):
         generated, real = (at_least_float32(x).flatten(2) for x in (prediction, target.detach()))
         mean = real.mean(2, keepdim=True)
         # Vectors shorter than eps have no direction worth a gradient.

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from lit_an.batch import Judgement
 from lit_an.errors import InputError
-from lit_an.losses.precision import at_least_float32
 from lit_an.losses.reconstruction import hole_l1
+from lit_an.precision import at_least_float32, without_autocast
 
 
 def perceptual_loss(
@@ -101,6 +101,6 @@ def _l1(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
 
 def _gram(features: Tensor) -> Tensor:
     """(B, C, C), in float32: sums over positions leave the range of half precision."""
-    with torch.autocast(features.device.type, enabled=False):
+    with without_autocast(features):
         x = at_least_float32(features).flatten(2)
         return x @ x.mT / (x.shape[1] * x.shape[2])

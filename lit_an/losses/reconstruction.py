@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.losses.precision import at_least_float32
+from lit_an.precision import at_least_float32, without_autocast
 
 
 def hole_l1(
@@ -122,7 +122,7 @@ def confidence_map(
     # A Gaussian is separable, and a blur of rows is a product with a banded matrix: dense products of this size are
     # many times as fast as convolutions with 64 taps on one channel.
     rows, columns = (_blur_matrix(side, size, deviation).to(mask) for side in mask.shape[-2:])
-    with torch.autocast(mask.device.type, enabled=False):
+    with without_autocast(mask):
         confidence = torch.zeros_like(mask)
         for _ in range(iterations):
             confidence = rows @ (1 - mask + confidence) @ columns.mT * mask

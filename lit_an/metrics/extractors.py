@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 from lit_an.files import sha256_of
 from lit_an.pixels import to_pixels
+from lit_an.precision import without_autocast
 from lit_an.registry import Registry
 
 INCEPTION_URL = (
@@ -64,7 +65,7 @@ class FeatureExtractor(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
         """Features of (B, 3, H, W) images in [-1, 1], whatever the precision around the call."""
-        with torch.autocast(images.device.type, enabled=False):
+        with without_autocast(images):
             features, logits = self.extract(to_pixels(images))
         return Features(features.float(), None if logits is None else logits.float())
 

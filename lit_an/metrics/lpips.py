@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lit_an.metrics.lpips_weights import BACKBONES, load_lpips_weights
 from lit_an.metrics.pixel_errors import hole_mean
+from lit_an.precision import without_autocast
 
 # Mean and spread of the colours of ImageNet, for images in [-1, 1].
 _SHIFT = (-0.030, -0.088, -0.188)
@@ -76,7 +77,7 @@ class Lpips(nn.Module):
         size = image.shape[-2:]
         total = torch.zeros(len(image), dtype=torch.float64, device=image.device)
         in_hole = torch.zeros_like(total)
-        with torch.autocast(image.device.type, enabled=False):
+        with without_autocast(image):
             features = (torch.cat([image, other]).float() - self.shift) / self.scale
             for stage, head in zip(self.stages, self.heads, strict=True):
                 features = stage(features)

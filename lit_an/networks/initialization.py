@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from lit_an.errors import InputError
 from lit_an.networks.mirroring import Mirror
+from lit_an.precision import without_autocast
 
 Initialization = Literal["orthogonal", "xavier"]
 Padding = Literal["zeros", "reflect", "replicate"]
@@ -25,7 +25,7 @@ class SpectralNorm(_SpectralNorm):
     """
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):
+        with without_autocast(weight):
             normalized: Tensor = super().forward(weight)
             return normalized
 

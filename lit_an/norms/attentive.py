@@ -9,10 +9,12 @@ import lit_an.norms.functional as AN
 import lit_an.norms.fused as fused
 from lit_an.clipping import clip
 from lit_an.errors import InputError
-from lit_an.norms.base import Norm2d, pointwise
+from lit_an.norms.base import Norm2d, is_plain, pointwise
+from lit_an.norms.following import is_followed
 from lit_an.norms.orthogonality import Orthogonality, check_form, orthogonality_penalty
 from lit_an.norms.registry import register_norm
 from lit_an.norms.self_sampling import sampled_layout
+from lit_an.precision import without_autocast
 
 # Standard deviation of the logits on features of unit variance at the start: the paper's 0.1 times √256.
 START_DEVIATION = 1.6
@@ -87,9 +89,21 @@ class SemanticLayout(nn.Module):
         Raises:
             InputError: self-sampling needs more positions than the map has.
         """
-        with torch.autocast(x.device.type, enabled=False):
-            x, filters, constants = self.filters(x)
-            return AN.semantic_layout(*AN.center(x), filters, constants, self.temperature)
+        with without_autocast(x):
+            if not self.samples or self.can_be_filters():
+                x, filters, constants = self.filters(x)
+                return AN.semantic_layout(*AN.center(x), filters, constants, self.temperature)
+            sampled = clip(self.sampling_scale, 0, 1)[:, None, None] * self._sampled(x)
+            return AN.semantic_layout(*AN.center(x), self.entities, None, self.temperature, sampled)
+
+    @property
+    def samples(self) -> bool:
+        """Whether the self-sampling branch is at work."""
+        return self.self_sampling and self.training
+
+    def can_be_filters(self) -> bool:
+        """Whether ``filters`` says all: not if somebody wants ``key`` or ``query`` to be called."""
+        return not self.self_sampling or (is_plain(self.key) and is_plain(self.query))
 
     def filters(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """The 1×1 filters that make the logits of a feature map, drawn anew in training.
@@ -104,15 +118,28 @@ class SemanticLayout(nn.Module):
         Raises:
             InputError: self-sampling needs more positions than the map has.
         """
-        if not (self.self_sampling and self.training):
+        if not self.samples:
             return x, self.entities[None], None
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             assert self.key.bias is not None
             assert self.query.bias is not None
-            height, width = x.shape[2:]
-            windows = AN.salient_windows(len(x), height, width, self.num_regions, x.device)
             key, query = (self.key.weight.flatten(1), self.key.bias), (self.query.weight.flatten(1), self.query.bias)
-            return sampled_layout(x, windows, self.entities, clip(self.sampling_scale, 0, 1), *key, *query)
+            scale = clip(self.sampling_scale, 0, 1)
+            return sampled_layout(x, self._windows(x), self.entities, scale, *key, *query)
+
+    def _sampled(self, x: Tensor) -> Tensor:
+        """(B, N, H, W), what ``filters`` adds to the logits, by calling ``key`` and ``query``."""
+        x = x.to(torch.promote_types(x.dtype, self.entities.dtype))
+        windows = self._windows(x)
+        index = windows.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+        features = x.flatten(2).gather(2, index).unflatten(2, windows.shape[1:])  # (B, C, N, P)
+        keys = self.key(features).amax(3)  # (B, K, N)
+        query: Tensor = self.query(x)
+        return (keys.mT @ query.flatten(2)).unflatten(2, query.shape[2:])
+
+    def _windows(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        return AN.salient_windows(len(x), height, width, self.num_regions, x.device)
 
     @torch.no_grad()
     def calibrate(self, x: Tensor, regions_per_position: float | None = None) -> float:
@@ -202,12 +229,10 @@ class AttentiveNorm2d(Norm2d):
         moments: AN.Moments = "soft",
         eps: float = 1e-5,
     ) -> None:
-        super().__init__(num_features)
+        super().__init__(num_features, eps)
         if moments not in ("soft", "masked"):
             raise InputError(f"AttentiveNorm2d: moments must be 'soft' or 'masked', got {moments!r}")
         self.moments, self.eps = moments, eps
-        if not 0 < eps < float("inf"):
-            raise InputError(f"AttentiveNorm2d: eps must be greater than 0 and finite, got {eps}")
         self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling, orthogonality)
         self.value = pointwise(num_features, num_features, bias=moments == "masked")
         self.residual_scale = nn.Parameter(torch.zeros(()))
@@ -216,20 +241,23 @@ class AttentiveNorm2d(Norm2d):
         self.bias = nn.Parameter(torch.zeros(shape)) if affine else None
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        # Somebody who hooked the layout wants to see it, and the fast path never forms it as one tensor; a compiler
-        # wants to see everything, and plans passes and memory itself.
-        hooked = self.layout._forward_hooks or self.layout._forward_pre_hooks
-        unobserved = not hooked and not torch.compiler.is_compiling()
-        if self.moments == "soft" and unobserved:
+        if self.moments == "soft" and not is_followed() and self._is_unobserved():
             x, filters, constants = self.layout.filters(x)
             scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
             return fused.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
         layout = self.layout(x)
         # Soft moments do not see an offset, and without it the projection rounds less.
         projected = AN.center(x)[0] if self.moments == "soft" else x
-        value = self.value(projected.to(self.value.weight.dtype))
+        value = self.value(projected.to(self.residual_scale.dtype))
         normalized = AN.regional_normalize(value, layout, self.weight, self.bias, self.moments, self.eps)
         return x + self.residual_scale.to(x.dtype) * normalized.to(x.dtype)
+
+    def _is_unobserved(self) -> bool:
+        """Whether nobody wants a part to be called: the fast path reads their weights and never forms a layout."""
+        layout = self.layout
+        hooks = (layout._forward_hooks, layout._forward_pre_hooks, layout._backward_hooks, layout._backward_pre_hooks)
+        as_made = type(layout).forward is SemanticLayout.forward and not any(hooks)
+        return as_made and is_plain(self.value) and layout.can_be_filters()
 
     def penalty(self) -> Tensor:
         """How far the layout's entity filters are from orthogonal ones: a scalar, see ``orthogonality_penalty``."""

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
@@ -18,6 +19,10 @@ class Norm2d(nn.Module):
 
     Args:
         num_features: C, channels of the input, ≥ 1.
+        eps, momentum: checked here for the norms that have them: > 0 and finite, and 0 to 1.
+
+    Raises:
+        InputError: an argument out of range.
 
     Attributes:
         condition_kind: the condition without which the norm cannot work: ``none``, ``vector`` (B, D) or ``mask``
@@ -29,10 +34,15 @@ class Norm2d(nn.Module):
     condition_kind: ClassVar[ConditionKind] = "none"
     is_residual: ClassVar[bool] = False
 
-    def __init__(self, num_features: int) -> None:
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
+        name = type(self).__name__
         if num_features < 1:
-            raise InputError(f"{type(self).__name__}: num_features must be at least 1, got {num_features}")
+            raise InputError(f"{name}: num_features must be at least 1, got {num_features}")
+        if not 0 < eps < float("inf"):
+            raise InputError(f"{name}: eps must be greater than 0 and finite, got {eps}")
+        if not 0 <= momentum <= 1:
+            raise InputError(f"{name}: momentum must be between 0 and 1, got {momentum}")
         self.num_features = num_features
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -47,13 +57,16 @@ class Norm2d(nn.Module):
             (B, C, H, W).
 
         Raises:
-            InputError: not four dimensions, or another number of channels than ``num_features``.
+            InputError: not four dimensions, another number of channels than ``num_features``, or no floating-point
+                numbers.
         """
         if x.dim() != 4 or x.shape[1] != self.num_features:
             raise InputError(
                 f"{type(self).__name__}(num_features={self.num_features}) takes (B, {self.num_features}, H, W), "
                 f"got {tuple(x.shape)}"
             )
+        if not x.is_floating_point():
+            raise InputError(f"{type(self).__name__} takes floating-point features, got {x.dtype}; convert them first")
         return self.normalize(x, condition)
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -70,6 +83,21 @@ def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv
     return convolution
 
 
+def is_plain(convolution: nn.Module) -> bool:
+    """Whether reading a convolution's parameters does what calling it does: nobody hooked, wrapped or replaced it.
+
+    Spectral norm and weight norm of ``torch.nn.utils`` and pruning set the weight in a hook; parametrizations do not.
+    """
+    hooks = (
+        convolution._forward_hooks,
+        convolution._forward_pre_hooks,
+        convolution._backward_hooks,
+        convolution._backward_pre_hooks,
+    )
+    anyone = any(hooks) or torch.nn.modules.module._has_any_global_hook()
+    return type(convolution).forward is nn.Conv2d.forward and not anyone
+
+
 @runtime_checkable
 class Penalized(Protocol):
     """A module whose weights ask for a penalty in the loss; no forward pass needed."""
@@ -81,5 +109,6 @@ class Penalized(Protocol):
 
 def total_penalty(network: nn.Module) -> Tensor | None:
     """Sum of the penalties that the modules of a network ask for, or None if none does."""
-    penalties = [module.penalty() for module in network.modules() if isinstance(module, Penalized)]
+    # The class is asked: a wrapper such as torch.compile's passes attributes on, and what it wraps is a module too.
+    penalties = [module.penalty() for module in network.modules() if hasattr(type(module), "penalty")]  # type: ignore[operator]
     return sum(penalties[1:], penalties[0]) if penalties else None

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import lit_an.norms.functional as AN
 from lit_an.norms.position_blocks import PositionBlocks
+from lit_an.precision import without_autocast
 
 
 class _Statistics(NamedTuple):
@@ -41,7 +42,7 @@ def forward(
     training: bool,
 ) -> tuple[Tensor, list[Tensor]]:
     """The result, and the tensors that ``backward`` needs beside the inputs."""
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
         statistics = _statistics(blocks, eps)
         output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
@@ -63,7 +64,7 @@ def backward(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
     offset, *statistics = saved
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
         return _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
 

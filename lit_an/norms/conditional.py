@@ -18,9 +18,14 @@ class _Conditional(Norm2d):
     condition_kind: ClassVar[ConditionKind] = "vector"
 
     def __init__(
-        self, num_features: int, condition_features: int, norm: nn.Module, initialization: str, spectral_norm: bool
+        self,
+        num_features: int,
+        condition_features: int,
+        norm: nn.BatchNorm2d | nn.InstanceNorm2d,
+        initialization: str,
+        spectral_norm: bool,
     ) -> None:
-        super().__init__(num_features)
+        super().__init__(num_features, norm.eps, norm.momentum or 0.0)
         if condition_features < 1:
             raise InputError(
                 f"{type(self).__name__} needs the width of its condition: pass condition_features=…, at least 1"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.precision import without_autocast
 
 Moments = Literal["soft", "masked"]
 
@@ -130,7 +131,12 @@ def sampled_filters(keys: Tensor, query_weight: Tensor, query_bias: Tensor) -> t
 
 
 def semantic_layout(
-    centred: Tensor, offset: Tensor, filters: Tensor, constants: Tensor | None = None, temperature: float = 0.1
+    centred: Tensor,
+    offset: Tensor,
+    filters: Tensor,
+    constants: Tensor | None = None,
+    temperature: float = 0.1,
+    sampled: Tensor | None = None,
 ) -> Tensor:
     """Soft assignment of each position to N regions: softmax over regions of temperature · (filters x + constants).
 
@@ -140,6 +146,7 @@ def semantic_layout(
         filters: (N, C) shared by the batch or (B, N, C) per image.
         constants: (B, N), added to each region's logits, or None.
         temperature: > 0, a factor on the logits: larger is sharper (the paper's τ).
+        sampled: (B, N, H, W), added to the logits, or None.
 
     Returns:
         layout: (B, N, H, W), ≥ 0, sums to 1 over N; soft region membership.
@@ -151,6 +158,8 @@ def semantic_layout(
     if constants is not None:
         base = base + constants[:, :, None]
     logits = torch.baddbmm(base, filters, centred.flatten(2))  # (B, N, L)
+    if sampled is not None:
+        logits = logits + sampled.flatten(2)
     return (logits * temperature).softmax(dim=1).unflatten(2, centred.shape[2:])
 
 
@@ -222,7 +231,7 @@ def regional_normalize(
         True
     """
     _check_shapes(x, layout, moments)
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         membership = layout.flatten(2).to(torch.promote_types(x.dtype, torch.float32))  # (B, N, L)
         # Centring changes nothing for soft moments but the rounding; masked moments depend on the offset.
         value = (center(x)[0] if moments == "soft" else x.to(membership.dtype)).flatten(2)  # (B, C, L)
@@ -263,7 +272,7 @@ def attentive_normalize(
     Returns:
         (B, C, H, W), in the type of ``x``.
     """
-    with torch.autocast(x.device.type, enabled=False):
+    with without_autocast(x):
         centred, offset = center(x)
         layout = semantic_layout(centred, offset, filters, constants, temperature)
         value = (value_weight.to(centred.dtype) @ centred.flatten(2)).unflatten(2, x.shape[2:])

@@ -52,7 +52,8 @@ class _AttentiveNormalize(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        inputs, saved = ctx.saved_tensors[:7], ctx.saved_tensors[7:]
+        tensors = ctx.saved_tensors  # read once: checkpointing hands them out once
+        inputs, saved = tensors[:7], tensors[7:]
         if torch.is_grad_enabled():  # only the plain composition can be followed by autograd
             temperature, eps = ctx.numbers
             found = _differentiable_backward(inputs, temperature, eps, gradients[0])

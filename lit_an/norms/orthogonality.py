@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.precision import without_autocast
 
 Orthogonality = Literal["unit_rows", "frobenius", "published"]
 
@@ -47,7 +48,7 @@ def orthogonality_penalty(weight: Tensor, form: Orthogonality = "unit_rows") -> 
         [0.0, 128.0, 16.0]
     """
     check_form(form)
-    with torch.autocast(weight.device.type, enabled=False):
+    with without_autocast(weight):
         return _FORMS[form](weight)
 
 

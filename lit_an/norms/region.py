@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind, Norm2d
 from lit_an.norms.registry import register_norm
+from lit_an.precision import without_autocast
 
 Statistics = Literal["image", "batch"]
 
@@ -124,7 +125,7 @@ class RegionNorm2d(Norm2d):
         momentum: float = 0.1,
         affine: bool = True,
     ) -> None:
-        super().__init__(num_features)
+        super().__init__(num_features, eps, momentum)
         self.moments = _RegionMoments(num_features, statistics, eps, momentum)
         self.weight = nn.Parameter(torch.ones(2, num_features)) if affine else None  # (in the hole, outside)
         self.bias = nn.Parameter(torch.zeros(2, num_features)) if affine else None
@@ -136,7 +137,7 @@ class RegionNorm2d(Norm2d):
         if condition.shape[2:] != x.shape[2:]:
             condition = F.interpolate(condition, x.shape[2:], mode="nearest")
         hole = condition > 0.5
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             return self.moments(_precise(x), hole, self.weight, self.bias).to(x.dtype)
 
 
@@ -180,7 +181,7 @@ class LearnedRegionNorm2d(Norm2d):
         eps: float = 1e-5,
         momentum: float = 0.1,
     ) -> None:
-        super().__init__(num_features)
+        super().__init__(num_features, eps, momentum)
         if not 0 <= threshold <= 1:
             raise InputError(f"norm 'region_learned': threshold must be between 0 and 1, got {threshold}")
         if kernel_size < 1 or kernel_size % 2 == 0:
@@ -192,7 +193,7 @@ class LearnedRegionNorm2d(Norm2d):
         self.shift = nn.Conv2d(1, 1, kernel_size, padding=kernel_size // 2)
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x):
             precise = _precise(x)
             response = self.detect(precise)
             normalized = self.moments(precise, response.detach() >= self.threshold)

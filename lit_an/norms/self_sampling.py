@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 import lit_an.norms.functional as AN
+from lit_an.norms.following import is_followed
 from lit_an.norms.tap import tap
 
 
@@ -34,7 +35,7 @@ def sampled_layout(
         constants (B, N).
     """
     parameters = (entities, scale, key_weight, key_bias, query_weight, query_bias)
-    if torch.compiler.is_compiling():
+    if is_followed():
         return _plain(x, windows, *parameters)
     found: tuple[Tensor, Tensor, Tensor] = _SampledLayout.apply(x, windows, *parameters)
     return found
@@ -72,11 +73,13 @@ class _SampledLayout(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        x, windows, *parameters = ctx.saved_tensors[:8]
+        # Read once: checkpointing hands saved tensors out once.
+        x, windows, *others = ctx.saved_tensors
+        parameters, results = others[:6], others[6:]
         if torch.is_grad_enabled():
             return _differentiable_backward(x, windows, parameters, gradients)
         for_map, for_filters, for_constants = gradients
-        features, keys, chosen, filters, constants = ctx.saved_tensors[8:]
+        features, keys, chosen, filters, constants = results
         _, scale, key_weight, _, query_weight, query_bias = _widened(parameters)
         for_scale = (for_filters * filters).sum((0, 2)) + (for_constants * constants).sum(0)
         for_entities = for_filters.sum(0)

@@ -10,8 +10,8 @@ from lit_an.norms.registry import register_norm
 class _Wrapped(Norm2d):
     """A norm that torch has; held, not inherited, so that SyncBatchNorm can take a batch norm's place."""
 
-    def __init__(self, num_features: int, norm: nn.Module) -> None:
-        super().__init__(num_features)
+    def __init__(self, num_features: int, norm: nn.Module, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(num_features, eps, momentum)
         self.norm = norm
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -31,7 +31,7 @@ class BatchNorm2d(_Wrapped):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
-        super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine))
+        super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine), eps, momentum)
 
 
 @register_norm("instance")
@@ -45,7 +45,7 @@ class InstanceNorm2d(_Wrapped):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine))
+        super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine), eps)
 
 
 @register_norm("group")
@@ -66,7 +66,7 @@ class GroupNorm2d(_Wrapped):
         groups = min(num_groups, num_features)
         if groups < 1 or num_features % groups:
             raise InputError(f"norm 'group': num_groups={num_groups} must divide the {num_features} channels")
-        super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine))
+        super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine), eps)
 
 
 @register_norm("layer")
@@ -80,7 +80,7 @@ class LayerNorm2d(_Wrapped):
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine))
+        super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine), eps)
 
 
 @register_norm("none")

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lit_an.norms.following import is_followed
+
 
 class _Tap(torch.autograd.Function):
     """A map, and its features at a few positions, whose gradient is added to the map's in place."""
@@ -33,5 +35,6 @@ def tap(x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         ``x`` itself and (B, C, …).
     """
-    tapped, features = _Tap.apply(x, index.flatten(1)[:, None].expand(-1, x.shape[1], -1))
+    everywhere = index.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    tapped, features = (x, x.flatten(2).gather(2, everywhere)) if is_followed() else _Tap.apply(x, everywhere)
     return tapped, features.unflatten(2, index.shape[1:])

@@ -12,7 +12,6 @@ from lit_an.networks.blocks import IMAGE_SIZES, DiscriminatorBlock, GeneratorBlo
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms import NORMS, AttentiveNorm2d, InstanceNorm2d, SelfAttention2d
 from lit_an.norms.registry import condition_kind
-from tests.randomizing import randomized
 
 LABEL = torch.tensor([0, 2])
 # A class-conditional network has no mask.
@@ -85,48 +84,6 @@ def test_every_norm_fits_the_long_range_slots(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in FITTING if name != "self_attention"])
 def test_every_norm_fits_the_norm_slot(name: str) -> None:
     assert generator(norm=name, long_range="none")(torch.randn(2, 16), LABEL).shape == (2, 3, 32, 32)
-
-
-@pytest.mark.parametrize("class_input", ["auto", "latent"])
-@pytest.mark.parametrize("class_embedding", [0, 5])
-@pytest.mark.parametrize("name", [name for name in FITTING if name != "self_attention"])
-def test_with_every_norm_the_class_reaches_the_image(name: str, class_embedding: int, class_input: str) -> None:
-    network = generator(norm=name, class_embedding=class_embedding, class_input=class_input)
-    network = randomized(network).double().train()
-    latent = torch.randn(1, 16, dtype=torch.float64).expand(4, -1)
-    first, second = (network(latent, torch.full((4,), label)) for label in (0, 2))
-    # One image with the same latent and another class is another image, whatever the norm.
-    assert (first - second).abs().max() > 1e-4
-    parts = [part for part in ("class_embedding", "latent_embedding") if getattr(network, part) is not None]
-    conditional = condition_kind(name) == "vector"
-    assert parts or conditional
-    (network(latent, torch.tensor([0, 1, 2, 0])) * torch.randn(4, 3, 32, 32)).sum().backward()
-    for part in parts:
-        assert getattr(network, part).weight.grad.abs().sum() > 0
-    if conditional:
-        assert all(block.norm1.gain.weight.grad.abs().sum() > 0 for block in network.blocks)
-
-
-@pytest.mark.parametrize("norm", ["conditional_batch", "instance"])
-def test_a_mixture_of_one_class_is_that_class(norm: str) -> None:
-    network = randomized(generator(norm=norm, class_input="latent")).double().eval()
-    latent = torch.randn(2, 16, dtype=torch.float64)
-    mixture = torch.eye(3, dtype=torch.float64)[LABEL]
-    torch.testing.assert_close(network(latent, mixture), network(latent, LABEL))
-
-
-def test_a_shared_embedding_stands_once_in_the_weights() -> None:
-    network = generator(class_embedding=5, class_input="latent")
-    assert [name for name in network.state_dict() if "embedding" in name] == ["class_embedding.weight"]
-
-
-def test_a_norm_that_is_blind_to_the_class_is_refused_where_only_norms_may_bring_it() -> None:
-    sentence = (
-        r"with class_input='norms' the norm must depend on the class \(conditional_batch, conditional_instance\), "
-        "and norm='instance' does not; set class_input='latent'"
-    )
-    with pytest.raises(InputError, match=sentence):
-        generator(norm="instance", class_input="norms")
 
 
 @pytest.mark.parametrize("name", [name for name in FITTING if name != "none"])
