@@ -144,6 +144,17 @@ def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
         GenerationResult.read(tmp_path / "other.json")
 
 
+def test_precision_is_of_generated_images_and_recall_of_real_ones() -> None:
+    """The case by hand of tests/metrics/test_distances.py, from features on a line to the result."""
+    real = torch.arange(10.0)[:, None]
+    fake = torch.tensor([4.0, 4.1, 4.2, 4.3, 4.4, 4.5, 4.6, 20.0])[:, None]
+    result = generation_result(
+        collect(Features(fake, None), 3, classes=1), EXTRACTOR, reference_of(Features(real, None)), num_classes=1
+    )
+    assert (result.figures["precision"], result.figures["recall"]) == (7 / 8, 6 / 10)
+    assert result.figures["coverage"] == 1
+
+
 def test_figures_of_single_images_take_no_more_rows_than_are_kept() -> None:
     """Where all real rows are there for the classes, KID and precision to coverage still see an even choice of them."""
     fake, real = collect(features_of(40, 6, 0.3), 8), collect(features_of(90, 6, 0.0), 8)
