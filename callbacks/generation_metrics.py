@@ -1,16 +1,24 @@
 """FID and its kin of what the generator makes, at validations and tests."""
 
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from callbacks.measuring import Measuring, Stage, agreed, float64_device, shown
 from lit_an.batch import SampleRequest
 from lit_an.errors import InputError
+from lit_an.latents import standing_batches
+from lit_an.metrics.class_distances import ClassDistances
+from lit_an.metrics.extractors import Features
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
 from lit_an.metrics.generation import GenerationResult, generation_result
+from lit_an.metrics.protocols import ProtocolName, Split, Statistics, protocol_of
 from lit_an.metrics.reference_statistics import ContentHash, ReferenceStatistics, describe
+from lit_an.norms.running_statistics import estimated_statistics
 from lit_an.tasks.class_conditional import ClassConditionalGAN
 
 LOGGED = ("fid", "kid", "inception_score", "precision", "recall", "density", "coverage", "intra_fid")
@@ -28,95 +36,188 @@ class GenerationMetrics(Measuring):
     ``samples_per_class`` = ``num_images`` / number of classes.
 
     Args:
-        num_images: images to generate, ≥ 2; published figures take 50,000.
+        num_images: images to generate, ≥ 2; None takes those of the protocol, or 10,000 without one.
         every_validations: validations of a training from one measurement to the next, ≥ 1.
-        extractor: ``efficientnet_lite0`` (comes with a package), ``inception_v3`` (as in papers) or ``torchscript``.
+        extractor: ``efficientnet_lite0`` (comes with a package), ``inception_v3`` (as in papers) or ``torchscript``;
+            None takes that of the protocol, or ``efficientnet_lite0`` without one.
         extractor_kwargs: arguments of the extractor, such as the path of a file.
         batch_size: images at a time on one device; the figures do not depend on it.
-        real_split: the split of the real images; None takes the stage's own, ``val`` or ``test``.
+        real_split: the split of the real images; None takes that of the protocol, or the stage's own, ``val`` or
+            ``test``, without one.
         real_images: real images to compare with, evenly spread over the split; None takes all.
-        keep: features of at most so many images of either side are kept for KID, precision to coverage and
-            intra-FID, evenly spread, ≥ 1.
+        keep: features of at most so many images of either side are used for KID, precision to coverage and, without
+            ``images_per_class``, intra-FID, evenly spread, ≥ 1.
         cache_dir: folder of the reference statistics; None takes ``lit_an/reference_statistics`` in
             ``$XDG_CACHE_HOME`` or ``~/.cache``.
+        protocol: ``an_paper``, ``biggan``, ``miyato`` or ``studiogan``: the counts, split, extractor and statistics of
+            a paper, see ``lit_an.metrics.protocols``; an argument that contradicts it is refused.
+        images_per_class: images of each class to generate for intra-FID, class by class, ≥ 2, or ``real`` for as many
+            as there are real ones; then the features of all real images are kept. None takes that of the protocol, or
+            the kept images of ``num_images``.
+        statistics: of the generator's batch norm: ``running`` (kept in training) or ``standing`` (estimated anew from
+            the averaged weights, see ``lit_an.sampling.standing_statistics``); None takes those of the protocol, or
+            ``running`` without one.
+        standing_passes: batches of 64 that standing statistics are estimated from, ≥ 1; every process runs all.
 
     Raises:
-        InputError: a number out of range; when a run starts, what the extractor raises, or data that cannot be
-            counted and indexed.
+        InputError: a number out of range, an unknown protocol or an argument that contradicts it; when a run starts,
+            what the extractor raises, or data that cannot be counted and indexed.
     """
 
     def __init__(
         self,
-        num_images: int = 10_000,
+        num_images: int | None = None,
         every_validations: int = 1,
-        extractor: str = "efficientnet_lite0",
+        extractor: str | None = None,
         extractor_kwargs: dict[str, bool | int | float | str] | None = None,
         batch_size: int = 64,
-        real_split: Literal["train", "val", "test"] | None = None,
+        real_split: Split | None = None,
         real_images: int | None = None,
         keep: int = 50_000,
         cache_dir: str | None = None,
+        protocol: ProtocolName | None = None,
+        images_per_class: int | Literal["real"] | None = None,
+        statistics: Statistics | None = None,
+        standing_passes: int = 100,
     ) -> None:
-        self._at_least(2, num_images=num_images, real_images=real_images)
-        super().__init__(every_validations, extractor, extractor_kwargs, batch_size, keep, cache_dir)
-        self.num_images, self.real_split, self.real_images = num_images, real_split, real_images
+        least = images_per_class if isinstance(images_per_class, int) else None
+        self._at_least(2, num_images=num_images, real_images=real_images, images_per_class=least)
+        self._at_least(1, standing_passes=standing_passes)
+        self.settings = protocol_of(
+            protocol,
+            num_images=num_images,
+            images_per_class=images_per_class,
+            real_split=real_split,
+            real_images=real_images,
+            extractor=extractor,
+            statistics=statistics,
+        )
+        super().__init__(every_validations, self.settings.extractor, extractor_kwargs, batch_size, keep, cache_dir)
+        self.protocol, self.standing_passes = protocol, standing_passes
         self._references: dict[str, ReferenceStatistics | None] = {}  # None in all processes but the first
 
     def setup(self, trainer: pl.Trainer, task: ClassConditionalGAN, stage: str) -> None:
         super().setup(trainer, task, stage)
-        if stage != "predict" and self.num_images < trainer.world_size:
-            raise InputError(
-                f"GenerationMetrics: num_images={self.num_images} is less than the number of processes, "
-                f"{trainer.world_size}; raise it"
-            )
+        for name in ("num_images", "images_per_class"):
+            number = getattr(self.settings, name)
+            if stage != "predict" and isinstance(number, int) and number < trainer.world_size:
+                raise InputError(
+                    f"GenerationMetrics: {name}={number} is less than the number of processes, {trainer.world_size}; "
+                    "raise it"
+                )
 
     def _measure(self, trainer: pl.Trainer, task: ClassConditionalGAN, stage: Stage) -> None:
         assert self._network is not None
         self._network.to(task.device)
-        split = self.real_split or stage
+        split = self.settings.real_split or stage
         if split not in self._references:
             self._references[split] = self._real(trainer, task, split)
-        fake = self._generated(trainer, task)
+        reference = self._references[split]
+        with self._statistics(task):
+            fake = self._generated(trainer, task)
+            classes = self._by_class(trainer, task, reference)
         outcome: GenerationResult | InputError | None = None
         if trainer.is_global_zero:
-            outcome = self._compute(task, fake, self._references[split])
+            outcome = self._compute(task, fake, reference, classes)
         result = agreed(trainer, outcome)
         logged = {name: result.figures[name] for name in LOGGED if name in result.figures}
         self._report(trainer, task, stage, split, result, logged)
 
+    @contextmanager
+    def _statistics(self, task: ClassConditionalGAN) -> Iterator[None]:
+        """Inside the block the averaged generator has the statistics that were asked for."""
+        if self.settings.statistics == "running":
+            yield
+            return
+        generator: Any = task.generator
+        batches = standing_batches(generator.latent_dim, task.num_classes, self.standing_passes, device=task.device)
+        with task.evaluation(), estimated_statistics(generator, batches):
+            yield
+
     def _compute(
-        self, task: ClassConditionalGAN, fake: FeatureSet, reference: ReferenceStatistics | None
+        self,
+        task: ClassConditionalGAN,
+        fake: FeatureSet,
+        reference: ReferenceStatistics | None,
+        classes: ClassDistances | None,
     ) -> GenerationResult | InputError:
         assert self._network is not None
         assert reference is not None
-        described = self._network.description()
+        described, device = self._network.description(), float64_device(task)
+        made: dict[str, Any] = {"statistics": self.settings.statistics, "protocol": self.protocol}
+        if self.settings.statistics == "standing":
+            made["passes"] = self.standing_passes
         try:
-            return generation_result(fake, described, reference, task.num_classes, float64_device(task))
+            return generation_result(fake, described, reference, task.num_classes, device, classes, self.keep, made)
         except InputError as error:  # raised in every process, so that none waits for the others
             return error
 
     def _generated(self, trainer: pl.Trainer, task: ClassConditionalGAN) -> FeatureSet:
         """Features of the generated images: image i of N is of class ⌊i K / N⌋, its seed counts inside the class."""
-        collector = FeatureCollector(self.num_images, self.keep, with_scores=True)
-        numbers = torch.arange(trainer.global_rank, self.num_images, trainer.world_size)
+        count = self.settings.num_images
+        collector = FeatureCollector(count, self.keep, with_scores=True)
+        numbers = torch.arange(trainer.global_rank, count, trainer.world_size)
         for index in shown(trainer, "generating", numbers.split(self.batch_size)):
-            label = index * task.num_classes // self.num_images
-            first = -(-label * self.num_images // task.num_classes)
-            request = SampleRequest(label.to(task.device), (index - first).to(task.device))
-            with task.evaluation():
-                images = task.predict_step(request, 0)
-            collector.add(self._see(images), label, index)
+            label = index * task.num_classes // count
+            first = -(-label * count // task.num_classes)
+            collector.add(self._seen(task, label, index - first), label, index)
         return collector.collected()
+
+    def _by_class(
+        self, trainer: pl.Trainer, task: ClassConditionalGAN, reference: ReferenceStatistics | None
+    ) -> ClassDistances | None:
+        """Distances within the classes, in the first process, one class's images at a time from all; None without."""
+        if self.settings.images_per_class is None:
+            return None
+        of_class = self._images_of_each_class(trainer, task, reference)
+        found, device = ClassDistances(), float64_device(task)
+        for label, count in enumerate(shown(trainer, "classes", of_class)):
+            collector = FeatureCollector(count, count)
+            for index in torch.arange(trainer.global_rank, count, trainer.world_size).split(self.batch_size):
+                labels = torch.full_like(index, label)
+                collector.add(self._seen(task, labels, index), labels, index)
+            rows = collector.collected().rows
+            if reference is not None:
+                real = reference.features.rows[reference.features.label == label]
+                found.add(rows.to(device), real.to(device))
+        return found
+
+    def _images_of_each_class(
+        self, trainer: pl.Trainer, task: ClassConditionalGAN, reference: ReferenceStatistics | None
+    ) -> list[int]:
+        """Images to generate of each class, the same in all processes."""
+        number = self.settings.images_per_class
+        if isinstance(number, int):
+            return [number] * task.num_classes
+        outcome: list[int] | InputError = []
+        if reference is not None:
+            outcome = torch.bincount(reference.features.label, minlength=task.num_classes).tolist()
+            fewest = min(outcome)
+            if fewest < max(2, trainer.world_size):
+                outcome = InputError(
+                    f"GenerationMetrics: images_per_class='real', but class {outcome.index(fewest)} has {fewest} real "
+                    f"images, fewer than {max(2, trainer.world_size)}; give a number"
+                )
+        counts: list[int] = agreed(trainer, outcome)
+        return counts
+
+    def _seen(self, task: ClassConditionalGAN, label: Tensor, seed: Tensor) -> Features:
+        """Features of the images of classes and seeds."""
+        request = SampleRequest(label.to(task.device), seed.to(task.device))
+        with task.evaluation():
+            images = task.predict_step(request, 0)
+        return self._see(images)
 
     def _real(self, trainer: pl.Trainer, task: ClassConditionalGAN, split: str) -> ReferenceStatistics | None:
         """The reference statistics of the split's images, in the first process."""
         assert self._network is not None
         dataset = trainer.datamodule.dataset(split)  # type: ignore[attr-defined]
-        positions = self._chosen(trainer, dataset, split, self.real_images)
+        positions = self._chosen(trainer, dataset, split, self.settings.real_images)
         count = len(positions)
         content = ContentHash(count)
         for batch, index in self._shared_out(trainer, dataset, positions, f"hashing {split}"):
             content.add(batch.image, batch.label, index)
-        described = describe(content, content.hexdigest(task.device), count, self.keep, self._network.description())
+        kept = self.keep if self.settings.images_per_class is None else count
+        described = describe(content, content.hexdigest(task.device), count, kept, self._network.description())
         batches = self._shared_out(trainer, dataset, positions, f"seeing {split}")
         return self._reference(trainer, task, described, batches)

@@ -163,7 +163,7 @@ class Measuring(Callback):
     def _computed(
         self, trainer: pl.Trainer, task: AdversarialTask, batches: Iterator[Numbered], described: dict[str, Any]
     ) -> ReferenceStatistics | None:
-        collector = FeatureCollector(described["count"], self.keep)
+        collector = FeatureCollector(described["count"], described["kept"])
         for batch, index in batches:
             collector.add(self._see(batch.image.to(task.device)), label_of(batch), index)
         reference = ReferenceStatistics(collector.collected(), described)

@@ -108,3 +108,10 @@ def moved(features: FeatureSet, device: torch.device | str) -> FeatureSet:
     """The same set on another device, which must know float64."""
     moments = Moments(*(value.to(device) for value in features.moments))
     return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))
+
+
+def thinned(features: FeatureSet, keep: int) -> FeatureSet:
+    """The same set with at most ``keep`` of its rows, evenly spread."""
+    count = len(features.rows)
+    chosen = torch.arange(min(keep, count)) * count // min(keep, count)
+    return features if keep >= count else features._replace(rows=features.rows[chosen], label=features.label[chosen])

@@ -1,15 +1,16 @@
 """All figures of a generator at once, with everything that says what they may be compared with."""
 
 import dataclasses
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.metrics.feature_set import FeatureSet, moved
-from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
+from lit_an.metrics.class_distances import ClassDistances, distances_of_rows
+from lit_an.metrics.feature_set import FeatureSet, moved, thinned
+from lit_an.metrics.floors import frechet_floor, intra_floor
+from lit_an.metrics.frechet import frechet_distance
 from lit_an.metrics.inception import inception_score
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
 from lit_an.metrics.manifold import DENSITY_NEIGHBOURS, manifold_scores
@@ -18,6 +19,7 @@ from lit_an.metrics.results import Result
 from lit_an.metrics.results import change as change
 
 KERNEL_SUBSET = 1000
+_RUNNING = {"statistics": "running", "protocol": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,16 +29,19 @@ class GenerationResult(Result):
     Attributes:
         figures: name to value: ``fid``, ``kid`` (mean over subsets), ``kid_deviation``, ``kid_all_pairs``,
             ``inception_score``, ``inception_score_deviation``, ``precision``, ``recall``, ``density``, ``coverage``,
-            ``intra_fid``; those that cannot be computed are absent, and ``warnings`` says why.
+            ``intra_fid``, and ``fid_floor`` and ``intra_fid_floor``, what two samples of the real images would get;
+            those that cannot be computed are absent, and ``warnings`` says why.
         intra_fid_by_class: Fréchet distance of each class, None where a side has too few images of it.
         warnings: sentences about figures that the size of a sample makes meaningless or hard to compare.
         extractor: the extractor's description: name, resize, hash of its weights.
         counts: how many images of either side the figures rest on.
         reference: the description of the reference statistics, and ``key``, the name of their file.
+        generator: how the generator made the images: ``statistics`` of its batch norm, ``running`` or ``standing``
+            (then with ``passes``), and the name of the ``protocol`` or None.
     """
 
     title = "metrics of a generator"
-    basis = ("extractor", "reference", "counts")
+    basis = ("extractor", "reference", "counts", "generator")
 
     figures: dict[str, float]
     intra_fid_by_class: list[float | None]
@@ -44,6 +49,7 @@ class GenerationResult(Result):
     extractor: dict[str, Any]
     counts: dict[str, int]
     reference: dict[str, Any]
+    generator: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(_RUNNING))
 
     def table(self) -> str:
         """A few lines for a person."""
@@ -60,6 +66,9 @@ def generation_result(
     reference: ReferenceStatistics,
     num_classes: int,
     device: torch.device | str = "cpu",
+    classes: ClassDistances | None = None,
+    keep: int = 50_000,
+    generator: dict[str, Any] | None = None,
 ) -> GenerationResult:
     """Every figure of generated images against real ones.
 
@@ -69,6 +78,9 @@ def generation_result(
         reference: of the real images.
         num_classes: classes of the generator.
         device: where to compute; it must know float64.
+        classes: distances within the classes; None takes them from the kept rows.
+        keep: rows of either side for the figures that compare images one by one, evenly spread, ≥ 1.
+        generator: how it made the images, see ``GenerationResult``; None is with running statistics.
 
     Raises:
         InputError: the reference is of another extractor.
@@ -78,35 +90,39 @@ def generation_result(
             f"generated images seen by {extractor} cannot be compared with real ones seen by "
             f"{reference.description['extractor']}; compute the reference with the same extractor"
         )
-    real = reference.features
+    real, every = thinned(reference.features, keep), reference.features
+    classes = classes or distances_of_rows(fake, real, num_classes, device)
     fake, real = moved(fake, device), moved(real, device)
-    figures, warnings = _distances(fake, real)
+    floor = frechet_floor(real.rows, fake.num_images, real.num_images)
+    figures, warnings = _distances(fake, real, floor)
     figures |= _scores(fake, warnings)
     figures |= _neighbours(fake.rows, real.rows, warnings)
-    by_class = _by_class(fake, real, num_classes, warnings)
-    known = [value for value in by_class if value is not None]
-    if known:
-        figures["intra_fid"] = sum(known) / len(known)
+    if classes.mean is not None:
+        figures["intra_fid"] = classes.mean
+    figures |= _of_classes(classes, every, warnings)
     counts = {
         "generated": fake.num_images,
         "real": real.num_images,
         "generated_rows": len(fake.rows),
         "real_rows": len(real.rows),
+        "generated_of_a_class": min(classes.generated),
+        "real_of_a_class": min(classes.real),
         "features": fake.rows.shape[1],
     }
     described = {"key": reference.key, **reference.description}
-    return GenerationResult(figures, by_class, warnings, extractor, counts, described)
+    made = _RUNNING | (generator or {})
+    return GenerationResult(figures, classes.by_class, warnings, extractor, counts, described, made)
 
 
-def _distances(fake: FeatureSet, real: FeatureSet) -> tuple[dict[str, float], list[str]]:
+def _distances(fake: FeatureSet, real: FeatureSet, floor: float | None) -> tuple[dict[str, float], list[str]]:
     size, warnings = fake.rows.shape[1], []
     few = [
         f"{side.num_images} {kind}" for side, kind in ((fake, "generated"), (real, "real")) if side.num_images <= size
     ]
     if few:
         warnings.append(
-            f"fid: {' and '.join(few)} images are too few for {size} features: the figure is too large by an amount "
-            f"that depends on the counts; use more than {size}, or compare figures of the same counts only"
+            f"fid: {' and '.join(few)} images are too few for {size} features: {_said(floor)}; use more than {size}, "
+            "or compare figures of the same counts only"
         )
     if min(fake.num_images, real.num_images) < 2:
         return {}, [*warnings, "fid, kid: absent, since a side has fewer than 2 images"]
@@ -119,7 +135,13 @@ def _distances(fake: FeatureSet, real: FeatureSet) -> tuple[dict[str, float], li
         "kid_deviation": kernel.deviation,
         "kid_all_pairs": squared_mmd(fake.rows, real.rows),
     }
-    return figures, warnings
+    return figures | ({} if floor is None else {"fid_floor": floor}), warnings
+
+
+def _said(floor: float | None) -> str:
+    if floor is None:
+        return "the figure is too large by an amount that too few real images leave unknown"
+    return f"two samples of the real images, of these counts, would get about {floor:.3g} instead of 0"
 
 
 def _scores(fake: FeatureSet, warnings: list[str]) -> dict[str, float]:
@@ -143,22 +165,18 @@ def _neighbours(fake: Tensor, real: Tensor, warnings: list[str]) -> dict[str, fl
     return manifold_scores(fake, real)._asdict()
 
 
-def _by_class(fake: FeatureSet, real: FeatureSet, num_classes: int, warnings: list[str]) -> list[float | None]:
-    found: list[float | None] = []
-    fewest = math.inf
-    for label in range(num_classes):
-        sides = [side.rows[side.label == label] for side in (fake, real)]
-        smaller = min(map(len, sides))
-        found.append(frechet_distance_of_features(*sides) if smaller >= 2 else None)
-        fewest = min(fewest, smaller)
-    missing = sum(value is None for value in found)
+def _of_classes(classes: ClassDistances, real: FeatureSet, warnings: list[str]) -> dict[str, float]:
+    """The floor of the distances within classes, as a figure if it is known."""
+    floor, size = intra_floor(real.rows, real.label, classes.generated, classes.real), real.rows.shape[1]
+    missing = sum(value is None for value in classes.by_class)
     if missing:
         warnings.append(
-            f"intra_fid: without {missing} of {num_classes} classes, of which a side has fewer than 2 images"
+            f"intra_fid: without {missing} of {len(classes.by_class)} classes, of which a side has fewer than 2 images"
         )
-    if fewest <= fake.rows.shape[1]:
+    fewest = min(*classes.generated, *classes.real)
+    if fewest <= size:
         warnings.append(
-            f"intra_fid: as few as {fewest} images of a class are too few for {fake.rows.shape[1]} features: compare "
+            f"intra_fid: as few as {fewest} images of a class are too few for {size} features: {_said(floor)}; compare "
             "figures of the same counts only"
         )
-    return found
+    return {} if floor is None else {"intra_fid_floor": floor}

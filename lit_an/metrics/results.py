@@ -41,7 +41,10 @@ class Result:
         """
         try:
             stored = json.loads(path.read_text())
-            return cls(**{field.name: stored[field.name] for field in dataclasses.fields(cls)})
+            # Fields with a default are younger than some files.
+            young = {f.name for f in dataclasses.fields(cls) if f.default_factory is not dataclasses.MISSING}
+            names = [field.name for field in dataclasses.fields(cls) if field.name in stored or field.name not in young]
+            return cls(**{name: stored[name] for name in names})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{str(path)!r} holds no {cls.title} ({type(error).__name__}: {error})") from error
 

@@ -17,7 +17,10 @@ from callbacks import Checkpointing, GenerationMetrics, GeneratorEMA
 from lit_an.batch import SampleRequest
 from lit_an.data.base import SampleRequests
 from lit_an.errors import InputError
+from lit_an.metrics.frechet import frechet_distance_of_features
 from lit_an.metrics.generation import GenerationResult
+from lit_an.metrics.protocols import PROTOCOLS
+from lit_an.sampling import Description, TrainedGenerator, sample, standing_statistics
 from tests.metrics.small_extractor import save_small_extractor
 from tests.training import make_data, make_task, make_trainer
 
@@ -46,7 +49,7 @@ def measured(folder: Path, image_folder: Path, callback: GenerationMetrics, **kw
 def assert_same(first: dict[str, Any], other: dict[str, Any]) -> None:
     assert other["figures"] == pytest.approx(first["figures"], rel=1e-6, abs=1e-6)
     assert other["intra_fid_by_class"] == pytest.approx(first["intra_fid_by_class"], rel=1e-6)
-    for name in ("warnings", "extractor", "counts", "reference", "iteration", "split"):
+    for name in ("warnings", "extractor", "counts", "reference", "generator", "iteration", "split"):
         assert other[name] == first[name]
 
 
@@ -65,15 +68,15 @@ def test_figures_do_not_depend_on_batches(tmp_path: Path, image_folder: Path, sm
     first = measured(tmp_path / "7", image_folder, GenerationMetrics(**small, batch_size=7))
     small["cache_dir"] = str(tmp_path / "another")
     assert_same(first, measured(tmp_path / "32", image_folder, GenerationMetrics(**small, batch_size=32)))
-    assert len(first["figures"]) == 11
+    assert len(first["figures"]) == 13
     assert first["figures"]["fid"] > 0
 
 
 def test_figures_do_not_depend_on_the_number_of_processes(
     tmp_path: Path, image_folder: Path, small: dict[str, Any]
 ) -> None:
-    """31 generated and 43 real images on two processes: neither divides."""
-    small["real_images"] = 43
+    """31 generated and 43 real images, 5 of each class, on two processes: none divides."""
+    small |= {"real_images": 43, "images_per_class": 5, "statistics": "standing", "standing_passes": 2}
     first = measured(tmp_path / "one", image_folder, GenerationMetrics(**small, batch_size=32))
     small["cache_dir"] = str(tmp_path / "another")
     with socket.socket() as free:
@@ -85,6 +88,86 @@ def test_figures_do_not_depend_on_the_number_of_processes(
     assert_same(first, two)
     kept = [sorted(file.name for file in (tmp_path / name).iterdir()) for name in ("cache", "another")]
     assert kept[0] == kept[1]
+
+
+def test_images_of_each_class_are_a_number_of_their_own(
+    tmp_path: Path, image_folder: Path, small: dict[str, Any]
+) -> None:
+    """Intra-FID of so many images a class is the distance between those that predict makes and all real ones."""
+    first = measured(tmp_path / "first", image_folder, GenerationMetrics(**small, keep=4))
+    assert first["counts"]["real_rows"] == 4
+    wide = measured(tmp_path / "wide", image_folder, GenerationMetrics(**small, keep=4, images_per_class=9))
+    assert wide["counts"]["generated_of_a_class"] == 9
+    assert wide["counts"]["real_rows"] == 4
+    assert wide["counts"]["real_of_a_class"] > 4
+    assert wide["figures"]["fid"] == pytest.approx(first["figures"]["fid"])
+    callback = GenerationMetrics(**small)
+    task, data = make_task(), make_data(image_folder, val_fraction=0.9)
+    trainer = make_trainer(tmp_path, task, 1, [callback])
+    trainer.test(task, datamodule=data, verbose=False)
+    assert callback._network is not None
+    requests = SampleRequest(torch.full((9,), 1), torch.arange(9))
+    with task.evaluation():
+        fake = callback._see(task.predict_step(requests, 0)).features
+    real = [data.dataset("test")[i] for i in range(len(data.dataset("test")))]
+    image = torch.stack([item.image for item in real if int(item.label) == 1])
+    expected = frechet_distance_of_features(fake, callback._see(image).features)
+    assert wide["intra_fid_by_class"][1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_as_many_of_a_class_as_there_are_real_ones(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
+    stored = measured(tmp_path / "real", image_folder, GenerationMetrics(**small, images_per_class="real"))
+    assert stored["counts"]["generated_of_a_class"] == stored["counts"]["real_of_a_class"] > 2
+    few = GenerationMetrics(**small, images_per_class="real", real_images=3)
+    with pytest.raises(InputError, match="images_per_class='real', but class 1 has 0 real images, fewer than 2; give"):
+        measured(tmp_path / "few", image_folder, few)
+
+
+def test_standing_statistics_are_those_of_predict_and_leave_no_trace(
+    tmp_path: Path, image_folder: Path, small: dict[str, Any]
+) -> None:
+    """The same images as from the average with ``lit_an.sampling.standing_statistics``, in the middle of a training."""
+    task, seen, kept = make_task(), [], []
+    generate = task.predict_step
+
+    def watched(batch: SampleRequest, batch_idx: int) -> torch.Tensor:
+        images = generate(batch, batch_idx)
+        seen.append(images)
+        return images
+
+    task.predict_step = watched  # type: ignore[method-assign]
+
+    class Watch(Callback):
+        """Before and behind the measurement."""
+
+        def on_validation_epoch_end(self, trainer: Any, task: Any) -> None:
+            kept.append({name: buffer.clone() for name, buffer in task.generator.state_dict().items()})
+
+    metrics = GenerationMetrics(**{**small, "num_images": 6}, statistics="standing", standing_passes=3)
+    ema = GeneratorEMA(0.5)
+    trainer = make_trainer(tmp_path, task, 2, [ema, Watch(), metrics, Watch()], val_check_interval=2)
+    trainer.fit(task, datamodule=make_data(image_folder))
+    before, after = kept
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    network = make_task().generator
+    network.load_state_dict(ema.state_dict()["average"])
+    generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))
+    standing_statistics(generator, passes=3)
+    expected = sample(generator, [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
+    torch.testing.assert_close(seen[0], expected, rtol=0, atol=1e-5)
+    result = GenerationResult.read(tmp_path / "metrics_val_0000002.json")
+    assert result.generator == {"statistics": "standing", "protocol": None, "passes": 3}
+
+
+def test_a_protocol_chooses_and_is_not_contradicted(small: dict[str, Any]) -> None:
+    metrics = GenerationMetrics(protocol="miyato")
+    assert (metrics.settings, metrics.extractor) == (PROTOCOLS["miyato"], "inception_v3")
+    with pytest.raises(InputError, match="extractor=torchscript contradicts protocol 'miyato'"):
+        GenerationMetrics(protocol="miyato", extractor="torchscript")
+    with pytest.raises(InputError, match="images_per_class must be at least 2, got 1"):
+        GenerationMetrics(images_per_class=1)
+    with pytest.raises(InputError, match="standing_passes must be at least 1, got 0"):
+        GenerationMetrics(standing_passes=0)
 
 
 def test_the_images_are_those_of_predict(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
@@ -198,8 +281,12 @@ def test_the_command_line_prints_the_table(
     assert (tmp_path / "run" / "metrics_test_0000002.json").exists()
 
 
-@pytest.mark.parametrize(("overlay", "images"), [("packaged", 2000), ("inception", 50000)])
-def test_an_overlay_adds_the_callback(overlay: str, images: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("overlay", "chosen"), [("packaged", ("num_images", 2000)), ("inception", ("protocol", "biggan"))]
+)
+def test_an_overlay_adds_the_callback(
+    overlay: str, chosen: tuple[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     root = Path(__file__).parent.parent.parent / "configs"
     paths = (root / "class_conditional" / "earth_quickstart.yaml", root / "metrics" / f"{overlay}.yaml")
     with pytest.raises(SystemExit) as ended:
@@ -207,5 +294,5 @@ def test_an_overlay_adds_the_callback(overlay: str, images: int, capsys: pytest.
     assert ended.value.code in (0, None)
     callbacks = yaml.safe_load(capsys.readouterr().out)["trainer"]["callbacks"]
     assert callbacks[-1]["class_path"] == "callbacks.GenerationMetrics"
-    assert callbacks[-1]["init_args"]["num_images"] == images
+    assert callbacks[-1]["init_args"][chosen[0]] == chosen[1]
     assert len(callbacks) > 1

@@ -139,6 +139,32 @@ def test_precision_to_coverage_are_the_loops_in_any_strips(monkeypatch: pytest.M
     assert manifold_scores(fake, real) == pytest.approx(expected)
 
 
+def test_precision_to_coverage_by_hand_on_a_line() -> None:
+    """Generated images crowd in one place and stray once: which side is which shows in every figure.
+
+    Real: 0, 1, …, 9. To the 3rd neighbor it is 3 from 0 and 9, else 2; to the 5th 5, 4, 3, 3, 3, 3, 3, 3, 4, 5.
+    Generated: seven at 4.0 to 4.6 in steps of 0.1, one at 20. To the 3rd neighbor it is 0.3 from 4.0 to 4.2 and from
+    4.4 to 4.6 at most, and 15.6 from 20, so that its ball holds the real images from 4.4 on: 5 to 9. With 4, within
+    the balls of the crowd, these are 6 of 10.
+    """
+    real = torch.arange(10.0)[:, None].double()
+    fake = torch.tensor([4.0, 4.1, 4.2, 4.3, 4.4, 4.5, 4.6, 20.0])[:, None].double()
+    scores = manifold_scores(fake, real)
+    assert scores.precision == 7 / 8, "all but the one that strays"
+    assert scores.recall == 6 / 10
+    # Balls around a place from 4.0 to 4.6: those of 1 (0 to 5… radius 4) to 8 (radius 4: from 4 on) and of 0 and 9.
+    inside = sum(abs(f - r) <= radius for f in fake.flatten().tolist() for r, radius in enumerate(RADII))
+    assert scores.density == pytest.approx(inside / (5 * 8))
+    # 9 reaches down to 4.0 and 0 up to 5.0: every ball holds a generated image.
+    assert scores.coverage == 1
+    swapped = manifold_scores(real, fake)
+    assert (swapped.precision, swapped.recall) == (6 / 10, 7 / 8)
+    assert swapped.coverage < 1
+
+
+RADII = (5, 4, 3, 3, 3, 3, 3, 3, 4, 5)
+
+
 def test_precision_to_coverage_of_one_set_twice_and_of_two_far_apart() -> None:
     points = torch.randn(200, 4)
     same = manifold_scores(points, points)
