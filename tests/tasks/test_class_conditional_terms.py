@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.augmentations import Augmentation
@@ -17,17 +16,10 @@ from lit_an.norms import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks import ClassConditionalGAN
 from lit_an.tasks.class_conditional import _PREVIEW_SEED
+from tests.adversarial_games import GAMES
 from tests.training import ADAM, make_task, make_trainer, randomized
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
-
-Side = Callable[[Tensor, Tensor], Tensor]
-FORMULAS: dict[str, tuple[Side, Side]] = {
-    "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda r, f: -f.mean()),
-    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
-    "non_saturating": (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), lambda r, f: F.softplus(-f).mean()),
-    "relativistic": (lambda r, f: F.softplus(f - r).mean(), lambda r, f: F.softplus(r - f).mean()),
-}
 
 
 class Doubling(Augmentation):
@@ -59,7 +51,7 @@ def fakes(task: ClassConditionalGAN) -> Tensor:
 
 
 def test_every_game_has_a_formula_here() -> None:
-    assert sorted(FORMULAS) == ADVERSARIAL_LOSSES.names()
+    assert sorted(GAMES) == ADVERSARIAL_LOSSES.names()
 
 
 def test_the_randomized_networks_see_the_class() -> None:
@@ -73,7 +65,7 @@ def test_the_randomized_networks_see_the_class() -> None:
 
 @pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES.names())
 def test_both_sides_and_their_gradients(loss: str) -> None:
-    task, formulas = doubling_task(adversarial_loss=loss), FORMULAS[loss]
+    task, formulas = doubling_task(adversarial_loss=loss), GAMES[loss]
     for side, formula in zip(("discriminator", "generator"), formulas, strict=True):
         parameters = list(getattr(task, side).parameters())
         fake = fakes(task)
@@ -152,7 +144,7 @@ def test_what_is_said_of_held_out_images(loss: str, stage: str) -> None:
     torch.manual_seed(mix_seed(_PREVIEW_SEED, 0))
     fake = task.generator(torch.randn(4, 8), BATCH.label)
     real_logits, fake_logits = (task.discriminator(image, BATCH.label) for image in (BATCH.image, fake))
-    discriminator, generator = FORMULAS[loss]
+    discriminator, generator = GAMES[loss]
     expected = {
         f"{stage}/discriminator/adversarial": discriminator(real_logits, fake_logits),
         f"{stage}/generator/adversarial": generator(real_logits, fake_logits),
