@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_an.batch import InpaintingBatch, collate
+from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
 from lit_an.losses.features import VGG19Features
 from lit_an.networks import GlobalAndLocalCritics
@@ -192,3 +192,15 @@ def test_the_preview_is_spread_over_the_held_out_images(tmp_path: Path, image_fo
     assert preview.mask is not None
     assert torch.equal(preview.mask, expected.mask)
     assert len(task.inpainted_preview(100)[0].image) == 15
+
+
+def test_stages_and_logits_are_float32_whatever_the_networks_give() -> None:
+    task, batch = make_randomized(), make_batch()
+    task.generator.register_forward_hook(lambda module, inputs, made: Inpainted(*(stage.bfloat16() for stage in made)))
+    for critic in task.discriminator.critics:  # type: ignore[union-attr]
+        critic.register_forward_hook(lambda module, inputs, judged: judged._replace(logits=judged.logits.bfloat16()))
+    with torch.no_grad():
+        made = task.inpaint(batch.image, batch.mask)
+        judged = task._judge(batch.image, batch.mask)
+    assert {stage.dtype for stage in made} == {torch.float32}
+    assert {judgement.logits.dtype for judgement in judged} == {torch.float32}
