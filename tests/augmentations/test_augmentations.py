@@ -76,6 +76,47 @@ def test_diffaugment_colours_stay_in_their_ranges() -> None:
     assert 0.4 < shift.max() <= 0.5
 
 
+def test_diffaugment_colours_are_the_published_three_steps() -> None:
+    """Brightness, then saturation around each pixel's grey, then contrast around the image's mean."""
+    image = torch.randn(3, 3, 4, 5, dtype=torch.float64)
+    torch.manual_seed(5)
+    changed = DiffAugment(translation=0.0, cutout=0.0)(image)
+    torch.manual_seed(5)
+    for x, now, brightness, saturation, contrast in zip(image, changed, *torch.rand(3, 3), strict=True):
+        x = x + (brightness - 0.5).double()
+        grey = x.mean(0, keepdim=True)
+        x = (x - grey) * (2 * saturation).double() + grey
+        x = (x - x.mean()) * (contrast + 0.5).double() + x.mean()
+        torch.testing.assert_close(now, x, rtol=1e-6, atol=1e-6)
+
+
+def test_diffaugment_moves_by_up_to_a_share_of_each_side() -> None:
+    image = torch.rand(400, 3, 8, 24) + 1  # no pixel is 0
+    torch.manual_seed(5)
+    moved = DiffAugment(color=False, cutout=0.0, translation=0.25)(image)
+    torch.manual_seed(5)
+    shifts = [torch.randint(-most, most + 1, (400,)) for most in (2, 6)]
+    assert [(int(shift.min()), int(shift.max())) for shift in shifts] == [(-2, 2), (-6, 6)]
+    for before, now, down, right in zip(image, moved, *(shift.tolist() for shift in shifts), strict=True):
+        padded = torch.nn.functional.pad(before, (6, 6, 2, 2))
+        assert torch.equal(now, padded[:, 2 - down : 10 - down, 6 - right : 30 - right])
+
+
+@pytest.mark.parametrize(("cutout", "side"), [(0.5, 4), (0.4, 3)])
+def test_diffaugment_cuts_around_any_pixel(cutout: float, side: int) -> None:
+    image = torch.ones(400, 3, 8, 12)
+    torch.manual_seed(5)
+    holes = DiffAugment(color=False, translation=0.0, cutout=cutout)(image) == 0
+    torch.manual_seed(5)
+    rows, columns = (torch.randint(0, size - side % 2 + 1, (400,)) for size in (8, 12))
+    for hole, row, column in zip(holes, rows.tolist(), columns.tolist(), strict=True):
+        top, left = row - side // 2, column - side // 2
+        expected = torch.zeros(3, 8, 12, dtype=torch.bool)
+        expected[:, max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = True
+        assert torch.equal(hole, expected)
+    assert holes.all(1).any(0).all(), "every pixel is cut at some time"
+
+
 def test_ada_is_the_identity_at_probability_0() -> None:
     image = torch.randn(4, 3, 16, 16)
     assert torch.equal(AdaptiveAugmentation()(image), image)

@@ -42,6 +42,17 @@ def test_shrinking_averages_over_a_step() -> None:
     assert abs(weights @ checkers) < 1e-6, "what is finer than the new pixels does not alias"
 
 
+def test_weights_are_a_triangle_as_wide_as_the_step_and_never_narrower_than_a_pixel() -> None:
+    position = torch.tensor([[2.25, 4.0], [3.5, 4.75], [3.0, 4.4]], dtype=torch.float64)
+    for step, radius in ((1.5, 1.5), (0.5, 1.0), (1.0, 1.0)):
+        weights = resampling_matrix(position, 9, torch.full((3,), step, dtype=torch.float64))
+        for b in range(3):
+            for i in range(2):
+                row = [max(0.0, 1 - abs(float(position[b, i]) - j) / radius) for j in range(9)]
+                expected = torch.tensor([weight / sum(row) for weight in row], dtype=torch.float64)
+                torch.testing.assert_close(weights[b, i], expected)
+
+
 def test_a_shift_leaves_zeros_behind() -> None:
     rows, columns = shifting_matrix(torch.tensor([2.0, 0.0]), 8), shifting_matrix(torch.tensor([-1.0, 0.0]), 8)
     moved = resample(IMAGE, rows, columns)
@@ -57,6 +68,10 @@ def test_a_hole_is_where_it_is_put() -> None:
     expected[0, :, 1:5, 3:7] = 0
     expected[1, :, 6:, :2] = 0
     assert torch.equal(cut, expected)
+    wide = torch.ones(1, 2, 3, 7)
+    cut = with_hole(wide, torch.tensor([1]), torch.tensor([4]), 3)
+    assert cut.shape == wide.shape
+    assert (cut == 0).nonzero()[:, 2:].unique(dim=0).tolist() == [[y, x] for y in (1, 2) for x in (4, 5, 6)]
 
 
 def test_half_precision_keeps_every_pixel() -> None:
@@ -67,6 +82,19 @@ def test_half_precision_keeps_every_pixel() -> None:
     for result in (same, recolored):
         assert result.dtype == torch.float32
         assert torch.equal(result, image.float())
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_recoloring_is_the_matrix_and_the_offset_of_each_image(kind: torch.dtype) -> None:
+    image = IMAGE.to(kind)
+    matrix, offset = torch.randn(2, 3, 3), torch.randn(2, 3)
+    with torch.autocast("cpu", torch.bfloat16):  # products in half precision would be visible
+        result = recolor(image, matrix, offset)
+    assert result.dtype == (torch.float64 if kind == torch.float64 else torch.float32)
+    for b in range(2):
+        for c in range(3):
+            expected = sum(matrix[b, c, d].double() * image[b, d].double() for d in range(3)) + offset[b, c].double()
+            torch.testing.assert_close(result[b, c].double(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_colours_turn_around_grey() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+import lit_an.losses.id_mrf as id_mrf_module
 from lit_an.losses import ID_MRF_WEIGHTS, id_mrf_loss, id_mrf_of_maps
 
 
@@ -88,6 +90,27 @@ def test_memory_is_bounded() -> None:
     with LargestTensor() as pieces:
         id_mrf_of_maps(prediction.requires_grad_(), target, similarities_at_once=2**13).backward()
     assert (whole.numel, pieces.numel) == (2**17, 2**13)
+
+
+def test_pieces_are_computed_again_only_for_a_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+    claims = id_mrf_module._claims
+
+    def counting(*args: Any) -> Tensor:
+        computed.append(1)
+        return claims(*args)
+
+    monkeypatch.setattr(id_mrf_module, "_claims", counting)
+    prediction, target = maps(1, 4, 4, 4)
+    with torch.no_grad():
+        id_mrf_of_maps(prediction.requires_grad_(), target, similarities_at_once=64)
+    assert len(computed) == 4
+    loss = id_mrf_of_maps(prediction, target, similarities_at_once=64)
+    assert len(computed) == 8
+    loss.backward()
+    assert len(computed) == 12
+    assert not id_mrf_of_maps(prediction.detach(), target).requires_grad
+    assert len(computed) == 13
 
 
 def test_what_is_alike_costs_less() -> None:

@@ -40,6 +40,15 @@ def test_the_perceptual_loss_in_a_hole() -> None:
     assert perceptual_loss(prediction, target, mask=mask).item() == pytest.approx(sum(in_hole))
 
 
+def test_the_perceptual_loss_in_a_hole_of_a_wide_image() -> None:
+    prediction, target = (torch.randn(1, 3, 2, 5, dtype=torch.float64) for _ in range(2))
+    mask = torch.zeros(1, 1, 4, 10, dtype=torch.float64)
+    mask[..., :2, 6:] = 1
+    expected = mean_difference(prediction[..., :1, 3:], target[..., :1, 3:])
+    loss = perceptual_loss({"pool1": prediction}, {"pool1": target}, mask=mask)
+    assert loss.item() == pytest.approx(expected)
+
+
 def test_a_hole_smaller_than_a_position_still_counts_in_full() -> None:
     prediction, target = maps(), maps()
     mask = torch.zeros(2, 1, 64, 64, dtype=torch.float64)

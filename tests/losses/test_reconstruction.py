@@ -169,6 +169,14 @@ def test_confidence_at_the_published_size() -> None:
     assert ours[0, 0, 128, 128].item() < 0.5
 
 
+def test_the_default_blur_is_a_quarter_of_the_smaller_side() -> None:
+    for height, width, size in ((24, 40, 6), (40, 24, 6), (8, 64, 2)):
+        mask = holes(height, width)
+        torch.testing.assert_close(confidence_map(mask), confidence_map(mask, size, 0.625 * size, 7))
+    tiny = torch.ones(1, 1, 1, 2)
+    torch.testing.assert_close(confidence_map(tiny), confidence_map(tiny, kernel_size=1))
+
+
 def test_the_published_kernel_is_a_box() -> None:
     kernel = published_kernel()
     assert (kernel * 64**2 - 1).abs().max() < 6e-4
@@ -203,7 +211,9 @@ def test_confidence_keeps_its_precision_under_autocast() -> None:
     torch.testing.assert_close(inside, confidence_map(mask), atol=0, rtol=0)
 
 
-@pytest.mark.parametrize("bad", [{"kernel_size": 0}, {"iterations": 0}, {"standard_deviation": 0.0}])
+@pytest.mark.parametrize(
+    "bad", [{"kernel_size": 0, "standard_deviation": 1.0}, {"iterations": 0}, {"standard_deviation": 0.0}]
+)
 def test_confidence_refuses_what_makes_no_kernel(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be at least 1 and standard_deviation above 0, got"):
         confidence_map(torch.zeros(1, 1, 8, 8), **bad)  # type: ignore[arg-type]

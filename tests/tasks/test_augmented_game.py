@@ -11,7 +11,7 @@ from lit_an.augmentations import AUGMENTATIONS, Augmentation
 from lit_an.batch import ClassBatch
 from lit_an.losses import zero_centered_penalty
 from lit_an.losses.adversarial import relativistic_generator_loss
-from tests.training import make_data, make_task, make_trainer
+from tests.training import make_data, make_task, make_trainer, randomized
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]), torch.zeros(4, 32, 32).long())
 
@@ -32,7 +32,7 @@ class Doubling(Augmentation):
 
 
 def doubling_task(**kwargs: Any) -> tuple[Any, Doubling]:
-    task = make_task(**kwargs).eval()
+    task = randomized(make_task(**kwargs)).eval()
     task.augmentation = Doubling()
     return task, task.augmentation
 
@@ -84,7 +84,7 @@ def test_labels_and_regions_stay(name: str) -> None:
 
 
 def test_the_relativistic_generator_compares_with_real_images() -> None:
-    task = make_task(adversarial_loss="relativistic", orthogonality_weight=0.0).eval()
+    task = randomized(make_task(adversarial_loss="relativistic", orthogonality_weight=0.0)).eval()
     torch.manual_seed(1)
     terms = task.generator_terms(BATCH)
     torch.manual_seed(1)

@@ -6,28 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.augmentations import Augmentation
-from lit_an.batch import ClassBatch
+from lit_an.batch import ClassBatch, SampleRequest
+from lit_an.latents import latents_of
 from lit_an.losses import ADVERSARIAL_LOSSES, wgan_gradient_penalty, zero_centered_penalty
 from lit_an.networks import ProjectionDiscriminator
 from lit_an.norms import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks import ClassConditionalGAN
 from lit_an.tasks.class_conditional import _PREVIEW_SEED
+from tests.adversarial_games import GAMES
 from tests.training import ADAM, make_task, make_trainer, randomized
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
-
-Side = Callable[[Tensor, Tensor], Tensor]
-FORMULAS: dict[str, tuple[Side, Side]] = {
-    "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda r, f: -f.mean()),
-    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
-    "non_saturating": (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), lambda r, f: F.softplus(-f).mean()),
-    "relativistic": (lambda r, f: F.softplus(f - r).mean(), lambda r, f: F.softplus(r - f).mean()),
-}
 
 
 class Doubling(Augmentation):
@@ -59,7 +52,7 @@ def fakes(task: ClassConditionalGAN) -> Tensor:
 
 
 def test_every_game_has_a_formula_here() -> None:
-    assert sorted(FORMULAS) == ADVERSARIAL_LOSSES.names()
+    assert sorted(GAMES) == ADVERSARIAL_LOSSES.names()
 
 
 def test_the_randomized_networks_see_the_class() -> None:
@@ -73,7 +66,7 @@ def test_the_randomized_networks_see_the_class() -> None:
 
 @pytest.mark.parametrize("loss", ADVERSARIAL_LOSSES.names())
 def test_both_sides_and_their_gradients(loss: str) -> None:
-    task, formulas = doubling_task(adversarial_loss=loss), FORMULAS[loss]
+    task, formulas = doubling_task(adversarial_loss=loss), GAMES[loss]
     for side, formula in zip(("discriminator", "generator"), formulas, strict=True):
         parameters = list(getattr(task, side).parameters())
         fake = fakes(task)
@@ -152,7 +145,7 @@ def test_what_is_said_of_held_out_images(loss: str, stage: str) -> None:
     torch.manual_seed(mix_seed(_PREVIEW_SEED, 0))
     fake = task.generator(torch.randn(4, 8), BATCH.label)
     real_logits, fake_logits = (task.discriminator(image, BATCH.label) for image in (BATCH.image, fake))
-    discriminator, generator = FORMULAS[loss]
+    discriminator, generator = GAMES[loss]
     expected = {
         f"{stage}/discriminator/adversarial": discriminator(real_logits, fake_logits),
         f"{stage}/generator/adversarial": generator(real_logits, fake_logits),
@@ -177,5 +170,25 @@ def test_a_row_of_the_preview_is_a_class_and_a_column_a_latent(tmp_path: Path) -
     assert torch.equal(latent.view(3, 5, 8), latent[:5].expand(3, 5, 8))
     assert len({tuple(column.tolist()) for column in latent[:5]}) == 5
     assert preview.row_names == ["0", "1", "2"]
+    assert task.preview(columns=5, rows=2).row_names == ["0", "1"]
     images = preview.images.reshape(3, 5, -1)
     assert (images[0] - images[1]).abs().amax(1).min() > 1e-3, "classes differ"
+
+
+def test_a_prediction_is_of_the_latent_of_its_label_and_seed() -> None:
+    """Swapped, the same request would give another picture than it gave before."""
+    task = randomized(make_task()).eval()
+    label, seed = torch.tensor([0, 2, 1]), torch.tensor([4, 1, 0])
+    with torch.no_grad():
+        expected = task.generator(latents_of([0, 2, 1], [4, 1, 0], 8), label)
+        torch.testing.assert_close(task.predict_step(SampleRequest(label, seed), 0), expected)
+
+
+def test_losses_and_pictures_are_float32_whatever_the_networks_give() -> None:
+    task = make_task().eval()
+    for network in (task.generator, task.discriminator):
+        network.register_forward_hook(lambda module, inputs, output: output.bfloat16())
+    request = SampleRequest(torch.tensor([0]), torch.tensor([1]))
+    with torch.no_grad():
+        assert task._judge(BATCH.image, BATCH.label).dtype == torch.float32
+        assert task.predict_step(request, 0).dtype == torch.float32

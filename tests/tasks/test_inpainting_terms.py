@@ -1,30 +1,21 @@
 """The terms of inpainting against their formulas, with networks in which every part counts."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from lit_an.batch import InpaintingBatch, collate
+from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
 from lit_an.losses.features import VGG19Features
 from lit_an.networks import GlobalAndLocalCritics
 from lit_an.norms import total_penalty
 from lit_an.tasks import InpaintingGAN
+from tests.adversarial_games import GAMES
 from tests.training import make_inpainting_task, make_photographs, make_trainer, randomized
 from tests.vgg import make_vgg19
-
-Side = Callable[[Tensor, Tensor], Tensor]
-FORMULAS: dict[str, tuple[Side, Side]] = {
-    "hinge": (lambda r, f: F.relu(1 - r).mean() + F.relu(1 + f).mean(), lambda r, f: -f.mean()),
-    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
-    "non_saturating": (lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), lambda r, f: F.softplus(-f).mean()),
-    "relativistic": (lambda r, f: F.softplus(f - r).mean(), lambda r, f: F.softplus(r - f).mean()),
-}
 
 
 def make_batch() -> InpaintingBatch:
@@ -61,7 +52,7 @@ def check_term(ours: Tensor, theirs: Tensor, parameters: list[Tensor]) -> None:
 def test_both_sides_of_every_game(loss: str, local: str) -> None:
     weight = 0.7
     task = make_randomized(local=local, adversarial_loss=loss, gradient_penalty_weight=0.0, adversarial_weight=weight)
-    batch, (discriminator, generator) = make_batch(), FORMULAS[loss]
+    batch, (discriminator, generator) = make_batch(), GAMES[loss]
     filled = filled_of(task, batch)
     critics: Any = task.discriminator.critics
     expected = sum(
@@ -201,3 +192,15 @@ def test_the_preview_is_spread_over_the_held_out_images(tmp_path: Path, image_fo
     assert preview.mask is not None
     assert torch.equal(preview.mask, expected.mask)
     assert len(task.inpainted_preview(100)[0].image) == 15
+
+
+def test_stages_and_logits_are_float32_whatever_the_networks_give() -> None:
+    task, batch = make_randomized(), make_batch()
+    task.generator.register_forward_hook(lambda module, inputs, made: Inpainted(*(stage.bfloat16() for stage in made)))
+    for critic in task.discriminator.critics:  # type: ignore[union-attr]
+        critic.register_forward_hook(lambda module, inputs, judged: judged._replace(logits=judged.logits.bfloat16()))
+    with torch.no_grad():
+        made = task.inpaint(batch.image, batch.mask)
+        judged = task._judge(batch.image, batch.mask)
+    assert {stage.dtype for stage in made} == {torch.float32}
+    assert {judgement.logits.dtype for judgement in judged} == {torch.float32}
