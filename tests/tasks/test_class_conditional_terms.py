@@ -94,20 +94,20 @@ def test_the_augmentation_hears_of_real_images() -> None:
 
 
 def test_each_penalty_is_taken_at_its_images() -> None:
-    task = doubling_task(r1_weight=3.0, r2_weight=5.0, gradient_penalty_weight=7.0, penalty_every=4)
+    task = doubling_task(r1_weight=0.3, r2_weight=0.5, gradient_penalty_weight=0.7, penalty_every=4)
     torch.manual_seed(1)
     terms = task.discriminator_terms(BATCH)
     fake = fakes(task).detach()
     between = wgan_gradient_penalty(judge(task), BATCH.image, fake)  # draws what comes after the latents
     expected = {
-        "r1_penalty": 4 * 3.0 * zero_centered_penalty(judge(task), BATCH.image),
-        "r2_penalty": 4 * 5.0 * zero_centered_penalty(judge(task), fake),
-        "gradient_penalty": 4 * 7.0 * between,
+        "r1_penalty": 4 * 0.3 * zero_centered_penalty(judge(task), BATCH.image),
+        "r2_penalty": 4 * 0.5 * zero_centered_penalty(judge(task), fake),
+        "gradient_penalty": 4 * 0.7 * between,
     }
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value, rtol=1e-4, atol=0)
     values = [value.item() for value in expected.values()]
-    assert min(abs(a / 3 - b / 5) for a, b in [(values[0], values[1])]) > 1e-3 * values[0], "real and fake differ"
+    assert min(abs(a / 0.3 - b / 0.5) for a, b in [(values[0], values[1])]) > 1e-3 * values[0], "real and fake differ"
 
 
 def test_each_side_has_the_penalty_of_its_own_norms() -> None:
