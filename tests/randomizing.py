@@ -8,11 +8,15 @@ from torch import nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
-@torch.no_grad()
-def randomized(network: Network, seed: int = 0) -> Network:
-    """The network, with parameters that are all equal (gains, shifts, biases, ρ) drawn anew; others as they are."""
-    draw = torch.Generator().manual_seed(seed)
-    for parameter in network.parameters():
-        if (parameter == parameter.flatten()[0]).all():
-            parameter.add_(0.5 * torch.randn(parameter.shape, generator=draw, dtype=parameter.dtype))
+def randomized(network: Network, seed: int = 1, deviation: float = 0.5) -> Network:
+    """The network, with normal values in the parameters that are all 0 at the start.
+
+    Those hide what stands behind them: a generator whose class gains are 0 is blind to the class, and a branch with a
+    residual scale of 0 passes nothing on.
+    """
+    draws = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.copy_(deviation * torch.randn(parameter.shape, generator=draws))
     return network

@@ -3,18 +3,15 @@
 import csv
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import nn
 
 from lit_an.data import ImageFolder, Photographs
 from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
-
-Network = TypeVar("Network", bound=nn.Module)
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
 
@@ -78,20 +75,6 @@ def make_trainer(
 
 def weights(task: AdversarialTask, network: str) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in getattr(task, network).named_parameters()}
-
-
-def randomized(network: Network, seed: int = 1, deviation: float = 0.5) -> Network:
-    """The network, with normal values in the parameters that are all 0 at the start.
-
-    Those hide what stands behind them: a generator whose class gains are 0 is blind to the class, and a branch with a
-    residual scale of 0 passes nothing on.
-    """
-    draws = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.copy_(deviation * torch.randn(parameter.shape, generator=draws))
-    return network
 
 
 def logged_rows(folder: Path, prefix: str) -> dict[int, dict[str, float]]:

@@ -213,3 +213,20 @@ def test_more_regions_than_positions_are_refused_in_training_only() -> None:
     with pytest.raises(InputError, match="num_regions=17"):
         norm(x)
     assert torch.isfinite(norm.eval()(x)).all()
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("hooked", [False, True])
+@torch.no_grad()
+def test_autocast_changes_nothing_in_a_layout(training: bool, hooked: bool) -> None:
+    """Logits in half precision would move positions from region to region."""
+    layout, x = SemanticLayout(32, num_regions=4).train(training), torch.randn(2, 32, 8, 8)
+    layout.sampling_scale.fill_(1.0)
+    if hooked:
+        layout.key.register_forward_hook(lambda *_: None)
+    torch.manual_seed(3)
+    expected = layout(x)
+    torch.manual_seed(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual = layout(x)
+    assert torch.equal(actual, expected)

@@ -11,7 +11,8 @@ from lit_an.augmentations import AUGMENTATIONS, Augmentation
 from lit_an.batch import ClassBatch
 from lit_an.losses import zero_centered_penalty
 from lit_an.losses.adversarial import relativistic_generator_loss
-from tests.training import make_data, make_task, make_trainer, randomized
+from tests.randomizing import randomized
+from tests.training import make_data, make_task, make_trainer
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]), torch.zeros(4, 32, 32).long())
 

@@ -9,7 +9,8 @@ from lit_an.batch import ClassBatch, SampleRequest
 from lit_an.errors import InputError
 from lit_an.losses import ADVERSARIAL_LOSSES, zero_centered_penalty
 from lit_an.norms import total_penalty
-from tests.training import make_data, make_task, make_trainer, randomized
+from tests.randomizing import randomized
+from tests.training import make_data, make_task, make_trainer
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
 

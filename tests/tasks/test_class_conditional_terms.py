@@ -18,7 +18,8 @@ from lit_an.seeds import mix_seed
 from lit_an.tasks import ClassConditionalGAN
 from lit_an.tasks.class_conditional import _PREVIEW_SEED
 from tests.adversarial_games import GAMES
-from tests.training import ADAM, make_task, make_trainer, randomized
+from tests.randomizing import randomized
+from tests.training import ADAM, make_task, make_trainer
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
 

@@ -21,13 +21,13 @@ from lit_an.losses.reconstruction import confidence_map
 from lit_an.norms import NORMS, total_penalty
 from lit_an.norms.registry import condition_kind
 from lit_an.tasks import FillingWeights
+from tests.randomizing import randomized
 from tests.training import (
     logged_rows,
     make_inpainting_task,
     make_photographs,
     make_task,
     make_trainer,
-    randomized,
     weights,
 )
 

@@ -14,7 +14,8 @@ from lit_an.networks import GlobalAndLocalCritics
 from lit_an.norms import total_penalty
 from lit_an.tasks import InpaintingGAN
 from tests.adversarial_games import GAMES
-from tests.training import make_inpainting_task, make_photographs, make_trainer, randomized
+from tests.randomizing import randomized
+from tests.training import make_inpainting_task, make_photographs, make_trainer
 from tests.vgg import make_vgg19
 
 

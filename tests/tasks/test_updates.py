@@ -10,13 +10,13 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
+from tests.randomizing import randomized
 from tests.training import (
     make_data,
     make_inpainting_task,
     make_photographs,
     make_task,
     make_trainer,
-    randomized,
     weights,
 )
 
