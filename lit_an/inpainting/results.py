@@ -1,6 +1,7 @@
 """What is written of one picture: the composite as a file of its own kind, the stages and region maps as PNG."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -71,7 +72,8 @@ def key_of(path: Path, mask: Tensor, request: Request) -> str:
     """A hash of what the results of a picture depend on, beside the settings of all."""
     digest = hashlib.sha256(path.read_bytes())
     digest.update(np.packbits(mask.numpy() > 0).tobytes())
-    digest.update(f"{tuple(mask.shape)} {request.composite.as_posix()} {request.other.as_posix()}".encode())
+    names = f"{request.composite.as_posix()} {request.other.as_posix()}"
+    digest.update(os.fsencode(f"{tuple(mask.shape)} {names}"))
     return digest.hexdigest()
 
 
