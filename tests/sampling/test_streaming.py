@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lit_an.errors import InputError
+from lit_an.files import TEMPORARY
 from lit_an.panels import to_uint8
 from lit_an.sampling import sample, streaming, write_samples
 from lit_an.sampling.streaming import claim, requests_of
@@ -75,7 +76,7 @@ def test_a_second_run_makes_nothing_and_a_lost_file_alone(
     write_samples(generator, REQUESTS, tmp_path, npz=True, batch_size=4)
     assert made == []
     os.unlink(tmp_path / "red" / "00002.png")
-    (tmp_path / "red" / ".00002.x1y2.png").write_bytes(b"half a file")  # as a killed run leaves it
+    (tmp_path / "red" / f"{TEMPORARY}x1y2.png").write_bytes(b"half a file")  # as a killed run leaves it
     write_samples(generator, REQUESTS, tmp_path, npz=True, batch_size=4)
     assert made == [[2, 0, 1, 2]], "the batch that it was in"
     (tmp_path / "samples_15.npz").write_bytes(b"half a file")
