@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch.nn.functional as F
@@ -58,14 +58,6 @@ class Written(NamedTuple):
     tiles: int = 0
     deviation: Deviation = Deviation()
     notes: tuple[str, ...] = ()
-
-
-def sweep(folder: Path) -> None:
-    """Removes the temporary files of a killed run, which a reader of the folders might take for pictures."""
-    for kind in get_args(Kind):
-        # No result's name begins with a dot: such pictures are left out.
-        for temporary in (folder / kind).rglob(".*"):
-            temporary.unlink()
 
 
 def key_of(path: Path, mask: Tensor, request: Request) -> str:
@@ -140,8 +132,9 @@ def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> 
         return Written([])
     name = f"composite/{request.composite.as_posix()}"
     if request.file_format == "keep":
+        content = path.read_bytes()
         with replacing(request.folder / name) as temporary:
-            temporary.write_bytes(path.read_bytes())
+            temporary.write_bytes(content)
         return Written([name])
     args = (request.file_format, request.quality)
     deviation = write_picture(request.folder / name, picture, mask, picture, *args)
