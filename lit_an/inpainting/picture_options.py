@@ -46,6 +46,13 @@ def options_of(file: Image.Image) -> tuple[dict[str, Any], list[str]]:
     return options, notes
 
 
+def has_directories(exif: bytes | None) -> bool:
+    """Whether an EXIF has directories of its own beside its first entries, as a camera's has."""
+    entries = Image.Exif()
+    entries.load(exif or b"")
+    return any(tag in entries for tag in _DIRECTORIES)
+
+
 def _is_resolution(dpi: Any) -> bool:
     try:
         return all(math.isfinite(each) and 0 < each <= _FINEST for each in map(float, dpi))

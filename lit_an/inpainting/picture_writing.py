@@ -14,6 +14,7 @@ from lit_an.errors import InputError
 from lit_an.files import replacing
 from lit_an.image_samples import reason_of
 from lit_an.inpainting.picture import Deviation, Picture, known_deviation, read_picture, upright
+from lit_an.inpainting.picture_options import has_directories
 
 Format = Literal["keep", "png", "tiff", "webp", "bmp", "jpeg"]
 
@@ -109,5 +110,7 @@ def _options(picture: Picture, name: str, quality: int | None) -> dict[str, Any]
         # exact: colours under full transparency too.
         return options | {"lossless": True, "exact": True}
     if name == "TIFF":
-        return options | {"compression": of_its_own.get("compression", "tiff_adobe_deflate")}
+        # libtiff, which compresses, writes no directories of EXIF.
+        compression = of_its_own.get("compression", "tiff_adobe_deflate")
+        return options | {"compression": "raw" if has_directories(options.get("exif")) else compression}
     return {"dpi": options["dpi"]} if "dpi" in options else {}

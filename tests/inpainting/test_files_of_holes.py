@@ -130,9 +130,9 @@ def test_a_picture_is_never_its_own_mask(tmp_path: Path) -> None:
             with pytest.raises(InputError, match=rf"it has no mask: .* holds no {name}_mask\.\*"):
                 masks.of(Path(f"{name}.png"))
     for name in ("b", "c"):
-        with pytest.raises(InputError, match="holds neither .*, and a picture is not its own mask"):
+        with pytest.raises(InputError, match=r"holds neither .*, and a picture is not its own mask"):
             Masks(tmp_path / "masks", images).of(Path(f"{name}.png"))
-    with pytest.raises(InputError, match="it has no mask: .* is the picture itself"):
+    with pytest.raises(InputError, match=r"it has no mask: .* is the picture itself"):
         Masks(tmp_path / "masks" / "b.png", images / "b.png").of(Path("b.png"))
 
 
