@@ -5,7 +5,6 @@ Everything heavy is imported by the class that a config names, when it is named,
 
 import importlib
 import inspect
-import io
 import logging
 import os
 import sys
@@ -194,7 +193,6 @@ def _loggers(folder: str) -> list[Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0, or 2 for bad input, said in one sentence."""
     _quieten()
-    _print_any_name()
     keep_freed_memory()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -260,12 +258,6 @@ def _print_help_of_each(name: str, modules: dict[str, str]) -> int:
 
 def _described() -> str:
     return f"Trains and runs lit_an's networks. Tools, each with its own --help: {', '.join(TOOLS) or 'none'}."
-
-
-def _print_any_name() -> None:
-    """Files may have names that are no text: print an escape in place of what cannot be printed."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _quieten() -> None:

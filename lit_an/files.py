@@ -102,15 +102,19 @@ def remove_leftovers(folder: Path) -> None:
             path.unlink()
 
 
-def json_text(facts: Any) -> str:
-    """Facts as JSON that UTF-8 can hold: what of a file's name is no text becomes an escape such as ``\\udce9``.
+def printable(text: str | Path) -> str:
+    """Text that UTF-8 can hold: what of a file's name is no text becomes an escape such as ``\\udce9``.
 
     Example:
-        >>> json_text(os.fsdecode(b"caf\\xe9")) == '"caf\\\\udce9"\\n'
+        >>> printable(os.fsdecode(b"caf\\xe9")) == "caf\\\\udce9"
         True
     """
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found.group()):04x}", text) + "\n"
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found.group()):04x}", str(text))
+
+
+def json_text(facts: Any) -> str:
+    """Facts as JSON that UTF-8 can hold, whatever the names of files in it; a reader gets these names back."""
+    return printable(json.dumps(facts, indent=2, ensure_ascii=False)) + "\n"
 
 
 def user_path(text: str | Path) -> Path:

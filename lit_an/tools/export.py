@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lit_an.files import user_path
+from lit_an.files import printable, user_path
 from lit_an.sampling.checkpoints import run_folder_of
 from lit_an.sampling.exported import WEIGHTS, save_exported
 from lit_an.sampling.graphs import TOLERANCE, save_onnx, save_program
@@ -39,10 +39,15 @@ def run(
     )
     folder = user_path(output) if output is not None else run_folder_of(path) / "export"
     if "safetensors" in formats:
-        print(f"{save_exported(generator, folder)}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True)
+        print(
+            f"{printable(save_exported(generator, folder))}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True
+        )
     graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}
     for name, (file, save) in graphs.items():
         if name in formats:
             difference = save(generator, folder / file)
-            print(f"{folder / file}: images differ by {difference:.1e} at most, allowed {TOLERANCE:.0e}", flush=True)
+            print(
+                f"{printable(folder / file)}: images differ by {difference:.1e} at most, allowed {TOLERANCE:.0e}",
+                flush=True,
+            )
     return 0

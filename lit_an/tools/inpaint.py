@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from lit_an.errors import InputError, OutputError
-from lit_an.files import OF_ONE_NAME, remove_leftovers, user_path
+from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
 from lit_an.image_files import spelled
 from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, HoleSource, Widened
 from lit_an.inpainting.holes import check_threshold
@@ -191,9 +191,9 @@ def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
     counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in entries)
     counts["with notes"] = sum(bool(entry.notes) for entry in entries)
     said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
-    print(f"The pictures are in {folder}: {said}; {REPORT} says more", flush=True)
+    print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
     if left_out:
-        print(f"Left out, as their names are not those of pictures: {spelled(left_out)}", flush=True)
+        print(f"Left out, as their names are not those of pictures: {printable(spelled(left_out))}", flush=True)
     deviation = max((entry.known_deviation for entry in entries), default=0.0)
     if deviation > 0:
         said = f"known pixels differ by up to {deviation:.0f} of 255"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lit_an.data.base import LabelledImages
 from lit_an.errors import InputError
-from lit_an.files import user_path
+from lit_an.files import printable, user_path
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
@@ -99,7 +99,7 @@ def run(
             data = _data(config or config_beside(path))
             sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
             write_png(folder / "neighbours.png", sheet)
-    print(f"The samples are in {folder}", flush=True)
+    print(f"The samples are in {printable(folder)}", flush=True)
     return 0
 
 

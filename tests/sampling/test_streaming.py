@@ -116,3 +116,16 @@ def test_a_folder_holds_the_samples_of_one_generator(tmp_path: Path) -> None:
     (tmp_path / "b" / "mine.png").write_text("mine")
     with pytest.raises(InputError, match="b holds files of unknown origin"):
         claim(tmp_path / "b", {})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("", "it is empty"), ("{", "Expecting property name"), ("[]", "holds no settings")],
+)
+def test_settings_that_cannot_be_read_get_a_sentence(content: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(InputError, match=rf"settings\.json .*{sentence}.*name another folder with --output or remove"):
+        claim(tmp_path, {})
+    assert (tmp_path / "settings.json").read_text() == content
+    with pytest.raises(InputError, match=r"settings\.json is a file; name a folder with --output"):
+        claim(tmp_path / "settings.json", {})
