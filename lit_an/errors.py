@@ -1,4 +1,4 @@
-"""The one exception for what a user can get wrong."""
+"""The exceptions for what a user can get wrong."""
 
 
 class InputError(ValueError):
@@ -14,3 +14,19 @@ class InputError(ValueError):
         ...
         lit_an.errors.InputError: image_size=48 is not possible; choose 32, 64, 128 or 256
     """
+
+
+class OutputError(InputError, OSError):
+    """A file or folder that cannot be written, as where the disk is full: a sentence, and the system's number.
+
+    Args:
+        sentence: see ``InputError``.
+        cause: what the system said.
+    """
+
+    def __init__(self, sentence: str, cause: OSError) -> None:
+        super().__init__(sentence)
+        self.errno, self.strerror = cause.errno, cause.strerror
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,11 +1,32 @@
 """Files: written so that a kill at any moment leaves the old one or the new one, never a half; hashed; cached."""
 
+import errno
 import hashlib
+import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from lit_an.errors import OutputError
+
+# What the names of temporary files begin with: the only files that are ever removed from a folder that others use too.
+TEMPORARY = ".lit_an-"
+
+_REMEDIES = {
+    errno.ENOSPC: "make room, or choose another folder",
+    errno.EDQUOT: "make room, or choose another folder",
+    errno.EFBIG: "make room, or choose another folder",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EILSEQ: "give it a name that this file system allows",
+}
+_A_FILE_IS_THERE = "a file is where a folder should be: choose another folder"
+_REMEDIES |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _A_FILE_IS_THERE)
+# The fault of one name, where other files of the same folder can be written.
+OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 @contextmanager
@@ -19,6 +40,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         An existing empty file in the same folder (so that the rename is atomic), with the same ending
         (so that libraries that look at it choose the right format).
 
+    Raises:
+        OutputError: the system refuses: a full disk, a folder that may not be written to, a file in its place.
+
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -28,20 +52,79 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ['note.txt']
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with writing(path):
+        made = _make_folder(path.parent)
+        temporary = None
+        try:
+            # Nothing of the file's own name, which may be as long as a name can be.
+            handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+            temporary = Path(name)
+            os.close(handle)
+            yield temporary
+            # mkstemp makes the file private; give it the mode that open() would have given.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
+        except BaseException:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+            _remove_empty(made)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system says against writing a file, as a sentence.
+
+    Raises:
+        OutputError: the block raised an OSError about this file.
+    """
     try:
-        yield temporary
-        # mkstemp makes the file private; give it the mode that open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OutputError:
         raise
+    except OSError as error:
+        about = path if error.filename is None else Path(os.fsdecode(error.filename))
+        if not (about.parent == path.parent or about in path.parents):
+            raise  # of another file, which was read
+        remedy = _REMEDIES.get(error.errno or 0, "choose a folder that may be written to")
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}); {remedy}", error) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of a killed run, which a reader of the folder might take for results.
+
+    Hidden files and folders of others stay.
+    """
+    for path in folder.rglob(f"{TEMPORARY}*"):
+        if path.is_file():
+            path.unlink()
+
+
+def printable(text: str | Path) -> str:
+    """Text that UTF-8 can hold: what of a file's name is no text becomes an escape such as ``\\udce9``.
+
+    Example:
+        >>> printable(os.fsdecode(b"caf\\xe9")) == "caf\\\\udce9"
+        True
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found.group()):04x}", str(text))
+
+
+def json_text(facts: Any) -> str:
+    """Facts as JSON that UTF-8 can hold, whatever the names of files in it; a reader gets these names back."""
+    return printable(json.dumps(facts, indent=2, ensure_ascii=False)) + "\n"
+
+
+def user_path(text: str | Path) -> Path:
+    """A path that a user gave, ``~`` expanded: a shell leaves it alone in ``--images=~/photos``.
+
+    Example:
+        >>> user_path("~/photos") == Path.home() / "photos"
+        True
+    """
+    return Path(os.path.expanduser(text))
 
 
 def sha256_of(path: Path) -> str:
@@ -56,3 +139,19 @@ def sha256_of(path: Path) -> str:
 def cache_folder() -> Path:
     """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Makes a folder and those above it; returns the ones that were not there, the innermost first."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Removes folders that hold nothing."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # something is in it, or it is not there
+            return

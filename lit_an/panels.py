@@ -1,6 +1,7 @@
 """Pictures for a person: grids of samples and panels of region maps, composed as uint8 tensors."""
 
 import colorsys
+import io
 from pathlib import Path
 
 import torch
@@ -117,8 +118,11 @@ def region_palette(num_regions: int) -> Tensor:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Writes a (3, H, W) uint8 picture."""
+    # As bytes first: Pillow hides what the system says of a full disk.
+    content = io.BytesIO()
+    Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(content, format="PNG")
     with replacing(path) as temporary:
-        Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(temporary, format="PNG")
+        temporary.write_bytes(content.getbuffer())
 
 
 def _outline(mask: Tensor) -> Tensor:

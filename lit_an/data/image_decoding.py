@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.data.transforms import ALPHA_MODES, to_tensor
+from lit_an.color_profiles import profile_of
+from lit_an.data.transforms import to_tensor
 from lit_an.errors import InputError
+from lit_an.image_samples import bits_of, eight_bits, has_alpha, has_more_frames, orientation_of
 
 FORMATS = ("jpeg", "png", "raw")
-
-EXIF_ORIENTATION = 0x0112
 
 
 def encode(image: Image.Image, stored_as: str, quality: int) -> bytes:
@@ -80,15 +80,18 @@ def conversions(path: str | os.PathLike[str]) -> list[str]:
         ['grey to RGB']
     """
     with Image.open(path) as file:
-        found = []
-        if file.mode.startswith("I"):
-            found.append("16 bits to 8")
-        elif file.mode in ALPHA_MODES or "transparency" in file.info:
+        found, bits = [], bits_of(file)
+        if bits > 8:
+            found.append(f"{bits} bits to 8")
+        if has_alpha(file):
             found.append("transparency over white")
-        elif file.mode != "RGB":
+        elif bits == 8 and file.mode != "RGB":
             found.append({"L": "grey to RGB", "P": "palette to RGB"}.get(file.mode, f"{file.mode} to RGB"))
-        if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
+        icc = file.info.get("icc_profile")
+        if icc and profile_of(icc, eight_bits(file).mode.removesuffix("A")) is not None:
+            found.append("color profile to sRGB")
+        if orientation_of(file) != 1:
             found.append("turned by EXIF")
-        if getattr(file, "n_frames", 1) > 1:
+        if has_more_frames(file):
             found.append("first frame of several")
         return found

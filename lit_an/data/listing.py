@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lit_an.errors import InputError
-
-ENDINGS = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+from lit_an.image_files import ENDINGS
 
 # A folder whose sub-folders are all among these holds splits, not classes.
 SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test", "testing"}

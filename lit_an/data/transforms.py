@@ -4,21 +4,23 @@ import os
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
+from lit_an.color_profiles import as_srgb
 from lit_an.errors import InputError
+from lit_an.image_samples import eight_bits, orientation_of, reason_of, turned
 from lit_an.seeds import mix_seed
 
 NOISE = 1  # the part of a draw's seed that its noise is made of
-ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
 def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -> Image.Image:
     """The picture in a file as a viewer shows it, in RGB with 8 bits a channel.
 
-    The EXIF orientation is applied, transparent pixels are laid over white, 16-bit grey is scaled to 8 bits (not
-    clipped, as Pillow alone would do), and of an animation the first frame is taken.
+    The EXIF orientation is applied, colors of an ICC profile become sRGB, transparent pixels are laid over white, deep
+    gray is scaled from its declared depth to 8 bits (not clipped, as Pillow alone would do), and of an animation the
+    first frame is taken. See ``lit_an.image_samples`` for what a file declares.
 
     Args:
         path: a file in any format that Pillow reads.
@@ -26,7 +28,8 @@ def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -
             is then decoded at 1/2, 1/4 or 1/8 of its size, which is several times faster.
 
     Raises:
-        InputError: a file that is missing, broken or no image; one line that names it.
+        InputError: a file that is missing, broken or no image, ends before all its pixels are there, or holds samples
+            of unknown range; one line that names it.
 
     Example:
         >>> read_image("1.png")
@@ -39,11 +42,12 @@ def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -
             if smallest_side is not None:
                 # Twice the size asked for, so that the antialiased resize still has pixels to average.
                 file.draft(None, (2 * smallest_side, 2 * smallest_side))  # type: ignore[no-untyped-call]
-            return _to_rgb(_to_eight_bits(ImageOps.exif_transpose(file)))
+            image = _over_white(as_srgb(eight_bits(file), file.info.get("icc_profile")))
+            return turned(image, orientation_of(file))
     except Exception as error:  # Pillow's decoders raise nearly anything when a file is broken
         # !r keeps an odd file name on one line: a command line prints the last line of a worker's message.
         raise InputError(
-            f"the image {os.fspath(path)!r} cannot be read ({_reason(error)}); replace or remove it"
+            f"the image {os.fspath(path)!r} cannot be read ({reason_of(error)}); replace or remove it"
         ) from error
 
 
@@ -122,28 +126,9 @@ def mirror(x: Tensor) -> Tensor:
     return x.flip(-1)
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scales the modes with more than 8 bits (``I;16``, and ``I`` holding 16 bits) to ``L``; leaves the others."""
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range, convert it to 8 or 16 bits")
-    if not image.mode.startswith("I"):
-        return image
-    pixels = np.asarray(image).astype(np.int64)
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ValueError("its pixels have more than 16 bits, convert it to 8 or 16 bits")
-    return Image.fromarray(np.rint(pixels / 257.0).astype(np.uint8))  # 65535 / 257 = 255
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode not in ALPHA_MODES and "transparency" not in image.info:
+def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode not in ("LA", "RGBA"):
         return image.convert("RGB")
     with_alpha = image.convert("RGBA")
     white = Image.new("RGBA", with_alpha.size, "white")
     return Image.alpha_composite(white, with_alpha).convert("RGB")
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image, or of an unknown format"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__

@@ -1,6 +1,7 @@
 """Where the hole of each picture comes from: a mask file, a colour painted into it, a shape drawn at random."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -83,7 +84,7 @@ class FromShape:
         self.shape, self.seed = shape, seed
 
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
-        named = int.from_bytes(hashlib.sha256(picture.as_posix().encode()).digest()[:7], "big")
+        named = int.from_bytes(hashlib.sha256(os.fsencode(picture.as_posix())).digest()[:7], "big")
         mask = self.shape.draw(*_size(image), mix_seed(self.seed, named), index)
         return Hole(mask[None], repr(self.shape), [])
 

@@ -8,19 +8,21 @@ from PIL import ImageColor
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.masks.from_files import dilated, read_mask
+from lit_an.masks.from_files import dilated, read_levels
 
 # Greys between these shares of white are edges of a brush, or a mask that is none: more than this share is odd.
 _DARK, _BRIGHT = 0.1, 0.9
 _MANY_GREYS = 0.02
 _LARGE = 0.8
+# What a lossy format may make of black.
+_NEARLY_BLACK = 0.04
 
 
 def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple[Tensor, list[str]]:
     """The mask in a picture file: bright is hole.
 
     Args:
-        path: see ``lit_an.masks.from_files.read_mask``.
+        path: see ``lit_an.masks.from_files.read_levels``.
         threshold: what is brighter than this share of white is hole, 0 ≤ threshold < 1.
         inverted: what is not, is.
 
@@ -28,12 +30,25 @@ def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple
         (1, 1, H, W), float32, 1 = hole; and notes on what is odd about it.
 
     Raises:
-        InputError: it cannot be read, or it is transparent.
+        InputError: see ``lit_an.masks.from_files.read_levels``, or nothing is brighter than the threshold and yet not
+            all of it is black.
     """
-    hole = read_mask(path, threshold, inverted)
-    greys = float((read_mask(path, _DARK) & ~read_mask(path, _BRIGHT)).mean())
+    levels = read_levels(path)
+    hole = levels.hole(threshold, inverted)
+    brightest = int(levels.pixels.max(initial=0))
+    if not levels.hole(threshold).any() and brightest > 255 * _NEARLY_BLACK:
+        raise InputError(
+            f"the mask {path} has nothing brighter than {threshold:g} of white: its brightest pixel is {brightest} of "
+            f"255; save it in black and white, or lower --threshold"
+        )
+    greys = float((levels.hole(_DARK) & ~levels.hole(_BRIGHT)).mean())
     notes = [f"{greys:.0%} of the mask {path.name} is grey; what is brighter than {threshold:g} of white counts"]
-    return torch.from_numpy(hole).float()[None, None], notes * (greys > _MANY_GREYS)
+    notes *= greys > _MANY_GREYS
+    notes += [f"the brightest pixel of the mask {path.name} is {brightest} of 255"] * (
+        0 < brightest <= 255 * _NEARLY_BLACK
+    )
+    notes += [f"the mask {path.name} has the values 0 and 1 alone: 1 was taken for white"] * levels.binary
+    return torch.from_numpy(hole).float()[None, None], notes
 
 
 def check_threshold(threshold: float) -> None:

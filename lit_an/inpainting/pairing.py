@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from lit_an.errors import InputError
+from lit_an.image_files import Found, composed, find_images, is_same_file, spelled
 
 # The mask of scene.jpg may be called scene.png or scene_mask.png.
 MASK_SUFFIX = "_mask"
 
 
-def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> list[Path]:
-    """The picture files in a folder and those below it, relative to it and sorted; hidden ones are left out.
+def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> Found:
+    """The picture files in a folder and those below it; see ``lit_an.image_files.find_images``.
 
     Args:
         root: the folder, or one picture.
@@ -21,17 +20,21 @@ def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--image
         option: that named the folder, for sentences.
 
     Raises:
-        InputError: nothing there.
+        InputError: nothing there, or it lies in one of the places to leave out.
     """
-    if root.is_file():
-        return [Path(root.name)]
-    if not root.is_dir():
+    if not root.exists():
         raise InputError(f"{option} {root}: there is no such file or folder")
-    outside = [path.resolve() for path in without]
-    found = [path for path in _picture_files(root) if not any(_lies_in(path.resolve(), each) for each in outside)]
-    if not found:
-        raise InputError(f"{option} {root}: there is no picture in it")
-    return [path.relative_to(root) for path in found]
+    without = list(without)
+    for place in without:
+        if _lies_in(root.resolve(), place.resolve()):
+            raise InputError(f"{option} {root}: it lies in {place}, which holds masks or results; give the pictures")
+    if root.is_file():
+        return Found([Path(root.name)], {})
+    found = find_images(root, without)
+    if not found.images:
+        others = f"; it holds {spelled(found.left_out)}" if found.left_out else ""
+        raise InputError(f"{option} {root}: there is no picture in it{others}")
+    return found
 
 
 class Masks:
@@ -39,20 +42,24 @@ class Masks:
 
     Args:
         root: a folder whose files are called as the pictures are, at the same place below it, with any ending and with
-            or without ``_mask``; or one file, the mask of all.
+            or without ``_mask``; or one file, the mask of all. Names in composed and decomposed form are the same.
+        images: the folder of pictures, or the one picture. In that folder itself the masks are called ``…_mask``. No
+            picture is its own mask, whatever links lead to it.
 
     Raises:
         InputError: no such file or folder, or no picture in it.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, images: Path) -> None:
+        self.root, self.images = root, images
+        folder = images.parent if images.is_file() else images
+        self._among_pictures = root.is_dir() and is_same_file(root, folder)
         if not root.exists():
             raise InputError(f"--masks {root}: there is no such file or folder")
         self._files: dict[str, list[Path]] = {}
         if root.is_dir():
-            for path in _picture_files(root):
-                self._files.setdefault(_without_ending(path.relative_to(root)), []).append(path)
+            for path in find_images(root).images:
+                self._files.setdefault(_without_ending(path), []).append(root / path)
             if not self._files:
                 raise InputError(f"--masks {root}: there is no picture in it")
 
@@ -62,23 +69,36 @@ class Masks:
         Raises:
             InputError: none, or several of which none is called just like the picture.
         """
+        own = self.images if self.images.is_file() else self.images / picture
         if self.root.is_file():
+            if is_same_file(self.root, own):
+                raise InputError(
+                    f"it has no mask: {self.root} is the picture itself; give --masks a picture of its hole"
+                )
             return self.root
         stem = _without_ending(picture)
-        for name in (stem + MASK_SUFFIX, stem):
-            found = self._files.get(name, [])
+        names = [stem + MASK_SUFFIX] if self._among_pictures else [stem + MASK_SUFFIX, stem]
+        for name in names:
+            found = [path for path in self._files.get(name, []) if not is_same_file(path, own)]
             exactly = [path for path in found if path.name == picture.name]
             if len(found) > 1 and not exactly:
                 raise InputError(f"it has {len(found)} masks: {', '.join(path.name for path in found)}; keep one")
             if found:
                 return (exactly or found)[0]
-        raise InputError(f"it has no mask: {self.root} holds neither {stem}.* nor {stem}{MASK_SUFFIX}.*")
+        if self._among_pictures:
+            raise InputError(f"it has no mask: {self.root} holds no {names[0]}.*")
+        itself = ", and a picture is not its own mask" if self._files.get(stem) else ""
+        raise InputError(f"it has no mask: {self.root} holds neither {stem}.* nor {names[0]}.*{itself}")
 
-    def beside(self, root: Path) -> list[Path]:
-        """The masks that lie among the pictures of a folder and are none of them."""
-        if self.root.is_file() or self.root.resolve() != root.resolve():
-            return [self.root] if self.root.resolve() != root.resolve() else []
-        return [path for name, paths in self._files.items() if name.endswith(MASK_SUFFIX) for path in paths]
+    def beside(self) -> list[Path]:
+        """The masks that lie among the pictures and are none of them.
+
+        Of ``gas_mask.png`` and ``gas_mask_mask.png`` the second alone, unless there is a picture ``gas``.
+        """
+        if self._among_pictures:
+            stems = {name: name.removesuffix(MASK_SUFFIX) for name in self._files if name.endswith(MASK_SUFFIX)}
+            return [path for name, stem in stems.items() if stem in self._files for path in self._files[name]]
+        return [] if _lies_in(self.images.resolve(), self.root.resolve()) else [self.root]
 
 
 def result_names(pictures: Sequence[Path], ending: str | None) -> list[Path]:
@@ -112,19 +132,13 @@ def result_names(pictures: Sequence[Path], ending: str | None) -> list[Path]:
     return names
 
 
-def _picture_files(root: Path) -> list[Path]:
-    endings = set(Image.registered_extensions())
-    paths = (path for path in root.rglob("*") if path.suffix.lower() in endings and path.is_file())
-    return sorted(path for path in paths if not any(part.startswith(".") for part in path.relative_to(root).parts))
-
-
 def _lies_in(path: Path, place: Path) -> bool:
     return path == place or place in path.parents
 
 
 def _without_ending(path: Path) -> str:
-    return PurePosixPath(path.with_suffix("")).as_posix()
+    return composed(PurePosixPath(path.with_suffix("")).as_posix())
 
 
 def _folded(path: Path) -> str:
-    return path.as_posix().casefold()
+    return composed(path.as_posix()).casefold()

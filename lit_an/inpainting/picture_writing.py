@@ -1,6 +1,7 @@
 """Pictures to files of their own kind, known pixels as they were: decoded again and compared before they count."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,9 +9,12 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from lit_an.color_profiles import profile_of
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.inpainting.picture import Deviation, Picture, known_deviation, read_picture
+from lit_an.image_samples import reason_of
+from lit_an.inpainting.picture import Deviation, Picture, known_deviation, read_picture, upright
+from lit_an.inpainting.picture_options import has_directories
 
 Format = Literal["keep", "png", "tiff", "webp", "bmp", "jpeg"]
 
@@ -27,8 +31,11 @@ def format_of(picture: Picture, chosen: Format) -> str:
     name = picture.format if chosen == "keep" else chosen.upper()
     if name not in ENDINGS:
         raise InputError(f"{name} cannot be written so that known pixels stay as they are; choose --format png")
-    if name == "JPEG" and picture.alpha is not None:
-        raise InputError("JPEG holds no transparency; choose --format png or keep")
+    if name in ("JPEG", "BMP") and picture.alpha is not None:
+        raise InputError(f"{name} holds no transparency; choose --format png or keep")
+    mode = "L" if picture.colour.shape[2] == 1 else "RGB"
+    if name == "BMP" and profile_of(picture.options.get("icc_profile"), mode) is not None:
+        raise InputError("BMP holds no color profile, and this picture has one; choose --format png or keep")
     if name not in ("PNG", "TIFF") and picture.colour.dtype == np.uint16:
         raise InputError(f"{name} holds 8 bits a channel, and this picture has 16; choose --format png or keep")
     return name
@@ -67,10 +74,22 @@ def write_picture(
 
 
 def _encoded(picture: Picture, name: str, quality: int | None) -> bytes:
+    """The bytes of the file.
+
+    Raises:
+        InputError: the format cannot hold the picture, or what else is in its file.
+    """
+    if name == "BMP":  # holds no orientation
+        picture = replace(picture, colour=upright(picture.colour, picture.orientation), orientation=1)
     samples = picture.colour if picture.alpha is None else np.dstack([picture.colour, picture.alpha])
-    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    image = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
     buffer = io.BytesIO()
-    image.save(buffer, name, **_options(picture, name, quality))
+    try:
+        image.save(buffer, name, **_options(picture, name, quality))
+    except Exception as error:  # Pillow's encoders raise nearly anything for what they cannot write
+        raise InputError(
+            f"{name} cannot hold it ({reason_of(error)}); choose another --format, such as png, or reduce it"
+        ) from error
     return buffer.getvalue()
 
 
@@ -91,5 +110,7 @@ def _options(picture: Picture, name: str, quality: int | None) -> dict[str, Any]
         # exact: colours under full transparency too.
         return options | {"lossless": True, "exact": True}
     if name == "TIFF":
-        return options | {"compression": of_its_own.get("compression", "tiff_adobe_deflate")}
+        # libtiff, which compresses, writes no directories of EXIF.
+        compression = of_its_own.get("compression", "tiff_adobe_deflate")
+        return options | {"compression": "raw" if has_directories(options.get("exif")) else compression}
     return {"dpi": options["dpi"]} if "dpi" in options else {}

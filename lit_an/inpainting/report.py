@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_an.files import replacing
+from lit_an.files import json_text, replacing, writing
 
 REPORT = "report.json"
 _JOURNAL = ".journal.jsonl"
@@ -55,10 +55,11 @@ class Report:
 
     Args:
         folder: of the results.
+        left_out: how many files of the folder of pictures are none, by their endings.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, left_out: dict[str, int] | None = None) -> None:
+        self.folder, self.left_out = folder, left_out or {}
         self.entries: list[Entry] = []
         self._former = {entry.image: entry for entry in [*_in_report(folder), *_in_journal(folder)]}
         # The last line of a killed run may be half a line, which the next one must not go on with.
@@ -69,7 +70,7 @@ class Report:
         entry = self._former.get(image)
         if entry is None or entry.key != key or entry.status == "failed" or not set(kinds) <= set(entry.kinds):
             return None
-        return entry if all((self.folder / file).is_file() for file in entry.files) else None
+        return entry if self._is_there(entry) else None
 
     def add(self, entry: Entry) -> None:
         """Keeps an entry, on disk too."""
@@ -77,14 +78,20 @@ class Report:
         self._journal(json.dumps(asdict(entry)) + "\n")
 
     def close(self) -> None:
-        """Writes ``report.json``."""
-        facts = {"images": [asdict(entry) for entry in self.entries]}
+        """Writes ``report.json``: the entries of this run, and those of earlier ones whose files are still there."""
+        now = {entry.image for entry in self.entries}
+        earlier = [entry for entry in self._former.values() if entry.image not in now and self._is_there(entry)]
+        entries = [asdict(entry) for entry in [*self.entries, *earlier]]
         with replacing(self.folder / REPORT) as temporary:
-            temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(json_text({"left_out": self.left_out, "images": entries}), encoding="utf-8")
         (self.folder / _JOURNAL).unlink(missing_ok=True)
 
+    def _is_there(self, entry: Entry) -> bool:
+        return entry.status != "failed" and all((self.folder / file).is_file() for file in entry.files)
+
     def _journal(self, line: str) -> None:
-        with (self.folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+        path = self.folder / _JOURNAL
+        with writing(path), path.open("a", encoding="utf-8") as journal:
             journal.write(line)
 
 

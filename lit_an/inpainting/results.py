@@ -1,9 +1,10 @@
 """What is written of one picture: the composite as a file of its own kind, the stages and region maps as PNG."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch.nn.functional as F
@@ -59,19 +60,12 @@ class Written(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def sweep(folder: Path) -> None:
-    """Removes the temporary files of a killed run, which a reader of the folders might take for pictures."""
-    for kind in get_args(Kind):
-        # No result's name begins with a dot: such pictures are left out.
-        for temporary in (folder / kind).rglob(".*"):
-            temporary.unlink()
-
-
 def key_of(path: Path, mask: Tensor, request: Request) -> str:
     """A hash of what the results of a picture depend on, beside the settings of all."""
     digest = hashlib.sha256(path.read_bytes())
     digest.update(np.packbits(mask.numpy() > 0).tobytes())
-    digest.update(f"{tuple(mask.shape)} {request.composite.as_posix()} {request.other.as_posix()}".encode())
+    names = f"{request.composite.as_posix()} {request.other.as_posix()}"
+    digest.update(os.fsencode(f"{tuple(mask.shape)} {names}"))
     return digest.hexdigest()
 
 
@@ -138,8 +132,9 @@ def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> 
         return Written([])
     name = f"composite/{request.composite.as_posix()}"
     if request.file_format == "keep":
+        content = path.read_bytes()
         with replacing(request.folder / name) as temporary:
-            temporary.write_bytes(path.read_bytes())
+            temporary.write_bytes(content)
         return Written([name])
     args = (request.file_format, request.quality)
     deviation = write_picture(request.folder / name, picture, mask, picture, *args)

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import remove_leftovers, replacing
 from lit_an.hole_area import BINS, bins_of
 from lit_an.masks.base import HoleShape
 from lit_an.masks.from_files import read_mask
@@ -152,9 +152,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
         raise InputError(f"prepare_masks: the folder {str(folder)!r} holds other files; choose an empty or a new one")
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(plan, indent=1) + "\n")
-    # What a kill left of half-written files.
-    for leftover in folder.glob("*/.*.png"):
-        leftover.unlink()
+    remove_leftovers(folder)
 
 
 def _keep(path: Path, mask: Tensor) -> None:

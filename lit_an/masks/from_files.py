@@ -1,18 +1,21 @@
 """Masks from image files: the irregular masks that others publish, drawn ones, fixed sets."""
 
-import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from lit_an.errors import InputError
+from lit_an.image_files import ENDINGS, find_images, spelled
+from lit_an.image_samples import deep_gray, eight_bits, orientation_of, reason_of, transparent_gray, turned
 from lit_an.masks.base import HoleShape, check_between, scale_of
-
-ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".pgm", ".pbm", ".tif", ".tiff", ".webp")
 
 # So many files, spread evenly over the sorted list, say whether a set looks inverted.
 LOOKED_AT = 32
+
+# Formats in which a black mask may hold a few ones that nobody drew.
+_LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 
 
 class MaskFiles(HoleShape):
@@ -111,35 +114,67 @@ class MaskFiles(HoleShape):
             )
 
 
-def read_mask(path: Path, threshold: float | None = None, inverted: bool = False) -> np.ndarray:
-    """(H, W), bool: the hole in a mask file, in the file's own size.
+class MaskLevels(NamedTuple):
+    """What a mask file holds.
 
-    Args:
-        path: any image file that Pillow reads; of several frames the first is taken.
-        threshold: what is brighter than this share of white is hole; None refuses greys.
-        inverted: what is not, is hole.
+    Attributes:
+        pixels: (H, W), uint8: 0 = black, 255 = white; what is neither stays between.
+        binary: whether the file's samples are 0 and 1 alone, which stand for black and white.
+    """
+
+    pixels: np.ndarray
+    binary: bool = False
+
+    def hole(self, threshold: float = 0.5, inverted: bool = False) -> np.ndarray:
+        """(H, W), bool: what is brighter than a share of white; with ``inverted`` what is not."""
+        bright = self.pixels > int(255 * threshold)
+        return ~bright if inverted else bright
+
+
+def read_levels(path: Path) -> MaskLevels:
+    """The levels in a mask file, in the file's own size, upright; of several frames those of the first.
+
+    They are the numbers in the file: an ICC profile is left out of account.
 
     Raises:
-        InputError: the file cannot be read, is transparent, or is grey and there is no threshold; one line that names
-            it.
+        InputError: the file cannot be read, is transparent, or has samples of 16 bits that use 8 of them alone.
     """
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            clear = _is_transparent(image)
-            pixels = np.asarray(_to_eight_bits(image).convert("L"))
+            levels, clear, used = _levels_in(file)
+            pixels = np.asarray(turned(Image.fromarray(levels), orientation_of(file)))
     except Exception as error:  # Pillow's decoders raise nearly anything when a file is broken
-        raise InputError(f"the mask {str(path)!r} cannot be read ({_reason(error)}); replace or remove it") from error
+        raise InputError(f"the mask {str(path)!r} cannot be read ({reason_of(error)}); replace or remove it") from error
     if clear:
         raise InputError(
             f"the mask {str(path)!r} has transparent pixels, which say neither hole nor known; save it in black and "
             f"white"
         )
+    if used == 1:
+        return MaskLevels(pixels * np.uint8(255), binary=True)
+    if used:
+        raise InputError(
+            f"the mask {str(path)!r} has 16 bits, of which its samples, {used} at most, use 8; save it with 8 bits"
+        )
+    return MaskLevels(pixels)
+
+
+def read_mask(path: Path, threshold: float | None = None, inverted: bool = False) -> np.ndarray:
+    """(H, W), bool: the hole in a mask file, in the file's own size.
+
+    Args:
+        path: see ``read_levels``.
+        threshold: what is brighter than this share of white is hole; None refuses greys.
+        inverted: what is not, is hole.
+
+    Raises:
+        InputError: see ``read_levels``, or it is grey and there is no threshold; one line that names it.
+    """
+    levels = read_levels(path)
     # One comparison for 1 to 254: 0 - 1 is 255 in 8 bits.
-    if threshold is None and ((pixels - np.uint8(1)) < 254).any():
-        raise InputError(_grey(path, np.unique(pixels).tolist()))
-    bright = pixels > int(255 * (0.5 if threshold is None else threshold))
-    return ~bright if inverted else bright
+    if threshold is None and ((levels.pixels - np.uint8(1)) < 254).any():
+        raise InputError(_grey(path, np.unique(levels.pixels).tolist()))
+    return levels.hole(0.5 if threshold is None else threshold, inverted)
 
 
 def resized(hole: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -192,40 +227,27 @@ def _listed(root: Path) -> list[str]:
     if not root.is_dir():
         state = "is a file" if root.exists() else "does not exist"
         raise InputError(f"MaskFiles: folder={str(root)!r} {state}; give a folder of mask images")
-    found = []
-    for place, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inside = Path(place).relative_to(root)
-        found += [(inside / name).as_posix() for name in files if _is_image(name)]
-    if not found:
-        raise InputError(f"MaskFiles: folder={str(root)!r} holds no images ({', '.join(ENDINGS)}); add masks")
-    return sorted(found)
+    images, left_out = find_images(root)
+    if not images:
+        others = f"; it holds {spelled(left_out)}" if left_out else ""
+        raise InputError(f"MaskFiles: folder={str(root)!r} holds no images ({', '.join(ENDINGS)}){others}; add masks")
+    return sorted(image.as_posix() for image in images)
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+def _levels_in(file: Image.Image) -> tuple[np.ndarray, bool, int]:
+    """Levels (H, W), 0 … 255; whether pixels are transparent; the largest sample where it is too small for the depth.
 
-
-def _is_transparent(image: Image.Image) -> bool:
-    if "transparency" not in image.info and image.mode not in ("LA", "La", "PA", "RGBA", "RGBa"):
-        return False
-    return min(image.convert("RGBA").getchannel("A").tobytes()) < 255
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Scales 16-bit grey to 8 bits; leaves the other modes."""
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers of unknown range, convert it to 8 bits")
-    if not image.mode.startswith("I"):
-        return image
+    The last is 0 for a file that uses its depth, 1 for one of 0 and 1 alone.
+    """
+    gray, clear = deep_gray(file), transparent_gray(file)
+    if gray is None:
+        image = eight_bits(file)
+        opaque = image.mode not in ("LA", "RGBA") or min(image.getchannel("A").tobytes()) == 255
+        levels = np.asarray(image.convert("L"))
+        return levels, not opaque, int(levels.max(initial=0) == 1 and file.format not in _LOSSY)
+    largest = int(gray.max(initial=0))
+    if largest <= 255:
+        return gray.astype(np.uint8), clear is not None and bool((gray == clear).any()), largest
     # Rounded up to the next grey, so that what is neither black nor white stays so.
-    pixels = np.asarray(image).astype(np.int64)
-    scaled = np.where(pixels == 65535, 255, np.minimum(-(-pixels // 257), 254))
-    return Image.fromarray(scaled.clip(0).astype(np.uint8))
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image, or of an unknown format"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    scaled = np.where(gray == 65535, 255, np.minimum(-(-gray.astype(np.int64) // 257), 254))
+    return scaled.astype(np.uint8), clear is not None and bool((gray == clear).any()), 0

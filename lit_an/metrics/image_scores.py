@@ -112,8 +112,11 @@ class ScoreCollector:
 
 
 def write_scores(path: Path, position: Tensor, names: Sequence[str], scores: Scores) -> None:
-    """Writes a CSV file, whole or not at all: a row for each image, with its position in the data set and its name."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    """Writes a CSV file, whole or not at all: a row for each image, with its position in the data set and its name.
+
+    What of a name is no text becomes an escape such as ``\\udce9``.
+    """
+    with replacing(path) as temporary, temporary.open("w", newline="", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(["index", "name", *scores])
         for row, (place, name) in enumerate(zip(position.tolist(), names, strict=True)):

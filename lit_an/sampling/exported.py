@@ -1,5 +1,6 @@
 """A generator alone on disk: weights as safetensors and a description as JSON, without Lightning or pickles."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.files import replacing, sha256_of
+from lit_an.files import json_text, replacing, sha256_of
 from lit_an.sampling.checkpoints import Description
 from lit_an.sampling.trained import TrainedGenerator, assemble
 
@@ -22,6 +23,8 @@ _FORMAT = "lit_an generator 1"
 def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     """Writes ``generator.safetensors`` and, last, ``generator.json``, which holds the hash of the first.
 
+    Both are ready before the first of them takes its name: what fails before that leaves a former pair as it was.
+
     Args:
         generator: what to save; its weights are saved as they are, batch-norm statistics included.
         folder: where to; made if missing.
@@ -30,15 +33,15 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
         The path of the JSON file.
 
     Raises:
-        InputError: safetensors is not installed, or arguments of the network that JSON cannot hold.
+        InputError: safetensors is not installed, arguments of the network that JSON cannot hold, or a folder that
+            cannot be written to.
     """
     safetensors = _safetensors()
     folder = Path(folder)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.network.state_dict().items()}
     # In a run of the same weights the same bytes: nothing of the moment is written.
-    with replacing(folder / WEIGHTS) as temporary:
-        safetensors.save_file(weights, temporary, metadata={"format": "pt"})
-        digest = sha256_of(temporary)
+    # As bytes first: safetensors says of a full disk what no other library says.
+    content: bytes = safetensors.save(weights, metadata={"format": "pt"})
     facts = {
         "format": _FORMAT,
         **asdict(generator.description),
@@ -50,16 +53,17 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
         "lit_an_version": _version(),
         "torch_version": str(torch.__version__),
         "weights": WEIGHTS,
-        "sha256": digest,
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
     try:
-        text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+        text = json_text(facts)
     except TypeError as error:
         raise InputError(
             f"the arguments of {generator.description.class_path} do not fit into JSON: {error}"
         ) from error
-    with replacing(folder / DESCRIPTION) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    with replacing(folder / DESCRIPTION) as description, replacing(folder / WEIGHTS) as temporary:
+        description.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
     return folder / DESCRIPTION
 
 

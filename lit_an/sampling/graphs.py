@@ -1,6 +1,7 @@
 """A generator as a graph that runs without its Python code: ``torch.export`` and ONNX, each checked."""
 
 import copy
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -40,9 +41,11 @@ def save_program(generator: TrainedGenerator, path: str | Path) -> float:
     Raises:
         InputError: a difference above ``TOLERANCE``; the file is then not written.
     """
-    program = traced(generator)
+    # As bytes first: torch says of a full disk what no other library says.
+    content = io.BytesIO()
+    torch.export.save(traced(generator), content)
     with replacing(path) as temporary:
-        torch.export.save(program, temporary)
+        temporary.write_bytes(content.getbuffer())
         module = torch.export.load(temporary).module()
         return _checked(generator, lambda latent, label: module(latent, label), path)
 

@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 
 from lit_an.errors import InputError
-from lit_an.files import replacing
+from lit_an.files import remove_leftovers, replacing
 from lit_an.panels import to_uint8, write_png
 from lit_an.sampling.images import sample
 from lit_an.sampling.trained import TrainedGenerator
@@ -59,11 +59,11 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
         what: it holds, for sentences.
 
     Raises:
-        InputError: it holds other samples, or other files.
+        InputError: it holds other samples or other files, it is a file, or its settings cannot be read.
     """
     path = folder / SETTINGS
     if path.exists():
-        former = json.loads(path.read_text())
+        former = _settings_in(path)
         differing = [key for key in {**settings, **former} if settings.get(key) != former.get(key)]
         if differing:
             key = differing[0]
@@ -71,6 +71,8 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
                 f"{folder} holds other {what} ({key} {former.get(key)}, now {settings.get(key)}); "
                 f"name another folder with --output or remove this one"
             )
+    elif folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; name a folder with --output")
     elif folder.is_dir() and any(not file.name.startswith(".") for file in folder.iterdir()):
         raise InputError(f"{folder} holds files of unknown origin; name another folder with --output or remove it")
     else:
@@ -114,7 +116,7 @@ def write_samples(
     if not (png or npz):
         return
     if shards == 1:
-        _sweep(folder)
+        remove_leftovers(folder)
     batches = _batches(requests, batch_size)
     parts = folder / f".parts-{_digest(requests)}-{batch_size}"
     paths = _png_paths(generator.class_names, folder)
@@ -163,11 +165,18 @@ def _digest(requests: Requests) -> str:
     return hashlib.sha256(json.dumps(requests).encode()).hexdigest()[:16]
 
 
-def _sweep(folder: Path) -> None:
-    """Removes the temporary files of a killed run, which a reader of the folder might take for images."""
-    for ending in ("png", "npz", "npy"):
-        for temporary in folder.rglob(f".*.{ending}"):
-            temporary.unlink()
+def _settings_in(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = "it is empty" if path.is_file() and not path.stat().st_size else str(error)
+        raise InputError(
+            f"{path} cannot be read ({reason}), so that what its folder holds is unknown; name another folder with "
+            f"--output or remove this one"
+        ) from error
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} holds no settings; name another folder with --output or remove this one")
+    return settings
 
 
 def _holds(archive: Path, requests: Requests) -> bool:

@@ -2,9 +2,9 @@
 
 import importlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from lit_an.errors import InputError
+from lit_an.files import user_path
 from lit_an.sampling.checkpoints import config_beside, existing, read_config
 
 
@@ -24,11 +24,12 @@ def choose(modules: dict[str, str], arguments: Sequence[str]) -> str | None:
     checkpoint = _value_of("--ckpt_path", arguments)
     if checkpoint is None:
         return None
-    path = Path(checkpoint)
+    path = user_path(checkpoint)
     if path.is_dir() or path.suffix == ".json":  # an export, which only class-conditional generators have
         return modules["ClassConditionalGAN"]
     existing(path)
-    config = _value_of("--config", arguments) or config_beside(path)
+    given = _value_of("--config", arguments)
+    config = user_path(given) if given else config_beside(path)
     class_path = str(read_config(config, "model")["class_path"])
     for name in _names_of(class_path):
         if name in modules:

@@ -5,6 +5,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from lit_an.files import user_path
 from lit_an.inpainting.page import build_page, quiet_gradio, serve
 from lit_an.inpainting.pairing import pictures_in
 from lit_an.inpainting.tiling import Tiling, check_tiling
@@ -41,11 +42,11 @@ def run(
     """
     tiling = Tiling(max_pixels)
     check_tiling(tiling)
-    folder = None if examples is None else Path(examples)
-    shown = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples")]
+    folder = None if examples is None else user_path(examples)
+    shown = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        inpainter = load_inpainter(ckpt_path, config).to(device_called(device))
+        inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(device_called(device))
         page = build_page(gradio, inpainter, Path(place), shown, tiling, max_picture)
         address = serve(page, host, port, max_file_size, folder)
         ended = threading.Event()

@@ -1,8 +1,8 @@
 """``python cli.py export``: the generator of a checkpoint alone, for use without this library's training part."""
 
-from pathlib import Path
 from typing import Literal
 
+from lit_an.files import printable, user_path
 from lit_an.sampling.checkpoints import run_folder_of
 from lit_an.sampling.exported import WEIGHTS, save_exported
 from lit_an.sampling.graphs import TOLERANCE, save_onnx, save_program
@@ -33,14 +33,21 @@ def run(
         truncation: of the latents of standing statistics. Default: none.
         standing_passes: batches of 64 that standing statistics are estimated from.
     """
-    path = Path(ckpt_path)
-    generator = use_statistics(load_generator(path, config), statistics, truncation, standing_passes)
-    folder = Path(output) if output is not None else run_folder_of(path) / "export"
+    path = user_path(ckpt_path)
+    generator = use_statistics(
+        load_generator(path, config and user_path(config)), statistics, truncation, standing_passes
+    )
+    folder = user_path(output) if output is not None else run_folder_of(path) / "export"
     if "safetensors" in formats:
-        print(f"{save_exported(generator, folder)}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True)
+        print(
+            f"{printable(save_exported(generator, folder))}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True
+        )
     graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}
     for name, (file, save) in graphs.items():
         if name in formats:
             difference = save(generator, folder / file)
-            print(f"{folder / file}: images differ by {difference:.1e} at most, allowed {TOLERANCE:.0e}", flush=True)
+            print(
+                f"{printable(folder / file)}: images differ by {difference:.1e} at most, allowed {TOLERANCE:.0e}",
+                flush=True,
+            )
     return 0

@@ -1,5 +1,6 @@
 """``python cli.py predict`` with a checkpoint of InpaintingGAN: fills the holes of somebody's own pictures."""
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -7,14 +8,16 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, OutputError
+from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
+from lit_an.image_files import spelled
 from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, HoleSource, Widened
 from lit_an.inpainting.holes import check_threshold
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names
 from lit_an.inpainting.picture import read_picture, to_model
 from lit_an.inpainting.picture_writing import ENDINGS, Format
 from lit_an.inpainting.report import REPORT, Entry, Report
-from lit_an.inpainting.results import Kind, Request, key_of, sweep, write_copy, write_results
+from lit_an.inpainting.results import Kind, Request, key_of, write_copy, write_results
 from lit_an.inpainting.tiling import Tiling, check_tiling, tiles_with_holes
 from lit_an.inpainting.trained import TrainedInpainter, load_inpainter
 from lit_an.masks.base import HoleShape
@@ -74,16 +77,20 @@ def run(
         raise InputError(f"quality must be from 1 to 100, got {quality}")
     tiling = Tiling(max_pixels, tile)
     check_tiling(tiling)
-    root, masks_of = Path(images), None if masks is None else Masks(Path(masks))
+    root = user_path(images)
+    masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
     source = Widened(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
-    checkpoint = Path(ckpt_path)
-    inpainter = load_inpainter(checkpoint, config).to(device_called(device))
+    checkpoint = user_path(ckpt_path)
+    inpainter = load_inpainter(checkpoint, config and user_path(config)).to(device_called(device))
     iteration = inpainter.description.iteration
     default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
-    folder = Path(output) if output is not None else default
-    pictures = pictures_in(root, [folder, *(masks_of.beside(root) if masks_of else [])])
+    folder = user_path(output) if output is not None else default
+    found = pictures_in(root, [folder, *(masks_of.beside() if masks_of else [])])
+    pictures = found.images
     settings = {
+        # Pictures of two folders may have one name.
+        "images": os.fspath((root.parent if root.is_file() else root).resolve()),
         "weights_sha256": weights_hash(inpainter.network.state_dict()),
         "iteration": iteration,
         "max_pixels": max_pixels,
@@ -92,13 +99,13 @@ def run(
         "quality": quality,
     }
     claim(folder, settings, "pictures")
-    sweep(folder)
+    remove_leftovers(folder)
     composites = result_names(pictures, None if format == "keep" else ENDINGS[format.upper()])
     others = result_names(pictures, ".png")
     requests = [Request(write, folder, *names, format, quality) for names in zip(composites, others, strict=True)]
     work = _Work(inpainter, root, source, tiling)
-    entries = _all(work, pictures, requests, Report(folder))
-    _say(folder, entries)
+    entries = _all(work, pictures, requests, Report(folder, found.left_out))
+    _say(folder, entries, found.left_out)
     return int(any(entry.status == "failed" for entry in entries))
 
 
@@ -138,6 +145,8 @@ def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Rep
             try:
                 entry = _one(work, picture, index, request, report)
             except InputError as error:
+                if isinstance(error, OutputError) and error.errno not in OF_ONE_NAME:
+                    raise  # the next picture would fare no better; the journal says which are finished
                 entry = Entry(picture.as_posix(), "failed", reason=str(error))
                 tqdm.write(f"failed: {picture}: {error}", file=sys.stderr)
             report.add(entry)
@@ -178,11 +187,13 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
     )
 
 
-def _say(folder: Path, entries: list[Entry]) -> None:
+def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
     counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in entries)
     counts["with notes"] = sum(bool(entry.notes) for entry in entries)
     said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
-    print(f"The pictures are in {folder}: {said}; {REPORT} says more", flush=True)
+    print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
+    if left_out:
+        print(f"Left out, as their names are not those of pictures: {printable(spelled(left_out))}", flush=True)
     deviation = max((entry.known_deviation for entry in entries), default=0.0)
     if deviation > 0:
         said = f"known pixels differ by up to {deviation:.0f} of 255"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lit_an.data.base import LabelledImages
 from lit_an.errors import InputError
+from lit_an.files import printable, user_path
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
@@ -71,12 +72,13 @@ def run(
     if batch_size < 1 or not 0 <= shard < shards:
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
-    path = Path(ckpt_path)
+    path = user_path(ckpt_path)
+    config = None if config is None else str(user_path(config))
     generator = _load(path, config).to(device_called(device))
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
     default = _name_of(generator.description.iteration, truncation, statistics)
-    folder = Path(output) if output is not None else run_folder_of(path) / "predictions" / default
+    folder = user_path(output) if output is not None else run_folder_of(path) / "predictions" / default
     settings = {
         "weights_sha256": weights_hash(generator.network.state_dict()),
         "iteration": generator.description.iteration,
@@ -97,7 +99,7 @@ def run(
             data = _data(config or config_beside(path))
             sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
             write_png(folder / "neighbours.png", sheet)
-    print(f"The samples are in {folder}", flush=True)
+    print(f"The samples are in {printable(folder)}", flush=True)
     return 0
 
 

@@ -25,7 +25,7 @@ def mask_file(path: Path, box: tuple[int, int, int, int] = (4, 5, 10, 9), size: 
 
 
 def of(path: Path, **options: object) -> tuple[torch.Tensor, list[str]]:
-    hole = FromFiles(Masks(path), **options).of(Path("a.jpg"), 0, IMAGE)  # type: ignore[arg-type]
+    hole = FromFiles(Masks(path, Path("images")), **options).of(Path("a.jpg"), 0, IMAGE)  # type: ignore[arg-type]
     return hole.mask, hole.notes
 
 
@@ -86,7 +86,7 @@ def test_a_drawn_hole_is_a_function_of_seed_and_name_alone() -> None:
 def test_masks_are_called_as_the_pictures(tmp_path: Path) -> None:
     for name in ("a.png", "b_mask.png", "sub/a.gif", "c.png", "c.jpg", "d.png", "d.jpg"):
         mask_file(tmp_path / name)
-    masks = Masks(tmp_path)
+    masks = Masks(tmp_path, Path("images"))
     found = {
         name: masks.of(Path(name)).relative_to(tmp_path).as_posix() for name in ("a.jpg", "b.jpg", "sub/a.jpg", "c.jpg")
     }
@@ -100,12 +100,81 @@ def test_masks_are_called_as_the_pictures(tmp_path: Path) -> None:
 def test_masks_and_results_among_the_pictures_are_no_pictures(tmp_path: Path) -> None:
     for name in ("a.jpg", "a_mask.png", "masks/b.png", "sub/B.PNG", "out/c.png", ".hidden.png", "notes.txt"):
         mask_file((tmp_path / name).with_suffix(".png")).rename(tmp_path / name)
-    beside = [tmp_path / "out", tmp_path / "masks", *Masks(tmp_path).beside(tmp_path)]
-    assert [path.as_posix() for path in pictures_in(tmp_path, beside)] == ["a.jpg", "sub/B.PNG"]
-    with pytest.raises(InputError, match="there is no picture in it"):
-        pictures_in(tmp_path / "sub", [tmp_path])
+    beside = [tmp_path / "out", tmp_path / "masks", *Masks(tmp_path, tmp_path).beside()]
+    found = pictures_in(tmp_path, beside)
+    assert [path.as_posix() for path in found.images] == ["a.jpg", "sub/B.PNG"]
+    assert found.left_out == {".txt": 1}
+    for path in (tmp_path / "out", tmp_path / "out" / "c.png"):
+        with pytest.raises(InputError, match=r"it lies in .*out, which holds masks or results; give the pictures"):
+            pictures_in(path, [tmp_path / "out"])
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.heic").touch()
+    with pytest.raises(InputError, match=r"there is no picture in it; it holds 1 \.heic$"):
+        pictures_in(tmp_path / "text")
     with pytest.raises(InputError, match="there is no such file or folder"):
         pictures_in(tmp_path / "away")
+
+
+def test_a_picture_is_never_its_own_mask(tmp_path: Path) -> None:
+    for name in ("a.png", "a_mask.png", "b.png", "c.png", "c.jpg"):
+        mask_file(tmp_path / "images" / name)
+    (tmp_path / "same").symlink_to(tmp_path / "images")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "b.png").symlink_to(tmp_path / "images" / "b.png")
+    (tmp_path / "masks" / "c.png").hardlink_to(tmp_path / "images" / "c.png")
+    images = tmp_path / "images"
+    for root in (images, tmp_path / "same"):
+        masks = Masks(root, images)
+        assert masks.of(Path("a.png")).name == "a_mask.png"
+        for name in ("b", "c"):
+            with pytest.raises(InputError, match=rf"it has no mask: .* holds no {name}_mask\.\*"):
+                masks.of(Path(f"{name}.png"))
+    for name in ("b", "c"):
+        with pytest.raises(InputError, match=r"holds neither .*, and a picture is not its own mask"):
+            Masks(tmp_path / "masks", images).of(Path(f"{name}.png"))
+    with pytest.raises(InputError, match=r"it has no mask: .* is the picture itself"):
+        Masks(tmp_path / "masks" / "b.png", images / "b.png").of(Path("b.png"))
+
+
+def test_of_names_that_end_in_mask_those_beside_their_picture_are_masks(tmp_path: Path) -> None:
+    for name in ("b.png", "b_mask.png", "gas_mask.jpg", "gas_mask_mask.png", "lonely_mask.png"):
+        mask_file((tmp_path / name).with_suffix(".png")).rename(tmp_path / name)
+    masks = Masks(tmp_path, tmp_path)
+    pictures = pictures_in(tmp_path, masks.beside()).images
+    assert [path.name for path in pictures] == ["b.png", "gas_mask.jpg", "lonely_mask.png"]
+    assert masks.of(Path("gas_mask.jpg")).name == "gas_mask_mask.png"
+    with pytest.raises(InputError, match="it has no mask"):
+        masks.of(Path("lonely_mask.png"))
+
+
+def test_one_name_in_two_forms_is_one_name(tmp_path: Path) -> None:
+    mask_file(tmp_path / "cafe\u0301_mask.png")
+    masks = Masks(tmp_path, Path("images"))
+    assert masks.of(Path("caf\u00e9.jpg")) == tmp_path / "cafe\u0301_mask.png"
+    mask_file(tmp_path / "e\u0301.png")
+    exactly = mask_file(tmp_path / "\u00e9.png")
+    assert Masks(tmp_path, Path("images")).of(Path("\u00e9.png")) == exactly
+    names = result_names([Path("\u00e9.jpg"), Path("e\u0301.jpg")], ".png")
+    assert names == [Path("\u00e9.jpg.png"), Path("e\u0301.jpg_.png")], "macOS would take them for one"
+
+
+def test_masks_of_zero_and_one_and_masks_too_dark_are_told(tmp_path: Path) -> None:
+    levels = np.zeros((20, 30), np.uint8)
+    levels[5:9, 4:10] = 1
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    mask, notes = of(tmp_path / "a.png")
+    assert mask.sum() == 6 * 4 == mask[..., 5:9, 4:10].sum()
+    assert notes == ["the mask a.png has the values 0 and 1 alone: 1 was taken for white"]
+    Image.fromarray(levels * 100).save(tmp_path / "a.png")
+    with pytest.raises(
+        InputError, match=r"nothing brighter than 0.5 of white: its brightest pixel is 100 of 255; save"
+    ):
+        of(tmp_path / "a.png")
+    assert of(tmp_path / "a.png", threshold=0.3)[0].sum() == 24
+    Image.fromarray(levels * 5).save(tmp_path / "a.png")
+    assert of(tmp_path / "a.png")[1] == ["the brightest pixel of the mask a.png is 5 of 255"]
+    Image.fromarray(levels * 0).save(tmp_path / "a.png")
+    assert of(tmp_path / "a.png")[1] == []
 
 
 def test_no_two_results_have_one_name() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from lit_an.content_hash import ContentHash
 from lit_an.errors import InputError
+from lit_an.files import TEMPORARY
 from lit_an.hole_area import BINS, bins_of
 from lit_an.masks import Centre, FreeForm, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 from lit_an.masks.fixed_set import Recipe, make_set
@@ -146,7 +147,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     assert not (killed / "manifest.json").exists()
     assert 3 <= len(list(killed.glob("*/*.png"))) < 180
-    (killed / "20-30" / ".00042.half.png").write_bytes(b"half")  # what a kill between two writes leaves
+    (killed / "20-30" / f"{TEMPORARY}half.png").write_bytes(b"half")  # what a kill between two writes leaves
     recipe = Recipe(64, per_bin=60, bins=("20-30", "30-40", "40-50"), seed=3)
     for folder in (killed, whole):
         make_set(FreeForm(), folder, recipe)

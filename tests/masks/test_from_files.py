@@ -90,13 +90,27 @@ def test_grey_files_are_refused_by_name_or_cut_where_said(tmp_path: Path) -> Non
         assert torch.equal(mask[0] > 0, torch.from_numpy(soft > 255 * threshold))
 
 
-def test_zero_and_one_are_grey_and_the_sentence_says_where_to_cut(tmp_path: Path) -> None:
-    Image.fromarray(pixels(1) // 255).save(tmp_path / "labels.png")
-    with pytest.raises(
-        InputError, match=r"it has 1 values between 0 and 255, such as 1; .* set threshold \(0.00196 is"
-    ):
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_zero_and_one_alone_are_black_and_white(tmp_path: Path, dtype: type) -> None:
+    Image.fromarray((pixels(1) // 255).astype(dtype)).save(tmp_path / "labels.png")
+    for threshold in (None, 0.00196, 0.5):
+        assert (read_mask(tmp_path / "labels.png", threshold) == (pixels(1) > 0)).all()
+    assert (read_mask(tmp_path / "labels.png", inverted=True) == (pixels(1) == 0)).all()
+    assert MaskFiles(str(tmp_path)).draw(24, 24, 0, 0).sum() == (pixels(1) > 0).sum()
+
+
+def test_two_or_more_labels_are_grey_and_the_sentence_says_where_to_cut(tmp_path: Path) -> None:
+    Image.fromarray(pixels(1) // 255 * 2).save(tmp_path / "labels.png")
+    with pytest.raises(InputError, match=r"has 1 values between 0 and 255, such as 2; .* set threshold \(0.00392 is"):
         MaskFiles(str(tmp_path))
-    assert (read_mask(tmp_path / "labels.png", threshold=0.00196) == (pixels(1) > 0)).all()
+
+
+def test_eight_bits_kept_in_sixteen_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(pixels(1).astype(np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(
+        InputError, match=r"a.png' has 16 bits, of which its samples, 255 at most, use 8; save it with 8"
+    ):
+        read_mask(tmp_path / "a.png")
 
 
 SAVED: dict[str, Callable[[Image.Image, Path], None]] = {
@@ -133,7 +147,7 @@ def test_sixteen_bits_of_grey_are_grey(tmp_path: Path) -> None:
         (lambda path: (path / "a.png").write_text("<html>"), "a.png' cannot be read .not an image"),
         (
             lambda path: Image.fromarray(pixels(0)).convert("F").save(path / "a.tif"),
-            "a.tif' cannot be read .its pixels",
+            "a.tif' cannot be read .its samples are floating point",
         ),
         (
             lambda path: Image.merge("LA", [Image.fromarray(pixels(0)), Image.new("L", (24, 24), 9)]).save(
@@ -141,7 +155,7 @@ def test_sixteen_bits_of_grey_are_grey(tmp_path: Path) -> None:
             ),
             "a.png' has transparent pixels, which say neither hole nor known",
         ),
-        (lambda path: (path / "a.txt").write_text("1"), r"holds no images \(.bmp, .*\); add masks"),
+        (lambda path: (path / "a.txt").write_text("1"), r"holds no images \(.jpg, .*\); it holds 1 .txt; add masks"),
         (lambda path: path.rmdir(), "does not exist; give a folder of mask images"),
     ],
 )

@@ -1,6 +1,8 @@
 """The generator alone: two files that load without Lightning, and graphs that give the same images."""
 
 import json
+import os
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, OutputError
 from lit_an.networks import ResNetGenerator
 from lit_an.sampling import graphs, load_exported, sample, save_exported, save_onnx, save_program
 from lit_an.sampling.checkpoints import Description
 from lit_an.sampling.exported import DESCRIPTION, WEIGHTS
+from lit_an.sampling.pictures import class_sheet
 from lit_an.sampling.trained import TrainedGenerator
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +53,39 @@ def test_back_from_two_files_bit_for_bit(generator: TrainedGenerator, tmp_path: 
     before = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
     save_exported(loaded, tmp_path)
     assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == before, "again, the same bytes"
+
+
+def test_an_export_that_fails_keeps_the_former_pair(generator: TrainedGenerator, tmp_path: Path) -> None:
+    save_exported(generator, tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with torch.no_grad():
+        next(generator.network.parameters()).add_(1)
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, former[1]))  # room for the description alone
+    try:
+        for save in (save_exported, lambda generator, folder: save_program(generator, folder / "generator.pt2")):
+            with pytest.raises(OutputError, match="make room, or choose another folder"):
+                save(generator, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+    load_exported(tmp_path)
+
+
+def test_a_class_whose_name_is_no_text(generator: TrainedGenerator, tmp_path: Path) -> None:
+    names = [os.fsdecode(b"caf\xe9"), "é", "red"]
+    generator = TrainedGenerator(generator.network, replace(generator.description, class_names=names))
+    save_exported(generator, tmp_path)
+    assert load_exported(tmp_path).class_names == names
+    assert class_sheet(generator, [0, 1], [0, 1]).shape[0] == 3
+
+
+@pytest.mark.parametrize("deep", ["", "deep"])
+def test_a_file_in_the_place_of_the_folder(generator: TrainedGenerator, deep: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a file")
+    with pytest.raises(OutputError, match="a file is where a folder should be: choose another folder"):
+        save_exported(generator, tmp_path / "file" / deep)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_five_lines_without_lightning(generator: TrainedGenerator, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from lit_an.errors import InputError
+from lit_an.files import TEMPORARY
 from lit_an.panels import to_uint8
 from lit_an.sampling import sample, streaming, write_samples
 from lit_an.sampling.streaming import claim, requests_of
@@ -75,7 +76,7 @@ def test_a_second_run_makes_nothing_and_a_lost_file_alone(
     write_samples(generator, REQUESTS, tmp_path, npz=True, batch_size=4)
     assert made == []
     os.unlink(tmp_path / "red" / "00002.png")
-    (tmp_path / "red" / ".00002.x1y2.png").write_bytes(b"half a file")  # as a killed run leaves it
+    (tmp_path / "red" / f"{TEMPORARY}x1y2.png").write_bytes(b"half a file")  # as a killed run leaves it
     write_samples(generator, REQUESTS, tmp_path, npz=True, batch_size=4)
     assert made == [[2, 0, 1, 2]], "the batch that it was in"
     (tmp_path / "samples_15.npz").write_bytes(b"half a file")
@@ -115,3 +116,16 @@ def test_a_folder_holds_the_samples_of_one_generator(tmp_path: Path) -> None:
     (tmp_path / "b" / "mine.png").write_text("mine")
     with pytest.raises(InputError, match="b holds files of unknown origin"):
         claim(tmp_path / "b", {})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [("", "it is empty"), ("{", "Expecting property name"), ("[]", "holds no settings")],
+)
+def test_settings_that_cannot_be_read_get_a_sentence(content: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(InputError, match=rf"settings\.json .*{sentence}.*name another folder with --output or remove"):
+        claim(tmp_path, {})
+    assert (tmp_path / "settings.json").read_text() == content
+    with pytest.raises(InputError, match=r"settings\.json is a file; name a folder with --output"):
+        claim(tmp_path / "settings.json", {})

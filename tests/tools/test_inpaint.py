@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import cli
+from lit_an.files import TEMPORARY
 from lit_an.inpainting import load_inpainter, read_picture, to_model
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.networks import CoarseToFineGenerator
@@ -111,7 +112,7 @@ def test_a_second_run_makes_what_changed_alone(
     assert changed == {"a.png", "a.tif"}
     assert report(out)["b.jpg"]["by"] == "an earlier run"
     (out / "composite" / "b.jpg").unlink()
-    (out / "composite" / ".b.x1y2.jpg").write_bytes(b"half a file")  # as a killed run leaves it
+    (out / "composite" / f"{TEMPORARY}x1y2.jpg").write_bytes(b"half a file")  # as a killed run leaves it
     assert predict(checkpoint, *argv, "--write=[composite,fine]") == 0
     assert "4 made;" in capsys.readouterr().out
     assert {path.name for path in (out / "composite").iterdir()} == {"a.png", "b.jpg", "new.bmp", "sub"}
