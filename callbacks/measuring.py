@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from lit_an.batch import collate
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.metrics.extractors import FeatureExtractor, Features, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
@@ -57,9 +57,7 @@ class Measuring(Callback):
         self._validations = 0
 
     def _at_least(self, least: int, **values: int | None) -> None:
-        for name, value in values.items():
-            if value is not None and value < least:
-                raise InputError(f"{type(self).__name__}: {name} must be at least {least}, got {value}")
+        at_least(type(self).__name__, least, **values)
 
     # When
 
