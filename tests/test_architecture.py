@@ -20,6 +20,7 @@ FOUNDATION = {
     "pixels",
     "content_hash",
     "hole_area",
+    "workers",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "precision": set(),
     "pixels": set(),
     "hole_area": set(),
+    "workers": set(),
     "content_hash": {"pixels"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,
@@ -60,11 +62,10 @@ MAY_IMPORT = {
         "sampling",
         "inpainting",
     },
-    "parse_errors": {"registry"},
-    "run_folder": {"errors"},
-    "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
+    "command_line": FOUNDATION,
+    "cli": FOUNDATION | {"allocator", "command_line", "tasks", "callbacks"},
 }
-WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "command_line", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

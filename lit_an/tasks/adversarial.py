@@ -253,6 +253,12 @@ class AdversarialTask(pl.LightningModule):
                 rank_zero_info(line)
             self._resumed_from = None
 
+    def on_train_start(self) -> None:
+        """A resumed run goes on with the logs of its checkpoint, without what came after it."""
+        for logger in self.trainer.loggers if self.iteration > 0 else []:
+            if hasattr(logger, "drop_after"):
+                logger.drop_after(self.iteration)
+
     def configure_optimizers(self) -> Any:
         """One optimizer a network, generator first, and their schedules.
 
@@ -260,10 +266,8 @@ class AdversarialTask(pl.LightningModule):
             InputError: a number that an optimizer or a schedule does not take, or a schedule on a measured figure.
         """
         sides = (("generator", self.generator), ("discriminator", self.discriminator))
-        self._players = [
-            make_player(side, network, *makers)
-            for (side, network), *makers in zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
-        ]
+        made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
+        self._players = [make_player(*side, optimizer, schedule) for side, optimizer, schedule in made]
         return [
             {"optimizer": player.optimizer} | ({} if player.schedule is None else {"lr_scheduler": player.schedule})
             for player in self._players

@@ -126,7 +126,7 @@ class ClassConditionalGAN(AdversarialTask):
             raise InputError(
                 f"the generator was made for {wanted} classes but {wrong}; set the same num_classes for both"
             )
-        if wrong:
+        if wrong and names is not None:
             raise InputError(
                 f"the data has {len(names)} classes ({', '.join(names[:6])}{', …' if len(names) > 6 else ''}) but "
                 f"{wrong}; set num_classes of both networks to {len(names)}"

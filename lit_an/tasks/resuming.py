@@ -143,7 +143,7 @@ def _stored_schedules(players: Sequence[Player], checkpoint: dict[str, Any]) -> 
 
 
 def _refuse_another(player: Player, state: dict[str, Any], kind: dict[str, str | None]) -> None:
-    gathered = next(iter(state["state"].values()), {})
+    gathered: dict[str, Any] = next(iter(state["state"].values()), {})
     if not gathered:  # it never made a step, so any optimizer may begin here
         return
     mine, stored = _name(player.optimizer), kind.get("optimizer")

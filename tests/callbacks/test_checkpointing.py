@@ -124,5 +124,5 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> N
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(InputError, match="keep at least 1"):
+    with pytest.raises(InputError, match="keep must be at least 1, got 0"):
         Checkpointing(keep=0)
