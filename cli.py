@@ -103,7 +103,7 @@ class Cli(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuses what would do something else than it says, before anything is built."""
         check_arguments(self._get(self.config, "trainer", default={}))
-        at_least("--iterations", 1, iterations=self._get(self.config, "iterations"))
+        at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
         if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
             raise InputError(
                 f"{self.subcommand} needs --ckpt_path, a .ckpt file of a run's checkpoints folder: without one it "

@@ -1,6 +1,7 @@
 """The metrics of a run as one CSV file that survives a kill and a resume."""
 
 import csv
+import io
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,8 @@ class MetricsCSV(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         row = {"step": step, **metrics}
-        rows: list[dict[str, Any]] = []
         if not self._columns and self.path.exists():
-            rows = self._read()
-            for each in rows:
-                self._note(each)
+            self._go_on()
         new = [name for name in row if name not in self._columns]
         again = {name for name in metrics if step is not None and step <= self._newest.get(name, -1)}
         self._columns += new
@@ -56,6 +54,14 @@ class MetricsCSV(Logger):
         self._note(row)
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
+
+    def _go_on(self) -> None:
+        """Learns what an earlier process has written; a row that a kill cut short goes."""
+        rows = self._read()
+        if not self.path.read_text().endswith("\n"):
+            self._rewrite(rows)
+        for row in rows:
+            self._note(row)
 
     @rank_zero_only
     def drop_after(self, iteration: int) -> None:
@@ -75,10 +81,10 @@ class MetricsCSV(Logger):
                 self._newest[name] = max(self._newest.get(name, -1), _step(row))
 
     def _read(self) -> list[dict[str, str]]:
-        """The rows; columns that are not known yet become known. A row that a kill cut short is left out."""
-        with self.path.open(newline="") as file:
-            reader = csv.DictReader(file, restval=None)
-            rows = [row for row in reader if None not in row and None not in row.values() and _is_number(row["step"])]
+        """The whole rows; columns that are not known yet become known."""
+        text = self.path.read_text()
+        reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+        rows = list(reader)
         self._columns += [name for name in reader.fieldnames or [] if name not in self._columns]
         return rows
 
@@ -92,10 +98,6 @@ class MetricsCSV(Logger):
 def _step(row: dict[str, Any]) -> float:
     """The iteration of a row; one without belongs to none, and stays."""
     return float(row["step"]) if row["step"] not in ("", None) else -1.0
-
-
-def _is_number(text: str) -> bool:
-    return text == "" or text.replace(".", "", 1).isdigit()
 
 
 def _without(row: dict[str, str], names: set[str], step: int | None) -> list[dict[str, str]]:

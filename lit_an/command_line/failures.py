@@ -11,13 +11,14 @@ from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from yaml import YAMLError
 
+from lit_an.command_line.parse_errors import one_sentence
 from lit_an.errors import InputError
 
 BAD_INPUT = 2
 BUG = 70  # as sysexits.h has it: an internal error
 
 # Where libraries check what they were given: an error raised right there is about the config.
-_CHECKS_VALUES = ("pytorch_lightning", "lightning_fabric", "torch.optim", "torch.utils.data", "jsonargparse")
+_CHECKS_VALUES = ("pytorch_lightning", "lightning_fabric", "torch.optim", "torch.utils.data")
 _CHECKS_STATES = ("pytorch_lightning.callbacks", "pytorch_lightning.loggers", "lightning_fabric.accelerators")
 _REMEDIES = {
     errno.ENOSPC: "free some space there, or choose another disk",
@@ -90,6 +91,8 @@ def _of_a_library(error: BaseException) -> str | None:
             "the device has too little memory: set a smaller --data.batch_size, or split it with --model.accumulate "
             f"({said})"
         )
+    if _raised_in(error, ("jsonargparse",)):
+        return one_sentence(str(error))
     if isinstance(error, (ValueError, TypeError)) and _raised_in(error, _CHECKS_VALUES):
         return said
     if isinstance(error, RuntimeError) and _raised_in(error, _CHECKS_STATES):

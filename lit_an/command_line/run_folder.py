@@ -94,14 +94,14 @@ def _claim(wanted: Path, rank: int) -> str:
 
 
 def give_back(folder: str | None) -> None:
-    """Takes away what a run that came to nothing left: its folder, and the event file that TensorBoard opens early."""
+    """Takes away what a run that came to nothing left: its folder, and the files that TensorBoard opens early."""
     if folder is None or folder not in _CLAIMED:
         return
     made, before = _CLAIMED.pop(folder)
     if not Path(folder).is_dir():
         return
     new = set(Path(folder).iterdir()) - before
-    if all(file.name.startswith("events.out.tfevents") for file in new):
+    if all(file.name.startswith(("events.out.tfevents", "hparams.yaml")) for file in new):
         for file in new:
             file.unlink()
         for place in reversed(made):
