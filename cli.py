@@ -5,24 +5,25 @@ Everything heavy is imported by the class that a config names, when it is named,
 
 import importlib
 import inspect
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, set_parsing_settings
-from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
-from pytorch_lightning.utilities.rank_zero import rank_zero_only, rank_zero_warn
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only, rank_zero_warn
 
-import lit_an.run_folder as run_folder
+import lit_an.command_line.run_folder as run_folder
 from lit_an.allocator import keep_freed_memory
-from lit_an.errors import InputError
-from lit_an.files import replacing
-from lit_an.parse_errors import one_sentence
+from lit_an.command_line.checkpoint import iteration_of
+from lit_an.command_line.failures import BAD_INPUT, BUG, report_bug, sentence_for
+from lit_an.command_line.notices import quieten, warn_of_slow_arithmetic
+from lit_an.command_line.parse_errors import one_sentence
+from lit_an.command_line.saved_config import SaveConfig
+from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, wanted_callbacks
+from lit_an.errors import InputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
@@ -53,27 +54,6 @@ class Parser(_SaysItInOneSentence, LightningArgumentParser):
     """LightningCLI's parser, saying what is wrong in one sentence."""
 
 
-class SaveConfig(SaveConfigCallback):
-    """Writes the full config to ``<run folder>/config.yaml`` when training starts; keeps the one it replaces.
-
-    Only then, and not in ``setup``: a run that never starts, for bad input, leaves nothing.
-    """
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet."""
-
-    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.is_global_zero:
-            return
-        path = Path(trainer.default_root_dir, "config.yaml")
-        text = self.parser.dump(self.config, skip_none=False)
-        if path.exists() and path.read_text() != text:
-            earlier = len(list(path.parent.glob("config_before_resume_*.yaml")))
-            path.replace(path.with_name(f"config_before_resume_{earlier + 1}.yaml"))
-        with replacing(path) as temporary:
-            temporary.write_text(text)
-
-
 class Cli(LightningCLI):
     """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
 
@@ -98,27 +78,51 @@ class Cli(LightningCLI):
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parses, and keeps the name of the first config: what is parsed does not hold it."""
-        self._name = run_folder.name_of_first_config(sys.argv[1:] if args is None else args)
+        """Parses, and keeps what the parsed config does not hold: its first file's name, and what came from files."""
+        arguments = sys.argv[1:] if args is None else args
+        self._name = run_folder.name_of_first_config(arguments)
+        self._chose_folder = any(argument.partition("=")[0] == "--run_folder" for argument in arguments)
         super().parse_arguments(parser, args)
 
+    def _parse_ckpt_path(self) -> None:
+        """Looks at the checkpoint. Lightning would take hyper-parameters from it, over the config."""
+        config = self.config[self.config.subcommand]
+        # Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for.
+        if config.get("weights_only") is None:
+            config["weights_only"] = True
+        path, iterations = config.get("ckpt_path"), config.get("iterations")
+        if path is None or config["weights_only"] is False:
+            return
+        done = iteration_of(path)
+        if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
+            rank_zero_warn(
+                f"{path} has {done} iterations already, of --iterations {iterations} in all: nothing is left to train",
+                category=UserWarning,
+            )
+
     def before_instantiate_classes(self) -> None:
-        """Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for."""
-        if self.config[self.subcommand].get("weights_only") is None:
-            self.config[self.subcommand]["weights_only"] = True
+        """Refuses what would do something else than it says, before anything is built."""
+        check_arguments(self._get(self.config, "trainer", default={}))
+        at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
+        if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
+            raise InputError(
+                f"{self.subcommand} needs --ckpt_path, a .ckpt file of a run's checkpoints folder: without one it "
+                "would measure a network that was never trained"
+            )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
-        config = self._get(self.config, "trainer", default={})
+        config = self._get(self.config_init, "trainer", default={})
         folder = self._run_folder()
         kwargs["default_root_dir"] = folder
+        kwargs["callbacks"] = wanted_callbacks(config)
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
-        if config.get("logger") is None:
+        if config.get("logger") in (None, True):
             kwargs["logger"] = _loggers(folder)
         trainer = super().instantiate_trainer(**kwargs)
-        _warn_of_slow_arithmetic(trainer)
+        warn_of_slow_arithmetic(trainer)
         return trainer
 
     def _run_folder(self) -> str:
@@ -128,15 +132,21 @@ class Cli(LightningCLI):
             chosen = self._get(self.config, "run_folder")
             checkpoint = self._get(self.config, "ckpt_path")
             fits = self.subcommand == "fit"
+            if checkpoint is not None and chosen is not None and not self._chose_folder:
+                rank_zero_info(
+                    f"run_folder {chosen} of the config is left alone: a run goes on where its checkpoint lies"
+                )
+                chosen = None
             os.environ[_RUN_FOLDER_VARIABLE] = run_folder.choose(chosen, checkpoint, self._name, fits, _rank())
         return os.environ[_RUN_FOLDER_VARIABLE]
 
     def after_fit(self) -> None:
         """Says where to look; ends with the exit code of a signal that stopped the run."""
         self._say_where_to_look()
-        stopped_by = getattr(self.trainer.checkpoint_callback, "stopped_by", None)
-        if stopped_by is not None:
-            sys.exit(128 + stopped_by)
+        for callback in self.trainer.checkpoint_callbacks:
+            stopped_by = getattr(callback, "stopped_by", None)
+            if stopped_by is not None:
+                sys.exit(128 + stopped_by)
 
     def _say_where_to_look(self) -> None:
         if self.trainer.is_global_zero:
@@ -169,19 +179,6 @@ class ToolCli(Cli):
         self.exit_code = int(self._tool(**{name: self._get(self.config_init, name) for name in options}))
 
 
-def _warn_of_slow_arithmetic(trainer: Trainer) -> None:
-    """Says so where half precision would cost time rather than save it."""
-    import torch
-
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    if on_cpu and str(trainer.precision).startswith("bf16") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        rank_zero_warn(
-            f"this CPU has no bfloat16 arithmetic: {trainer.precision} takes several times as long here as "
-            "--trainer.precision 32-true",
-            category=UserWarning,
-        )
-
-
 def _loggers(folder: str) -> list[Any]:
     from pytorch_lightning.loggers import TensorBoardLogger
 
@@ -191,8 +188,12 @@ def _loggers(folder: str) -> list[Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0, or 2 for bad input, said in one sentence."""
-    _quieten()
+    """Runs the command line.
+
+    Returns:
+        The exit code: 0; 2 for bad input, said in one sentence; 70 for a bug of ours, with its traceback.
+    """
+    quieten()
     keep_freed_memory()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
@@ -201,19 +202,27 @@ def main(arguments: list[str] | None = None) -> int:
         if arguments and arguments[0] in TOOLS:
             return _run_tool(*arguments)
         Cli(**_settings(), args=arguments)
-    except ValueError as error:
-        bad_input = _bad_input_behind(error)
-        if bad_input is None:
-            raise
-        _complain(bad_input)
-        run_folder.give_back(os.environ.get(_RUN_FOLDER_VARIABLE))
-        return 2
+    except Exception as error:
+        return _failed(error)
     return 0
+
+
+def _failed(error: Exception) -> int:
+    """Says what went wrong; returns the exit code."""
+    sentence = sentence_for(error)
+    if sentence is None:
+        report_bug(error)
+        return BUG
+    # Each process has its own data: what only one of them meets is said by that one.
+    print(f"error{'' if _rank() == 0 else f' in process {_rank()}'}: {sentence}", file=sys.stderr)
+    run_folder.give_back(os.environ.get(_RUN_FOLDER_VARIABLE))
+    return BAD_INPUT
 
 
 def _settings() -> dict[str, Any]:
     return {
         "model_class": AdversarialTask,
+        "trainer_class": RunTrainer,
         "subclass_mode_model": True,
         "subclass_mode_data": True,
         "save_config_callback": SaveConfig,
@@ -260,34 +269,9 @@ def _described() -> str:
     return f"Trains and runs lit_an's networks. Tools, each with its own --help: {', '.join(TOOLS) or 'none'}."
 
 
-def _quieten() -> None:
-    """Takes out four messages of libraries that nobody here can act on."""
-    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
-    # A tool that takes fit's options is given them as fit's.
-    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "try installing [litlogger]" not in record.getMessage()
-    )
-
-
-def _bad_input_behind(error: BaseException | None) -> InputError | None:
-    """The InputError that led to an error: jsonargparse wraps what a constructor raises."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__
-    return error
-
-
 def _rank() -> int:
     """This process among all of the run, as Lightning reads it from the environment before it starts."""
     return int(getattr(rank_zero_only, "rank", 0))
-
-
-@rank_zero_only
-def _complain(error: InputError) -> None:
-    # An error from a data-loader process arrives with its traceback in front of the sentence.
-    sentence = str(error).strip().splitlines()[-1].removeprefix("lit_an.errors.InputError: ")
-    print(f"error: {sentence}", file=sys.stderr)
 
 
 if __name__ == "__main__":

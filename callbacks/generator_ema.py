@@ -58,7 +58,9 @@ class GeneratorEMA(Callback):
     def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not self._held:
             self._held = {name: tensor.detach().clone() for name, tensor in _state(task).items()}
-        self._held = {name: tensor.to(task.device) for name, tensor in self._held.items()}
+        # A checkpoint's average lies on another device, and may be of another precision.
+        live = _state(task)
+        self._held = {name: tensor.to(live[name]) for name, tensor in self._held.items()}
 
     @torch.no_grad()
     def on_train_batch_end(

@@ -51,6 +51,7 @@ class LayoutCalibration(Callback):
         data: Any = getattr(trainer, "datamodule", None)
         if not hasattr(data, "dataset"):
             raise InputError("LayoutCalibration needs a data module with a method dataset(split), such as ImageFolder")
+        task.check_data(data)  # before the networks see them
         dataset = data.dataset("val")
         count = min(self.images, len(dataset))
         batch = collate([dataset[index * len(dataset) // count] for index in range(count)])

@@ -11,13 +11,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from callbacks.checkpointing import was_stopped
 from lit_an.batch import collate
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.metrics.extractors import FeatureExtractor, Features, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
 from lit_an.metrics.results import Result
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.workers import leave_signals_to_parent
 
 Stage = Literal["val", "test"]
 Numbered = tuple[Any, Tensor]
@@ -57,9 +59,7 @@ class Measuring(Callback):
         self._validations = 0
 
     def _at_least(self, least: int, **values: int | None) -> None:
-        for name, value in values.items():
-            if value is not None and value < least:
-                raise InputError(f"{type(self).__name__}: {name} must be at least {least}, got {value}")
+        at_least(type(self).__name__, least, **values)
 
     # When
 
@@ -75,7 +75,7 @@ class Measuring(Callback):
             self._network = create_extractor(self.extractor, **self.extractor_kwargs)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if trainer.sanity_checking:
+        if trainer.sanity_checking or was_stopped(trainer):
             return
         trains = trainer.state.fn == "fit"
         self._validations += trains
@@ -140,6 +140,7 @@ class Measuring(Callback):
             sampler=positions[numbers].tolist(),
             num_workers=getattr(trainer.datamodule, "num_workers", 0),  # type: ignore[attr-defined]
             collate_fn=collate,
+            worker_init_fn=leave_signals_to_parent,
         )
         pairs = zip(loader, numbers.split(self.batch_size), strict=True)
         yield from shown(trainer, what, pairs, len(loader))

@@ -1,4 +1,6 @@
-"""The exceptions for what a user can get wrong."""
+"""The exceptions for what a user can get wrong, and the check of a number that every part needs."""
+
+import math
 
 
 class InputError(ValueError):
@@ -30,3 +32,25 @@ class OutputError(InputError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def at_least(where: str, least: float, **values: float | None) -> None:
+    """Checks numbers that a user gave; None passes.
+
+    Args:
+        where: what they were given to, for the sentence.
+        least: the smallest number allowed.
+        values: the numbers by the names of their arguments.
+
+    Raises:
+        InputError: a number below ``least``, or none at all (NaN, infinity).
+
+    Example:
+        >>> at_least("ClassConditionalGAN", 0, r1_weight=-5.0)
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.InputError: ClassConditionalGAN: r1_weight must be at least 0, got -5.0
+    """
+    for name, value in values.items():
+        if value is not None and not (value >= least and math.isfinite(value)):
+            raise InputError(f"{where}: {name} must be at least {least}, got {value}")

@@ -1,11 +1,15 @@
 """Files: written so that a kill at any moment leaves the old one or the new one, never a half; hashed; cached."""
 
+import atexit
 import errno
+import functools
 import hashlib
 import json
 import os
 import re
+import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -137,8 +141,33 @@ def sha256_of(path: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; it need not exist yet."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"
+    """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; a folder of this process alone where there can be none.
+
+    That one goes when the process ends; a warning says so, once.
+    """
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home directory
+        return _own_cache(str(error))
+    return folder if os.access(folder, os.W_OK | os.X_OK) else _own_cache(f"{folder} cannot be written to")
+
+
+@functools.cache
+def _own_cache(reason: str) -> Path:
+    folder, process = tempfile.mkdtemp(prefix="lit_an_"), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == process:  # not in a fork
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    warnings.warn(
+        f"there is no cache folder ({reason}): what is kept in one is made anew by each process; set XDG_CACHE_HOME to "
+        "a folder that can be written to",
+        stacklevel=3,
+    )
+    return Path(folder)
 
 
 def _make_folder(folder: Path) -> list[Path]:

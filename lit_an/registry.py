@@ -4,6 +4,7 @@ import difflib
 import inspect
 import types
 import typing
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin
@@ -38,6 +39,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self._entry_point_group = entry_point_group
         self._entries: dict[str, Callable[..., T]] = {}
+        self._broken: dict[str, str] = {}  # names of other packages, with what is wrong
 
     def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Decorator that registers a class or function under ``name``.
@@ -59,7 +61,10 @@ class Registry(Generic[T]):
         return add
 
     def names(self) -> list[str]:
-        """All registered names, sorted, those of other installed packages included."""
+        """All registered names, sorted, those of other installed packages included.
+
+        One of another package that cannot be loaded is not among them; a warning says so, once.
+        """
         self._load_entry_points()
         return sorted(self._entries)
 
@@ -70,6 +75,8 @@ class Registry(Generic[T]):
             InputError: unknown name; the sentence holds the nearest name and the full list.
         """
         names = self.names()
+        if name not in self._entries and name in self._broken:
+            raise InputError(self._broken[name])
         if name not in self._entries:
             raise InputError(f"unknown {self.kind} {name!r}{nearest(name, names)} Known: {', '.join(names)}")
         return self._entries[name]
@@ -135,15 +142,18 @@ class Registry(Generic[T]):
         if group is None:
             return
         for point in entry_points(group=group):
+            package = point.dist.name if point.dist else point.value
             try:
                 entry = point.load()
-            except Exception as error:
-                package = point.dist.name if point.dist else point.value
-                raise InputError(
+                inspect.signature(entry)
+                self.register(point.name)(entry)
+            except Exception as error:  # whatever another package's module raises
+                problem = (
                     f"the {self.kind} {point.name!r} of the installed package {package} cannot be loaded "
-                    f"({type(error).__name__}: {error}); update or uninstall that package"
-                ) from error
-            self.register(point.name)(entry)
+                    f"({type(error).__name__}: {' '.join(str(error).split())}); update or uninstall that package"
+                )
+                self._broken[point.name] = problem
+                warnings.warn(f"{problem}; the others are not affected", stacklevel=2)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

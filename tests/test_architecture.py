@@ -23,6 +23,7 @@ FOUNDATION = {
     "image_files",
     "image_samples",
     "color_profiles",
+    "workers",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -39,6 +40,7 @@ MAY_IMPORT = {
     "image_files": {"errors"},
     "image_samples": set(),
     "color_profiles": set(),
+    "workers": set(),
     "content_hash": {"pixels"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,
@@ -66,11 +68,10 @@ MAY_IMPORT = {
         "sampling",
         "inpainting",
     },
-    "parse_errors": {"registry"},
-    "run_folder": {"errors"},
-    "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
+    "command_line": FOUNDATION,
+    "cli": FOUNDATION | {"allocator", "command_line", "tasks", "callbacks"},
 }
-WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "command_line", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

@@ -55,10 +55,21 @@ def test_split_arguments_parts_mine_from_others_and_refuses_nobodys() -> None:
         shapes().split_arguments("star", {"colour": 3})
 
 
-def test_a_broken_entry_point_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_entry_point_is_named_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     from importlib.metadata import EntryPoint
 
-    broken = EntryPoint("ghost", "no_such_module_anywhere:Ghost", "some.group")
-    monkeypatch.setattr("lit_an.registry.entry_points", lambda group: [broken])
-    with pytest.raises(InputError, match=r"the shape 'ghost' of the installed package no_such_module_anywhere:Ghost"):
-        Registry("shape", entry_point_group="some.group").names()
+    points = [
+        EntryPoint("ghost", "no_such_module_anywhere:Ghost", "some.group"),
+        EntryPoint("number", "math:pi", "some.group"),
+        EntryPoint("square", "math:isqrt", "some.group"),
+        EntryPoint("taken", "math:floor", "some.group"),
+    ]
+    monkeypatch.setattr("lit_an.registry.entry_points", lambda group: points)
+    shapes = Registry[str]("shape", entry_point_group="some.group")
+    shapes.register("taken")(len)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="the shape 'ghost' of the installed package no_such_module_anywhere:Ghost"):
+        assert shapes.names() == ["square", "taken"]
+    assert shapes.create("square", 9) == 3
+    for name, sentence in (("ghost", "No module named 'no_such_module_anywhere'"), ("number", "is not a callable")):
+        with pytest.raises(InputError, match=sentence):
+            shapes.get(name)

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 from lit_an.batch import ClassBatch, Draw, SampleRequest, collate
 from lit_an.errors import InputError
 from lit_an.seeds import mix_seed
+from lit_an.workers import leave_signals_to_parent
 
 Split = Literal["train", "val", "test"]
 
@@ -133,6 +134,7 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
             sampler=sampler,
             num_workers=self.num_workers,
             collate_fn=collate,
+            worker_init_fn=leave_signals_to_parent,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lit_an.errors import InputError
-from lit_an.precision import without_autocast
+from lit_an.precision import at_least_float32, without_autocast
 
 Judge = Callable[[Tensor], Tensor]
 
@@ -55,8 +55,9 @@ def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, mask: Tensor
         >>> float(wgan_gradient_penalty(lambda x: 3 * x.flatten(1).sum(1), image, image))
         4.0
     """
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
-    gradient = _gradient(judge, torch.lerp(real.float(), fake.float(), share))
+    true, made = at_least_float32(real), at_least_float32(fake)
+    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=true.dtype)
+    gradient = _gradient(judge, torch.lerp(true, made, share))
     if mask is not None:
         if mask.shape != (len(real), 1, *real.shape[2:]):
             raise InputError(
@@ -72,7 +73,7 @@ def _gradient(judge: Judge, image: Tensor) -> Tensor:
     # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
     # attention only the plain one can be differentiated twice.
     with without_autocast(image), sdpa_kernel(SDPBackend.MATH):
-        image = image.detach().float().requires_grad_()
+        image = at_least_float32(image.detach()).requires_grad_()
         logit = judge(image).reshape(len(image), -1).mean(1)
         (gradient,) = torch.autograd.grad(logit.sum(), image, create_graph=True)
     return gradient.flatten(1)

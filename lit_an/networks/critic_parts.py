@@ -11,6 +11,7 @@ from lit_an.batch import Judgement
 from lit_an.networks.hole_window import crop, hole_window
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms.registry import MakeNorm
+from lit_an.precision import at_least_float32
 
 KERNEL, SLOPE = 5, 0.2
 
@@ -130,7 +131,7 @@ class HolePatchCritic(nn.Module):
     def forward(self, image: Tensor, mask: Tensor) -> Judgement:
         """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,); 0 where an image has no hole."""
         features = self.trunk(image, mask)
-        logits = self.to_logits(features[-1]).float()
+        logits = at_least_float32(self.to_logits(features[-1]))
         touched = F.max_pool2d(mask.float(), self.cell, ceil_mode=True)
         count = touched.sum((1, 2, 3)).clamp_min(1)
         return Judgement((logits * touched).sum((1, 2, 3)) / count, features)

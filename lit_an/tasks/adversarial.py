@@ -4,7 +4,7 @@ One Lightning batch is one iteration: it holds the images of all discriminator s
 batches, its logging steps and ``val_check_interval`` count generator iterations.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
@@ -13,14 +13,17 @@ import torch
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, split_batch
+from lit_an.tasks.resuming import Player, check_architecture, kinds_of, make_player, obey_config, step_schedule
 from lit_an.tasks.term_log import TermLog
+from lit_an.tasks.turns import only_trained
 
 Terms = dict[str, Tensor]
 
@@ -80,9 +83,8 @@ class AdversarialTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        for name, value in (("discriminator_steps", discriminator_steps), ("accumulate", accumulate)):
-            if value < 1:
-                raise InputError(f"{type(self).__name__}: {name} must be at least 1, got {value}")
+        at_least(type(self).__name__, 1, discriminator_steps=discriminator_steps, accumulate=accumulate)
+        at_least(type(self).__name__, 0, gradient_clip_norm=gradient_clip_norm)
         self.generator, self.discriminator = generator, discriminator
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -95,6 +97,8 @@ class AdversarialTask(pl.LightningModule):
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
         self._run_seed = 0
+        self._players: list[Player] = []
+        self._resumed_from: dict[str, Any] | None = None
         self._term_log = TermLog()
 
     # What a subclass computes
@@ -146,7 +150,7 @@ class AdversarialTask(pl.LightningModule):
         """Moves one network by one step; returns the mean of each of its loss terms."""
         means: Terms = {}
         parts = split_batch(batch, self.accumulate)
-        with _only_trained(network, self.generator, self.discriminator):
+        with only_trained(network, self.generator, self.discriminator):
             for index, part in enumerate(parts):
                 terms = compute_terms(part)
                 with nullcontext() if index == len(parts) - 1 else self._without_gradient_sync():
@@ -171,8 +175,9 @@ class AdversarialTask(pl.LightningModule):
         """Counts the iteration, moves the learning rates, and ends a run whose length is reached."""
         self.iteration += 1
         self.images_seen += batch_size(batch) * self.trainer.world_size
-        for scheduler in _as_list(self.lr_schedulers()):
-            scheduler.step()
+        for player in self._players:
+            if player.schedule is not None:
+                step_schedule(player.side, player.schedule)
         # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
         if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
             self.trainer.should_stop = True
@@ -222,21 +227,51 @@ class AdversarialTask(pl.LightningModule):
         """Prepares the strategy: each backward pass leaves the other network's parameters unused."""
         if isinstance(self.trainer.strategy, DDPStrategy):
             self.trainer.strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+        self.check_data(getattr(self.trainer, "datamodule", None))
+
+    def check_data(self, data: Any) -> None:
+        """Whether the networks and the data go together.
+
+        Args:
+            data: a data module, or None where nothing is known of the data.
+
+        Raises:
+            InputError: images of another size than a network is made for; a subclass checks more.
+        """
+        parts = (("generator", self.generator), ("discriminator", self.discriminator), ("data", data))
+        sizes = {name: part.image_size for name, part in parts if hasattr(part, "image_size")}
+        if len(set(sizes.values())) > 1:
+            said = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise InputError(f"image_size differs: {said}; set the same for all of them")
 
     def on_fit_start(self) -> None:
+        """Last before a checkpoint's optimizers are restored."""
         self._run_seed = torch.initial_seed()
         self._term_log = TermLog()
+        if self._resumed_from is not None:
+            for line in obey_config(self._players, self._resumed_from, self.iteration):
+                rank_zero_info(line)
+            self._resumed_from = None
+
+    def on_train_start(self) -> None:
+        """A resumed run goes on with the logs of its checkpoint, without what came after it."""
+        for logger in self.trainer.loggers if self.iteration > 0 else []:
+            if hasattr(logger, "drop_after"):
+                logger.drop_after(self.iteration)
 
     def configure_optimizers(self) -> Any:
-        """One optimizer a network, generator first, and their schedules."""
-        pairs = zip((self.generator, self.discriminator), self._optimizers_of, self._schedulers_of, strict=True)
-        configured: list[dict[str, Any]] = []
-        for network, make_optimizer, make_scheduler in pairs:
-            optimizer = make_optimizer(network.parameters())
-            configured.append({"optimizer": optimizer})
-            if make_scheduler is not None:
-                configured[-1]["lr_scheduler"] = make_scheduler(optimizer)
-        return configured
+        """One optimizer a network, generator first, and their schedules.
+
+        Raises:
+            InputError: a number that an optimizer or a schedule does not take, or a schedule on a measured figure.
+        """
+        sides = (("generator", self.generator), ("discriminator", self.discriminator))
+        made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
+        self._players = [make_player(*side, optimizer, schedule) for side, optimizer, schedule in made]
+        return [
+            {"optimizer": player.optimizer} | ({} if player.schedule is None else {"lr_scheduler": player.schedule})
+            for player in self._players
+        ]
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
@@ -263,45 +298,10 @@ class AdversarialTask(pl.LightningModule):
         Raises:
             InputError: a parameter is missing, unknown or of another shape.
         """
-        _check_architecture(self.state_dict(), checkpoint["state_dict"])
+        check_architecture(self.state_dict(), checkpoint["state_dict"])
+        if self.trainer.state.fn == "fit":
+            self._resumed_from = checkpoint
 
-
-def _as_list(schedulers: Any) -> list[Any]:
-    if schedulers is None:
-        return []
-    return schedulers if isinstance(schedulers, list) else [schedulers]
-
-
-@contextmanager
-def _only_trained(network: nn.Module, *networks: nn.Module) -> Iterator[None]:
-    """Gradients for one network's parameters; the others pass gradients on without keeping any."""
-    others = [
-        parameter
-        for other in networks
-        if other is not network
-        for parameter in other.parameters()
-        if parameter.requires_grad
-    ]
-    for parameter in others:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in others:
-            parameter.requires_grad_(True)
-
-
-def _check_architecture(mine: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    for name in [*mine, *stored]:
-        if name not in stored:
-            problem = f"lacks {name}"
-        elif name not in mine:
-            problem = f"holds {name}, which the configured networks lack"
-        elif isinstance(mine[name], Tensor) and mine[name].shape != stored[name].shape:
-            problem = f"holds {name} with shape {tuple(stored[name].shape)}, not {tuple(mine[name].shape)}"
-        else:
-            continue
-        raise InputError(
-            f"the checkpoint is of another architecture: it {problem}; use the config that it was trained with "
-            "(config.yaml in its run folder)"
-        )
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the classes of the optimizers and schedules beside their states."""
+        checkpoint["optimizer_kinds"] = kinds_of(self._players)

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from lit_an.augmentations import AUGMENTATIONS
 from lit_an.batch import ClassBatch, SampleRequest
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
+from lit_an.precision import at_least_float32
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
 
@@ -83,8 +84,15 @@ class ClassConditionalGAN(AdversarialTask):
             gradient_clip_norm,
             channels_last,
         )
-        if penalty_every < 1:
-            raise InputError(f"ClassConditionalGAN: penalty_every must be at least 1, got {penalty_every}")
+        at_least("ClassConditionalGAN", 1, penalty_every=penalty_every)
+        at_least(
+            "ClassConditionalGAN",
+            0,
+            orthogonality_weight=orthogonality_weight,
+            r1_weight=r1_weight,
+            r2_weight=r2_weight,
+            gradient_penalty_weight=gradient_penalty_weight,
+        )
         self.adversarial = ADVERSARIAL_LOSSES.create(adversarial_loss)
         self.orthogonality_weight = orthogonality_weight
         self.r1_weight, self.r2_weight, self.gradient_penalty_weight = r1_weight, r2_weight, gradient_penalty_weight
@@ -97,22 +105,34 @@ class ClassConditionalGAN(AdversarialTask):
         """Classes that the generator knows."""
         return int(self.generator.num_classes)  # type: ignore[arg-type]
 
-    def setup(self, stage: str) -> None:
-        """Checks the data's classes and size against the networks'.
+    def check_data(self, data: Any) -> None:
+        """Also: images of as many classes as both networks are made for.
 
         Raises:
-            InputError: they differ.
+            InputError: sizes or classes differ, or the data have no classes.
         """
-        super().setup(stage)
-        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
-        if names is None:
-            return
-        if len(names) != self.num_classes:
+        super().check_data(data)
+        names = getattr(data, "class_names", None)
+        if data is not None and names is None:
             raise InputError(
-                f"the data has {len(names)} classes ({', '.join(names[:6])}{', …' if len(names) > 6 else ''}) but the "
-                f"generator was made for {self.num_classes}; set num_classes of both networks to {len(names)}"
+                f"ClassConditionalGAN takes images with classes, and {type(data).__name__} has none (class_names); "
+                "choose other data, such as lit_an.data.ImageFolder"
             )
-        self.class_names = list(names)
+        networks = (("generator", self.generator), ("discriminator", self.discriminator))
+        made = {name: int(network.num_classes) for name, network in networks if hasattr(network, "num_classes")}  # type: ignore[arg-type]
+        wanted = self.num_classes if names is None else len(names)
+        wrong = " and ".join(f"the {name} was made for {count}" for name, count in made.items() if count != wanted)
+        if wrong and names is None:
+            raise InputError(
+                f"the generator was made for {wanted} classes but {wrong}; set the same num_classes for both"
+            )
+        if wrong and names is not None:
+            raise InputError(
+                f"the data has {len(names)} classes ({', '.join(names[:6])}{', …' if len(names) > 6 else ''}) but "
+                f"{wrong}; set num_classes of both networks to {len(names)}"
+            )
+        if names is not None:
+            self.class_names = list(names)
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from latents (B, latent_dim) and labels (B,)."""
@@ -152,7 +172,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def _judge(self, image: Tensor, label: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(self._laid_out(image), label)
-        return logits.float()
+        return at_least_float32(logits)
 
     def _gradient_penalties(self, real: Tensor, fake: Tensor, label: Tensor) -> Terms:
         def judge(image: Tensor) -> Tensor:
@@ -218,7 +238,7 @@ class ClassConditionalGAN(AdversarialTask):
         """Images (B, 3, H, W) in [-1, 1] for requests, each a function of its label and seed alone."""
         latent = latents_of(batch.label.tolist(), batch.seed.tolist(), self._latent_dim)
         image: Tensor = self.generator(latent.to(batch.label.device), batch.label)
-        return image.float()
+        return at_least_float32(image)
 
     def preview(self, columns: int, rows: int) -> Preview:
         """One row a class, spread evenly where there are more classes than rows.
@@ -240,6 +260,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the names of the classes beside the weights."""
+        super().on_save_checkpoint(checkpoint)
         checkpoint["class_names"] = self.class_names
 
 

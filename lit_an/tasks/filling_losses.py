@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from lit_an.batch import Inpainted, InpaintingBatch, Judgement
-from lit_an.errors import InputError
+from lit_an.errors import at_least
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss
 from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
@@ -43,7 +43,7 @@ class FillingWeights:
         recompute: compute VGG-19's maps again in the backward pass: less memory, more time.
 
     Raises:
-        InputError: a negative weight.
+        InputError: a negative weight, or an area below 1.
 
     Source: Wang et al., CVPR 2020, section 4.2 and the options of the published code; Liu et al., arXiv 1804.07723.
     """
@@ -62,10 +62,9 @@ class FillingWeights:
     recompute: bool = False
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name.endswith("_weight") and not value >= 0:
-                raise InputError(f"losses: {field.name} must be at least 0, got {value}")
+        weights = {field.name: getattr(self, field.name) for field in fields(self) if field.name.endswith("_weight")}
+        at_least("losses", 0, **weights)
+        at_least("losses", 1, hole_area=self.hole_area)
 
 
 class FillingLosses:

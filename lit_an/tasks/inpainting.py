@@ -7,10 +7,11 @@ from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted, InpaintingBatch, Judgement, collate
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from lit_an.masks.compositing import composite
+from lit_an.precision import at_least_float32
 from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
 
@@ -75,23 +76,35 @@ class InpaintingGAN(AdversarialTask):
             gradient_clip_norm,
             channels_last,
         )
-        if adversarial_from is not None and adversarial_from < 0:
-            raise InputError(f"InpaintingGAN: adversarial_from must be at least 0, or null, got {adversarial_from}")
-        for name, value in (
-            ("adversarial_weight", adversarial_weight),
-            ("gradient_penalty_weight", gradient_penalty_weight),
-        ):
-            if value < 0:
-                raise InputError(f"InpaintingGAN: {name} must be at least 0, got {value}")
+        at_least(
+            "InpaintingGAN",
+            0,
+            adversarial_from=adversarial_from,
+            adversarial_weight=adversarial_weight,
+            gradient_penalty_weight=gradient_penalty_weight,
+        )
         self.adversarial_from = adversarial_from
         self.adversarial = ADVERSARIAL_LOSSES.create(adversarial_loss)
         self.adversarial_weight, self.gradient_penalty_weight = adversarial_weight, gradient_penalty_weight
         self.losses = FillingLosses(losses)
 
+    def check_data(self, data: Any) -> None:
+        """Also: images with holes.
+
+        Raises:
+            InputError: sizes differ, or the data are labelled images.
+        """
+        super().check_data(data)
+        if hasattr(data, "class_names"):
+            raise InputError(
+                f"InpaintingGAN takes images with holes, and {type(data).__name__} gives images with classes; choose "
+                "other data, such as lit_an.data.Photographs"
+            )
+
     def inpaint(self, image: Tensor, mask: Tensor) -> Inpainted:
         """What the generator makes of images (B, 3, H, W) with holes (B, 1, H, W); float32, not composited."""
         made: Inpainted = self.generator(self._laid_out(image), mask)
-        return Inpainted(made.coarse.float(), made.fine.float())
+        return Inpainted(at_least_float32(made.coarse), at_least_float32(made.fine))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """(B, 3, H, W): images whose holes are filled; known pixels are left as they are."""
@@ -150,7 +163,7 @@ class InpaintingGAN(AdversarialTask):
     def _judge(self, image: Tensor, mask: Tensor) -> list[Judgement]:
         laid_out = self._laid_out(image)
         judged = [critic(laid_out, mask) for critic in self._critics]
-        return [Judgement(judgement.logits.float(), judgement.features) for judgement in judged]
+        return [Judgement(at_least_float32(judgement.logits), judgement.features) for judgement in judged]
 
     def _gradient_penalty(self, critic: nn.Module, batch: InpaintingBatch, fake: Tensor) -> Tensor:
         def judge(image: Tensor) -> Tensor:

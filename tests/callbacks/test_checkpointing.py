@@ -9,7 +9,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from callbacks import Checkpointing, GeneratorEMA
+from callbacks import Checkpointing, GeneratorEMA, MetricsCSV
 from lit_an.errors import InputError
 from tests.training import make_data, make_task, make_trainer
 
@@ -69,17 +69,84 @@ def test_a_stop_signal_saves_the_finished_iteration_and_stops(number: int, tmp_p
     assert signal.getsignal(number) == before
 
 
-def test_a_stop_signal_in_a_validation_saves_before_its_end(tmp_path: Path, image_folder: Path) -> None:
+def test_a_stop_signal_in_a_validation_ends_it(
+    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One checkpoint, of the weights that train; no figure of a part of the images."""
     task, checkpointing, ema = make_task(), Checkpointing(every_iterations=0), GeneratorEMA(0.9)
-    callbacks = [ema, Send(signal.SIGTERM, 2, in_validation=True), checkpointing]
-    trainer = make_trainer(tmp_path, task, 50, callbacks, val_check_interval=2, limit_val_batches=3)
+    batches, saves = [], []
+
+    class Watch(Callback):
+        def on_validation_batch_start(self, trainer: Any, *args: Any) -> None:
+            batches.append(trainer.state.fn)
+
+    keep = checkpointing._keep
+    monkeypatch.setattr(checkpointing, "_keep", lambda *args: (saves.append(args), keep(*args)))
+    callbacks = [ema, Watch(), Send(signal.SIGTERM, 2, in_validation=True), checkpointing]
+    trainer = make_trainer(
+        tmp_path, task, 50, callbacks, val_check_interval=2, limit_val_batches=3, logger=MetricsCSV(str(tmp_path))
+    )
     trainer.fit(task, datamodule=make_data(image_folder, batch_size=2))
-    assert task.iteration <= 3
-    assert "iteration_0000002.ckpt" in names(tmp_path)
+    assert (task.iteration, len(batches), len(saves)) == (2, 1, 1)
+    assert checkpointing.stopped_by == signal.SIGTERM
+    assert names(tmp_path) == ["iteration_0000002.ckpt", "last.ckpt"]
+    assert "val/" not in (tmp_path / "metrics.csv").read_text()
     checkpoint = torch.load(tmp_path / "checkpoints" / "iteration_0000002.ckpt", weights_only=True)
     average = next(state for key, state in checkpoint["callbacks"].items() if "GeneratorEMA" in key)["average"]
     name = "to_image.parametrizations.weight.original"
     assert not torch.equal(checkpoint["state_dict"][f"generator.{name}"], average[name])
+
+
+@pytest.mark.parametrize("where", ["between iterations", "inside one"])
+def test_a_run_that_an_error_ends_saves(where: str, tmp_path: Path, image_folder: Path) -> None:
+    """The checkpoint counts whole iterations, and the run goes on from it to its full length."""
+
+    class Break(Callback):
+        def on_train_batch_start(self, trainer: Any, task: Any, *args: Any) -> None:
+            if task.iteration == 3 and where == "between iterations":
+                raise RuntimeError("broken")
+
+        def on_before_optimizer_step(self, trainer: Any, task: Any, optimizer: Any) -> None:
+            generators = optimizer is trainer.optimizers[0]  # the discriminator has made its step
+            if task.iteration == 3 and where == "inside one" and generators:
+                raise RuntimeError("broken")
+
+    task = make_task()
+    trainer = make_trainer(tmp_path, task, 6, [Break(), Checkpointing(every_iterations=0)])
+    with pytest.raises(RuntimeError, match="broken"):
+        trainer.fit(task, datamodule=make_data(image_folder))
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    checkpoint = torch.load(last, weights_only=True)
+    assert checkpoint["state_dict"]["_extra_state"] == {"iteration": 3, "images_seen": 12}
+    assert checkpoint["global_step"] == 6
+    task = make_task()
+    trainer = make_trainer(tmp_path, task, 6, [Checkpointing()])
+    trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=last, weights_only=True)
+    assert (task.iteration, task.images_seen, trainer.global_step) == (6, 24, 12)
+
+
+def test_an_error_before_the_first_iteration_leaves_nothing(tmp_path: Path, image_folder: Path) -> None:
+    task = make_task(accumulate=3)
+    with pytest.raises(InputError, match="3 equal parts"):
+        make_trainer(tmp_path, task, 2, [Checkpointing()]).fit(task, datamodule=make_data(image_folder))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_going_back_keeps_what_was_written_last(tmp_path: Path, image_folder: Path) -> None:
+    def train(iterations: int, checkpoint: Path | None = None) -> None:
+        task = make_task()
+        trainer = make_trainer(tmp_path, task, iterations, [Checkpointing(every_iterations=2, keep=2)])
+        trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
+
+    train(2)
+    earlier = tmp_path / "earlier.ckpt"
+    earlier.write_bytes((tmp_path / "checkpoints" / "last.ckpt").read_bytes())
+    train(8, tmp_path / "checkpoints" / "last.ckpt")
+    assert names(tmp_path) == ["iteration_0000006.ckpt", "iteration_0000008.ckpt", "last.ckpt"]
+    train(4, earlier)
+    assert names(tmp_path) == ["iteration_0000004.ckpt", "iteration_0000008.ckpt", "last.ckpt"]
+    train(6, tmp_path / "checkpoints" / "last.ckpt")
+    assert names(tmp_path) == ["iteration_0000004.ckpt", "iteration_0000006.ckpt", "last.ckpt"]
 
 
 def test_a_failed_save_leaves_the_last_checkpoint(
@@ -124,5 +191,5 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> N
 
 
 def test_bad_numbers_are_refused() -> None:
-    with pytest.raises(InputError, match="keep at least 1"):
+    with pytest.raises(InputError, match="keep must be at least 1, got 0"):
         Checkpointing(keep=0)

@@ -94,6 +94,47 @@ def test_csv_goes_on_with_the_file_it_finds(tmp_path: Path) -> None:
     ]
 
 
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
+
+
+def test_a_figure_stands_once_at_an_iteration(tmp_path: Path) -> None:
+    first = MetricsCSV(str(tmp_path))
+    for step in (1, 2):
+        first.log_metrics({"train": float(step)}, step=step)
+        first.log_metrics({"val": 5.0, "fid": 1.0}, step=step)
+    for _ in range(2):  # two calls of validate, at a checkpoint that is not the last
+        MetricsCSV(str(tmp_path)).log_metrics({"val": 7.0}, step=1)
+    assert sorted(rows(tmp_path), key=str) == [
+        {"step": "1", "fid": "1.0"},
+        {"step": "1", "train": "1.0"},
+        {"step": "1", "val": "7.0"},
+        {"step": "2", "train": "2.0"},
+        {"step": "2", "val": "5.0", "fid": "1.0"},
+    ]
+
+
+def test_a_resumed_run_drops_what_came_after_its_checkpoint(tmp_path: Path, image_folder: Path) -> None:
+    from callbacks import Checkpointing
+
+    for iterations, checkpoint in ((5, None), (4, tmp_path / "checkpoints" / "iteration_0000002.ckpt")):
+        task = make_task()
+        logger = MetricsCSV(str(tmp_path))
+        callbacks = [Checkpointing(every_iterations=2, keep=9)]
+        trainer = make_trainer(tmp_path, task, iterations, callbacks, logger=logger, val_check_interval=2)
+        trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
+    found = rows(tmp_path)
+    assert [int(row["step"]) for row in found if "train/generator/adversarial" in row] == [1, 2, 3, 4]
+    assert [int(row["step"]) for row in found if "val/generator/adversarial" in row] == [2, 4]
+
+
+def test_a_row_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "metrics.csv").write_text("step,a,b\n1,2.0,3.0\n2,4.")
+    MetricsCSV(str(tmp_path)).log_metrics({"a": 5.0}, step=2)
+    assert rows(tmp_path) == [{"step": "1", "a": "2.0", "b": "3.0"}, {"step": "2", "a": "5.0"}]
+
+
 def test_intervals_below_one_are_refused() -> None:
     for callback in (SampleGridLogger, SemanticLayoutLogger):
         with pytest.raises(InputError, match="must be at least 1"):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
-from lit_an.tasks.adversarial import _check_architecture
 from lit_an.tasks.batch_parts import split_batch
+from lit_an.tasks.resuming import check_architecture
 from tests.training import ADAM, make_data, make_task, make_trainer, weights
 
 
@@ -159,7 +159,7 @@ def test_split_parts_every_field_and_keeps_none() -> None:
 
 def test_another_architecture_is_refused_in_one_sentence() -> None:
     mine, stored = make_task().state_dict(), dict(make_task().state_dict())
-    _check_architecture(mine, stored)
+    check_architecture(mine, stored)
     name = "generator.to_image.bias"
     for other, sentence in (
         ({**stored, name: torch.zeros(5)}, rf"it holds {name} with shape \(5,\), not \(3,\)"),
@@ -167,7 +167,7 @@ def test_another_architecture_is_refused_in_one_sentence() -> None:
         ({**stored, "generator.extra": torch.zeros(1)}, "it holds generator.extra, which the configured networks lack"),
     ):
         with pytest.raises(InputError, match=sentence):
-            _check_architecture(mine, other)
+            check_architecture(mine, other)
 
 
 @pytest.mark.parametrize("argument", ["discriminator_steps", "accumulate", "penalty_every"])

@@ -1,9 +1,13 @@
 """Where a run's files go: one folder for each run, never over another's."""
 
 import itertools
+import os
 from pathlib import Path
 
 from lit_an.errors import InputError
+
+# What this process has made or found: (folders made for a run, outermost first; the files of its folder before it).
+_CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
 
 
 def name_of_first_config(arguments: list[str]) -> str:
@@ -29,15 +33,11 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, ra
         rank: of this process; only the first makes the folder, since the others write nothing.
 
     Raises:
-        InputError: the chosen folder holds another run, or the checkpoint does not exist.
+        InputError: the chosen folder holds another run, or the folder cannot be made or written to.
     """
     origin = None
     if checkpoint is not None:
         path = Path(checkpoint)
-        if not path.is_file():
-            raise InputError(
-                f"--ckpt_path {checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder"
-            )
         origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     if chosen is not None:
         folder = Path(chosen)
@@ -46,38 +46,67 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, ra
                 f"--run_folder {chosen} holds a run already; choose another folder, or go on with "
                 f"--ckpt_path {folder / 'checkpoints' / 'last.ckpt'}"
             )
-        return str(folder)
+        return _made(folder, rank)
     if origin is not None:
-        return str(origin)
-    return str(_claim(Path("runs", name), rank))
+        return _made(origin, rank)
+    return _claim(Path("runs", name), rank)
+
+
+def _made(folder: Path, rank: int) -> str:
+    """A folder that is there and can be written to."""
+    if rank == 0:
+        try:
+            _make(folder, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"--run_folder {folder} cannot be made ({error.strerror}); choose a folder that you may write to"
+            ) from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise InputError(f"{folder} cannot be written to; choose another place with --run_folder")
+    return str(folder)
+
+
+def _make(folder: Path, exist_ok: bool) -> None:
+    missing = [place for place in (folder, *folder.parents) if not place.exists()][::-1]
+    folder.mkdir(parents=True, exist_ok=exist_ok)
+    _CLAIMED[str(folder)] = missing, set(folder.iterdir())
 
 
 def _holds_a_run(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _claim(wanted: Path, rank: int) -> Path:
+def _claim(wanted: Path, rank: int) -> str:
     """Makes the first folder of wanted, wanted_2, wanted_3, … that does not exist yet."""
     for number in itertools.count(1):
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
         try:
             if rank == 0:
-                folder.mkdir(parents=True)
+                _make(folder, exist_ok=False)
         except FileExistsError:
             continue
-        return folder
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be made ({error.strerror}); choose a folder that you may write to with --run_folder"
+            ) from error
+        return str(folder)
     raise AssertionError("itertools.count has no end")
 
 
 def give_back(folder: str | None) -> None:
-    """Takes away a run folder that holds nothing yet but the event file that TensorBoard opens early."""
-    if folder is None or not Path(folder).is_dir():
+    """Takes away what a run that came to nothing left: its folder, and the files that TensorBoard opens early."""
+    if folder is None or folder not in _CLAIMED:
         return
-    files = list(Path(folder).iterdir())
-    if all(file.name.startswith("events.out.tfevents") for file in files):
-        for file in files:
+    made, before = _CLAIMED.pop(folder)
+    if not Path(folder).is_dir():
+        return
+    new = set(Path(folder).iterdir()) - before
+    if all(file.name.startswith(("events.out.tfevents", "hparams.yaml")) for file in new):
+        for file in new:
             file.unlink()
-        Path(folder).rmdir()
+        for place in reversed(made):
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def where_to_look(folder: str) -> str:

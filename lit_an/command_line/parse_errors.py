@@ -40,7 +40,7 @@ def one_sentence(message: str) -> str:
         if rest and not _STRUCTURE.match(rest) and not _STRUCTURE.match(line):
             leaves.append(rest)
     key = ".".join(keys)
-    given = re.search(r"^\s*Given value: (?!NestedArg)(.+)$", message, re.MULTILINE)
+    given = re.search(r"^\s*Given value: (?!NestedArg|Namespace)(.+)$", message, re.MULTILINE)
     if not leaves:
         return " ".join(message.split())
     # Of a union's options the first complaint stands for all, unless each only names what it expected.
@@ -54,7 +54,8 @@ def one_sentence(message: str) -> str:
     leaf = leaf[0].lower() + leaf[1:] if leaf.startswith("Expected") else leaf
     if given and "got" not in leaf and len(given.group(1)) < 80:
         leaf += f", got {given.group(1)}"
-    return f"{key}: {leaf}" if key else leaf
+    place = key or class_path  # what is wrong inside a constructor comes without its key
+    return f"{place}: {leaf}" if place else leaf
 
 
 def _unknown_argument(key: str, class_path: str, name: str) -> str:

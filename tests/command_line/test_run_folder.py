@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import lit_an.run_folder as run_folder
+import lit_an.command_line.run_folder as run_folder
 from lit_an.errors import InputError
 
 
@@ -34,14 +34,38 @@ def test_other_ranks_make_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_an_unused_folder_is_given_back(tmp_path: Path) -> None:
-    unused, used = tmp_path / "unused", tmp_path / "used"
-    for folder in (unused, used):
+def test_what_a_refused_run_made_is_taken_away(tmp_path: Path) -> None:
+    new, mine, used = tmp_path / "a" / "b" / "new", tmp_path / "mine", tmp_path / "used"
+    for folder in (mine, used):
         folder.mkdir()
-        (folder / "events.out.tfevents.1").touch()
-    (used / "config.yaml").touch()
-    for folder in (unused, used, tmp_path / "missing"):
+    checkpoint = used / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir()
+    for file in (checkpoint, used / "events.out.tfevents.1"):
+        file.touch()
+    for folder, origin in ((new, None), (mine, None), (used, str(checkpoint))):
+        assert run_folder.choose(str(folder), origin, "x", fits=True) == str(folder)
+        (folder / "events.out.tfevents.2").touch()
+        run_folder.give_back(str(folder))
         run_folder.give_back(str(folder))
     run_folder.give_back(None)
-    assert [path.name for path in tmp_path.iterdir()] == ["used"]
-    assert len(list(used.iterdir())) == 2
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "mine",
+        "used",
+        "used/checkpoints",
+        "used/checkpoints/last.ckpt",
+        "used/events.out.tfevents.1",
+    ]
+
+
+def test_a_run_that_has_begun_keeps_its_folder(tmp_path: Path) -> None:
+    folder = run_folder.choose(str(tmp_path / "run"), None, "x", fits=True)
+    Path(folder, "metrics.csv").touch()
+    run_folder.give_back(folder)
+    assert Path(folder, "metrics.csv").exists()
+
+
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for wrong in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere/run")):
+        with pytest.raises(InputError, match=rf"--run_folder {wrong} cannot be made \(.*\); choose a folder"):
+            run_folder.choose(str(wrong), None, "x", fits=True)

@@ -1,0 +1,30 @@
+"""What a run says beside its results: less of libraries, more where a choice costs time."""
+
+import logging
+import warnings
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+
+
+def quieten() -> None:
+    """Takes out four messages of libraries that nobody here can act on."""
+    warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+    # A tool that takes fit's options is given them as fit's.
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
+        lambda record: "try installing [litlogger]" not in record.getMessage()
+    )
+
+
+def warn_of_slow_arithmetic(trainer: Trainer) -> None:
+    """Says so where half precision would cost time rather than save it."""
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    if on_cpu and str(trainer.precision).startswith("bf16") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        rank_zero_warn(
+            f"this CPU has no bfloat16 arithmetic: {trainer.precision} takes several times as long here as "
+            "--trainer.precision 32-true",
+            category=UserWarning,
+        )

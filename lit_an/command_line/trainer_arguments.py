@@ -1,0 +1,174 @@
+"""What each argument of Lightning's trainer does here, where a run is one endless epoch of iterations.
+
+Each works as it says, or is refused with a sentence that names what to use instead; ``docs/command_line.md`` has the
+same table for people.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
+
+from lit_an.errors import InputError
+
+
+class Rule(NamedTuple):
+    """What becomes of an argument.
+
+    Attributes:
+        meaning: what it does, or what to use instead of the values that are refused.
+        allows: whether a value is taken; None takes all that Lightning takes.
+    """
+
+    meaning: str
+    allows: Callable[[Any], bool] | None = None
+
+
+def _only(*values: Any) -> Callable[[Any], bool]:
+    return lambda value: value in values
+
+
+def _whole(least: int) -> Callable[[Any], bool]:
+    return lambda value: value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= least)
+
+
+def _all(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value == 1)
+
+
+def _share_or_number(value: Any) -> bool:
+    return value is None or (0 <= value <= 1 if isinstance(value, float) else value >= 0)
+
+
+_STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "single_device")
+_STRATEGY_CLASSES = {f"pytorch_lightning.strategies.{kind.__name__}" for kind in (DDPStrategy, SingleDeviceStrategy)}
+_PRECISIONS = (None, "32-true", "32", 32, "64-true", "64", 64, "16-mixed", "16", 16, "bf16-mixed", "bf16")
+
+
+def _known_strategy(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in _STRATEGIES
+    module, _, name = str(value.get("class_path", "")).rpartition(".")
+    known = f"pytorch_lightning.strategies.{name}" in _STRATEGY_CLASSES and module.startswith("pytorch_lightning.")
+    return known and (value.get("init_args") or {}).get("start_method", "popen") == "popen"
+
+
+_LENGTH = "a run is one endless epoch; --iterations N is its length, in all"
+_WORKS: dict[str, Rule] = {
+    "accelerator": Rule("cpu, gpu, mps, or auto for the best there is"),
+    "strategy": Rule("it may be auto or ddp, where each device has a process of its own", _known_strategy),
+    "devices": Rule("how many devices, or which"),
+    "num_nodes": Rule("how many machines; see configs/trainer/nodes.yaml"),
+    "precision": Rule(
+        "it may be 32-true, bf16-mixed, 16-mixed or 64-true; half precision needs the mixed ones, whose weights and "
+        "penalties stay in float32",
+        _only(*_PRECISIONS),
+    ),
+    "logger": Rule("default: TensorBoard and metrics.csv in the run folder; false for none"),
+    "callbacks": Rule("a list; --trainer.callbacks+ adds one"),
+    "max_time": Rule("time of training in all, DD:HH:MM:SS, with the parts before a resume; then a checkpoint"),
+    "limit_val_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),
+    "limit_test_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),
+    "val_check_interval": Rule("iterations from one validation to the next, at least 1; null for none", _whole(1)),
+    "num_sanity_val_steps": Rule("batches of a validation before the training; default 0, -1 for all", _whole(-1)),
+    "log_every_n_steps": Rule(
+        "iterations from one log to the next, at least 1; --trainer.logger false for no logs", _whole(1)
+    ),
+    "enable_checkpointing": Rule("false takes the callbacks that write checkpoints away"),
+    "enable_progress_bar": Rule("false takes the callbacks that show progress away"),
+    "enable_model_summary": Rule("false takes the callbacks that print a summary away"),
+    "deterministic": Rule("true, false or warn: only deterministic algorithms of PyTorch"),
+    "benchmark": Rule("cuDNN measures which algorithms are fastest"),
+    "inference_mode": Rule("validation and test under torch.inference_mode rather than torch.no_grad"),
+    "use_distributed_sampler": Rule("validation and test are shared out over the devices"),
+    "profiler": Rule("simple, advanced or pytorch"),
+    "detect_anomaly": Rule("looks for the operation that made a NaN; slow"),
+    "plugins": Rule("as Lightning has it"),
+    "sync_batchnorm": Rule("batch norms take their statistics over all devices"),
+    "enable_autolog_hparams": Rule("nothing: the run folder has the whole config"),
+}
+_REFUSED: dict[str, Rule] = {
+    "fast_dev_run": Rule("--iterations 3 --trainer.limit_val_batches 1 is a short run", _only(False, 0)),
+    "max_epochs": Rule(_LENGTH, _only(-1, None)),
+    "min_epochs": Rule(_LENGTH, _only(None)),
+    "max_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(-1, None)),
+    "min_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(None)),
+    "limit_train_batches": Rule(f"the same batches would come again and again; {_LENGTH}", _all),
+    "limit_predict_batches": Rule("predict has --samples_per_class, and --images", _all),
+    "overfit_batches": Rule("name a folder of few images with --data.root", _only(0, None)),
+    "check_val_every_n_epoch": Rule("--trainer.val_check_interval N validates every N iterations", _only(None)),
+    "accumulate_grad_batches": Rule("--model.accumulate N splits the batch of a step into N parts", _only(1)),
+    "gradient_clip_val": Rule("--model.gradient_clip_norm X limits the norm of each network's gradient", _only(None)),
+    "gradient_clip_algorithm": Rule("--model.gradient_clip_norm X limits the norm of each gradient", _only(None)),
+    "barebones": Rule(
+        "--trainer.logger false --trainer.enable_progress_bar false leaves out what can be", _only(False)
+    ),
+    "reload_dataloaders_every_n_epochs": Rule("a run is one endless epoch, whose data do not change", _only(0)),
+    "default_root_dir": Rule("--run_folder FOLDER is where everything goes", _only(None)),
+    "model_registry": Rule("checkpoints are files in the run folder", _only(None)),
+}
+
+RULES: dict[str, Rule] = {**_WORKS, **_REFUSED}
+
+
+class RunTrainer(Trainer):
+    """Lightning's trainer; a limit that is a whole number, such as 1, is a number of batches and never a share."""
+
+    def __init__(
+        self,
+        *,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            **kwargs,
+        )
+
+
+def check_arguments(given: Mapping[str, Any]) -> None:
+    """Refuses what would do something else here than it says.
+
+    Args:
+        given: the trainer's arguments by name, as parsed.
+
+    Raises:
+        InputError: a value that its rule does not allow.
+
+    Example:
+        >>> check_arguments({"max_steps": 5})
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.InputError: --trainer.max_steps 5 is not possible here: it would count the steps of both \
+optimizers; --iterations N is a run's length
+    """
+    for name, value in given.items():
+        rule = RULES.get(name)
+        if rule is not None and rule.allows is not None and not rule.allows(value):
+            shown = value if isinstance(value, (str, int, float)) else getattr(value, "class_path", value)
+            raise InputError(f"--trainer.{name} {shown} is not possible here: {rule.meaning}")
+
+
+def wanted_callbacks(given: Mapping[str, Any]) -> list[Callback]:
+    """The callbacks, without those that another argument switches off.
+
+    Args:
+        given: the trainer's arguments, built.
+    """
+    callbacks = given.get("callbacks") or []
+    callbacks = callbacks if isinstance(callbacks, list) else [callbacks]
+    kinds = {
+        "enable_progress_bar": ProgressBar,
+        "enable_checkpointing": Checkpoint,
+        "enable_model_summary": ModelSummary,
+    }
+    off = tuple(kind for name, kind in kinds.items() if given.get(name) is False)
+    return [callback for callback in callbacks if not isinstance(callback, off)]

@@ -1,0 +1,257 @@
+"""Optimizers and schedules of both networks, new or resumed.
+
+At a resume the config says what they are; the checkpoint says how far they have come. What an optimizer has gathered
+(its moments) is taken from the checkpoint. Its numbers and its schedule are those of the config, brought to the
+checkpoint's iteration: a schedule is a function of the iteration, so a new one is stepped that often. With an unchanged
+config this gives what the checkpoint holds, bit for bit.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from lit_an.errors import InputError
+
+# In a group of parameters: what says nothing about the config.
+_NOT_SETTINGS = ("params", "param_names", "initial_lr")
+# In a schedule's state: what follows from the iteration and from the optimizer's rates.
+_PROGRESS = (
+    "base_lrs",
+    "last_epoch",
+    "T_cur",
+    "T_i",
+    "verbose",
+    "_step_count",
+    "_last_lr",
+    "_is_initial",
+    "_get_lr_called_within_step",
+    "_schedulers",
+)
+
+
+MakeOptimizer = Callable[[Any], Optimizer]
+MakeSchedule = Callable[[Optimizer], Any]
+
+
+class Player(NamedTuple):
+    """A network's optimizer and schedule, as the config makes them.
+
+    Attributes:
+        side: ``generator`` or ``discriminator``, for sentences.
+        optimizer: new, without any state.
+        schedule: new, or None.
+        make_optimizer: from parameters to such an optimizer.
+    """
+
+    side: str
+    optimizer: Optimizer
+    schedule: LRScheduler | None
+    make_optimizer: MakeOptimizer
+
+
+def make_player(
+    side: str, network: nn.Module, make_optimizer: MakeOptimizer, make_schedule: MakeSchedule | None
+) -> Player:
+    """A network's optimizer and schedule.
+
+    Raises:
+        InputError: a number that one of them does not take, or a schedule that follows a measured figure.
+    """
+    where = f"model.{side}_optimizer"
+    try:
+        optimizer = make_optimizer(network.parameters())
+        where = f"model.{side}_scheduler"
+        schedule = None if make_schedule is None else make_schedule(optimizer)
+    except InputError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:  # what torch raises for a wrong number
+        raise InputError(f"{where}: {' '.join(str(error).split())}; give a number that it takes") from error
+    if isinstance(schedule, ReduceLROnPlateau):
+        raise InputError(
+            f"{where}: ReduceLROnPlateau follows a measured figure, and rates here follow the iteration; choose "
+            "another schedule, such as lit_an.tasks.LinearDecay"
+        )
+    return Player(side, optimizer, schedule, make_optimizer)
+
+
+def kinds_of(players: Sequence[Player]) -> list[dict[str, str | None]]:
+    """The classes of optimizers and schedules, for a checkpoint: what their states do not say."""
+    return [
+        {
+            "optimizer": _name(player.optimizer),
+            "schedule": None if player.schedule is None else _name(player.schedule),
+        }
+        for player in players
+    ]
+
+
+def obey_config(players: Sequence[Player], checkpoint: dict[str, Any], iteration: int) -> list[str]:
+    """Puts the config's numbers and schedules into a checkpoint that is about to be restored.
+
+    Args:
+        players: of the config; their schedules are stepped to ``iteration``.
+        checkpoint: its ``optimizer_states`` and ``lr_schedulers`` are changed.
+        iteration: the checkpoint's.
+
+    Returns:
+        A line for each difference between the checkpoint and the config.
+
+    Raises:
+        InputError: an optimizer of another class, or one that needs what the checkpoint has not gathered.
+    """
+    lines: list[str] = []
+    states, schedules = checkpoint["optimizer_states"], _stored_schedules(players, checkpoint)
+    kinds = checkpoint.get("optimizer_kinds") or [{}] * len(players)
+    for player, state, schedule, kind in zip(players, states, schedules, kinds, strict=True):
+        _refuse_another(player, state, kind)
+        _bring_to(player, iteration)
+        before, now = ([_settings(group) for group in groups] for groups in (state["param_groups"], _groups(player)))
+        lines += _differences(f"{player.side}_optimizer", before, now)
+        lines += _schedule_lines(player, schedule, kind)
+        for group, mine in zip(state["param_groups"], _groups(player), strict=True):
+            kept = {name: group[name] for name in ("params", "param_names") if name in group}
+            group.clear()
+            group.update({name: value for name, value in mine.items() if name != "params"} | kept)
+    checkpoint["lr_schedulers"] = [player.schedule.state_dict() for player in players if player.schedule is not None]
+    return lines
+
+
+def _name(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
+
+
+def _groups(player: Player) -> list[dict[str, Any]]:
+    return player.optimizer.param_groups
+
+
+def _settings(group: dict[str, Any]) -> dict[str, Any]:
+    """What a config can say of a group; the rate is the one that a schedule starts from."""
+    settings = {name: value for name, value in group.items() if name not in _NOT_SETTINGS}
+    return settings | {"lr": group.get("initial_lr", group.get("lr"))}
+
+
+def _stored_schedules(players: Sequence[Player], checkpoint: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
+    """The schedule's state of each network: a schedule leaves its first rate in the optimizer's groups."""
+    left = iter(checkpoint["lr_schedulers"])
+    for state in checkpoint["optimizer_states"]:
+        yield next(left, None) if "initial_lr" in state["param_groups"][0] else None
+
+
+def _refuse_another(player: Player, state: dict[str, Any], kind: dict[str, str | None]) -> None:
+    gathered: dict[str, Any] = next(iter(state["state"].values()), {})
+    if not gathered:  # it never made a step, so any optimizer may begin here
+        return
+    mine, stored = _name(player.optimizer), kind.get("optimizer")
+    if stored is None:  # an older checkpoint: the names of its numbers tell classes apart
+        other = _settings(state["param_groups"][0]).keys() - _settings(_groups(player)[0]).keys()
+    else:
+        other = set() if stored == mine else {stored}
+    lacking = _needs(player) - set(gathered)
+    if other or lacking:
+        what = f"was made with {stored or 'another one'}" if other else f"lacks its {', '.join(sorted(lacking))}"
+        raise InputError(
+            f"model.{player.side}_optimizer is {mine} in the config, but the checkpoint {what}; keep the optimizer of "
+            "the run that goes on (config.yaml in its run folder), or start a new run"
+        )
+
+
+def _needs(player: Player) -> set[str]:
+    """Names of what the optimizer gathers for a parameter, as far as one step on a single number shows it."""
+    probe = nn.Parameter(torch.zeros(1, device=_groups(player)[0]["params"][0].device))
+    probe.grad = torch.zeros_like(probe)
+    try:
+        optimizer = player.make_optimizer([probe])
+        optimizer.step()
+    except (RuntimeError, TypeError, ValueError):  # one that wants matrices, or a closure
+        return set()
+    return set(optimizer.state[probe])
+
+
+def _bring_to(player: Player, iteration: int) -> None:
+    if player.schedule is None:
+        return
+    with warnings.catch_warnings():
+        # torch expects a step of the optimizer before each.
+        warnings.simplefilter("ignore")
+        for _ in range(iteration):
+            step_schedule(player.side, player.schedule)
+
+
+def step_schedule(side: str, schedule: Any) -> None:
+    """One iteration further.
+
+    Raises:
+        InputError: the schedule has come to its end.
+    """
+    try:
+        schedule.step()
+    except ValueError as error:
+        raise InputError(
+            f"model.{side}_scheduler: {type(schedule).__name__} ends at iteration {schedule.last_epoch} ({error}); "
+            "make it as long as the run"
+        ) from error
+
+
+def _schedule_lines(player: Player, stored: dict[str, Any] | None, kind: dict[str, str | None]) -> list[str]:
+    """Compares a schedule that was brought to the checkpoint's iteration with the one that ran there."""
+    key = f"{player.side}_scheduler"
+    mine = None if player.schedule is None else _name(player.schedule)
+    before = kind.get("schedule", "a schedule") if stored is not None else None
+    if stored is None or player.schedule is None or (kind and before != mine):
+        return [] if before == mine else [_line(key, before, mine)]
+    return _differences(key, [_arguments(stored)], [_arguments(player.schedule.state_dict())])
+
+
+def _arguments(state: dict[str, Any]) -> dict[str, Any]:
+    """A schedule's arguments, with those of schedules inside it."""
+    found = {name.lstrip("_"): value for name, value in state.items() if name not in _PROGRESS}
+    for number, inner in enumerate(state.get("_schedulers", [])):
+        found |= {f"schedulers.{number}.{name}": value for name, value in _arguments(inner).items()}
+    return found
+
+
+def _differences(key: str, before: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for old, new in zip(before, now, strict=True):
+        names = [name for name in new if name in old and _plain(old[name]) != _plain(new[name])]
+        lines += [_line(f"{key}.{name}", old[name], new[name]) for name in names]
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    """Comparable: tuples and lists are the same in a checkpoint."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _line(key: str, before: Any, now: Any) -> str:
+    before, now = ("none" if value is None else value for value in (before, now))
+    return f"model.{key} is {now} in the config and was {before} in the checkpoint; the config is obeyed"
+
+
+def check_architecture(mine: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    """Refuses the weights of other networks.
+
+    Args:
+        mine, stored: states of the task, here and in the checkpoint.
+
+    Raises:
+        InputError: a parameter is missing, unknown or of another shape.
+    """
+    for name in [*mine, *stored]:
+        if name not in stored:
+            problem = f"lacks {name}"
+        elif name not in mine:
+            problem = f"holds {name}, which the configured networks lack"
+        elif isinstance(mine[name], Tensor) and mine[name].shape != stored[name].shape:
+            problem = f"holds {name} with shape {tuple(stored[name].shape)}, not {tuple(mine[name].shape)}"
+        else:
+            continue
+        raise InputError(
+            f"the checkpoint is of another architecture: it {problem}; use the config that it was trained with "
+            "(config.yaml in its run folder)"
+        )
