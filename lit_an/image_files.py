@@ -1,0 +1,106 @@
+"""Which files are images, by their names: one list for training, masks and predictions."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lit_an.errors import InputError
+
+# What Pillow reads without other packages, in lower case; the common ones first, since a sentence names those.
+_COMMON = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+ENDINGS = (*_COMMON, ".avif", ".jfif", ".jpe", ".jp2", ".pbm", ".pgm", ".pnm", ".ppm")
+
+
+class Found(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        images: paths relative to the folder, sorted.
+        left_out: how many other files there are of each ending, in lower case; files without one under ``""``.
+    """
+
+    images: list[Path]
+    left_out: dict[str, int]
+
+
+def is_image(name: str) -> bool:
+    """Whether a name is that of an image: by its ending, and not hidden.
+
+    Example:
+        >>> is_image("a.JPG"), is_image("a.heic"), is_image(".a.jpg")
+        (True, False, False)
+    """
+    return name.lower().endswith(ENDINGS) and not name.startswith(".")
+
+
+def find_images(root: Path, without: Iterable[Path] = ()) -> Found:
+    """The images in a folder and in those below it, linked ones included.
+
+    Hidden files and folders are passed over, and a link that leads back to a folder above it is not followed. A link to
+    an image that is gone is listed, so that who reads it says so.
+
+    Args:
+        root: the folder.
+        without: files and folders to pass over.
+
+    Raises:
+        InputError: a folder that cannot be read.
+    """
+    outside = {path.resolve() for path in without}
+    images: list[Path] = []
+    others: list[Path] = []
+    for path in _files_below(root, outside, (root.resolve(),)):
+        (images if is_image(path.name) else others).append(path.relative_to(root))
+    return Found(sorted(images), dict(sorted(Counter(path.suffix.lower() for path in others).items())))
+
+
+def spelled(left_out: dict[str, int]) -> str:
+    """How many files of which endings.
+
+    Example:
+        >>> spelled({".heic": 2, "": 1})
+        '2 .heic, 1 without an ending'
+    """
+    return ", ".join(f"{number} {ending or 'without an ending'}" for ending, number in left_out.items())
+
+
+def is_same_file(first: Path, second: Path) -> bool:
+    """Whether two paths lead to one file, links followed."""
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
+
+
+def composed(name: str) -> str:
+    """A name with accents as parts of their letters (NFC), as most systems write it; macOS may take them apart.
+
+    Example:
+        >>> composed("cafe\\u0301.png") == "caf\\u00e9.png"
+        True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def _files_below(folder: Path, outside: set[Path], above: tuple[Path, ...]) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(
+            f"the folder {str(folder)!r} cannot be read ({error.strerror}); remove it or allow it"
+        ) from error
+    for entry in entries:
+        path = Path(entry.path)
+        if entry.name.startswith("."):
+            continue
+        place = path.resolve() if outside or entry.is_symlink() or entry.is_dir() else path
+        if place in outside:
+            continue
+        if entry.is_dir():
+            if place not in above:
+                yield from _files_below(path, outside, (*above, place))
+        elif entry.is_file() or (entry.is_symlink() and not path.exists()):
+            yield path
