@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import warnings
+from argparse import Action
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,6 +23,7 @@ import lit_an.run_folder as run_folder
 from lit_an.allocator import keep_freed_memory
 from lit_an.errors import InputError
 from lit_an.files import replacing
+from lit_an.option_names import with_quoted_names
 from lit_an.parse_errors import one_sentence
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -42,6 +44,12 @@ TOOLS: dict[str, str | dict[str, str]] = {
 
 
 class _SaysItInOneSentence(ArgumentParser):
+    def _check_value_key(self, action: Action, value: Any, *arguments: Any, **options: Any) -> Any:
+        """Lets references to other keys stand: by these values jsonargparse decides what a new class path keeps."""
+        if isinstance(value, str) and "${" in value:
+            return value
+        return super()._check_value_key(action, value, *arguments, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
             super().error(message, ex)
@@ -237,7 +245,7 @@ def _run_tool(name: str, *arguments: str) -> int:
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         return ToolCli(run, **_settings(), args=["fit", *arguments]).exit_code
     parser = _tool_parser(name, run)
-    options = parser.instantiate(parser.parse_args(list(arguments)))
+    options = parser.instantiate(parser.parse_args(with_quoted_names(arguments, run)))
     return int(run(**{key: options[key] for key in inspect.signature(run).parameters}))
 
 

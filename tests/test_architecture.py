@@ -20,6 +20,9 @@ FOUNDATION = {
     "pixels",
     "content_hash",
     "hole_area",
+    "image_files",
+    "text_files",
+    "write_errors",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -32,6 +35,9 @@ MAY_IMPORT = {
     "clipping": set(),
     "precision": set(),
     "pixels": set(),
+    "image_files": {"errors"},
+    "text_files": {"errors"},
+    "write_errors": {"errors"},
     "hole_area": set(),
     "content_hash": {"pixels"},
     "norms": FOUNDATION,
@@ -62,7 +68,8 @@ MAY_IMPORT = {
     },
     "parse_errors": {"registry"},
     "run_folder": {"errors"},
-    "cli": FOUNDATION | {"allocator", "parse_errors", "run_folder", "tasks", "callbacks"},
+    "option_names": set(),
+    "cli": FOUNDATION | {"allocator", "option_names", "parse_errors", "run_folder", "tasks", "callbacks"},
 }
 WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])

@@ -102,7 +102,8 @@ class CheckedShard(Sequence[Sample]):
         """A sample; raises InputError if it is damaged."""
         try:
             sample = self.reader[index]
-            damage = "" if int(sample.get(CHECKSUM, _checksum(sample))) == _checksum(sample) else "wrong checksum"
+            whole = CHECKSUM not in sample or int(sample[CHECKSUM]) == _checksum(sample)
+            damage = "" if whole else "wrong checksum"
         except Exception as error:  # the engine's decoders raise nearly anything for a damaged file
             damage = f"{type(error).__name__}: {error}"
         if damage:
