@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import sys
+from argparse import Action
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -20,6 +21,7 @@ from lit_an.allocator import keep_freed_memory
 from lit_an.command_line.checkpoint import iteration_of
 from lit_an.command_line.failures import BAD_INPUT, BUG, report_bug, sentence_for
 from lit_an.command_line.notices import quieten, warn_of_slow_arithmetic
+from lit_an.command_line.option_names import with_quoted_names
 from lit_an.command_line.parse_errors import one_sentence
 from lit_an.command_line.saved_config import SaveConfig
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, wanted_callbacks
@@ -43,6 +45,12 @@ TOOLS: dict[str, str | dict[str, str]] = {
 
 
 class _SaysItInOneSentence(ArgumentParser):
+    def _check_value_key(self, action: Action, value: Any, *arguments: Any, **options: Any) -> Any:
+        """Lets references to other keys stand: by these values jsonargparse decides what a new class path keeps."""
+        if isinstance(value, str) and "${" in value:
+            return value
+        return super()._check_value_key(action, value, *arguments, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
             super().error(message, ex)
@@ -246,7 +254,7 @@ def _run_tool(name: str, *arguments: str) -> int:
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         return ToolCli(run, **_settings(), args=["fit", *arguments]).exit_code
     parser = _tool_parser(name, run)
-    options = parser.instantiate(parser.parse_args(list(arguments)))
+    options = parser.instantiate(parser.parse_args(with_quoted_names(arguments, run)))
     return int(run(**{key: options[key] for key in inspect.signature(run).parameters}))
 
 

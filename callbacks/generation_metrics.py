@@ -106,10 +106,29 @@ class GenerationMetrics(Measuring):
                     "raise it"
                 )
 
+    def complaints(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
+        found = super().complaints(data, processes, stage)
+        dataset = data.dataset(self._split_of(stage))
+        label = getattr(dataset, "label", ())
+        # Where labels are at hand; else it shows when the images were seen.
+        if self.settings.images_per_class == "real" and len(label) == len(dataset) == self._most_images_of(dataset):
+            counts = torch.bincount(torch.as_tensor(label), minlength=len(data.class_names)).tolist()
+            found += self._class_too_small(counts, processes)
+        return found
+
+    def _most_images_of(self, dataset: Any) -> int:
+        return min(len(dataset), self.settings.real_images or len(dataset))
+
+    def _split_of(self, stage: Stage) -> str:
+        return self.settings.real_split or stage
+
+    def _most_images(self) -> int | None:
+        return self.settings.real_images
+
     def _measure(self, trainer: pl.Trainer, task: ClassConditionalGAN, stage: Stage) -> None:
         assert self._network is not None
         self._network.to(task.device)
-        split = self.settings.real_split or stage
+        split = self._split_of(stage)
         if split not in self._references:
             self._references[split] = self._real(trainer, task, split)
         reference = self._references[split]
@@ -192,14 +211,16 @@ class GenerationMetrics(Measuring):
         outcome: list[int] | InputError = []
         if reference is not None:
             outcome = torch.bincount(reference.features.label, minlength=task.num_classes).tolist()
-            fewest = min(outcome)
-            if fewest < max(2, trainer.world_size):
-                outcome = InputError(
-                    f"GenerationMetrics: images_per_class='real', but class {outcome.index(fewest)} has {fewest} real "
-                    f"images, fewer than {max(2, trainer.world_size)}; give a number"
-                )
+            outcome = next(map(InputError, self._class_too_small(outcome, trainer.world_size)), outcome)
         counts: list[int] = agreed(trainer, outcome)
         return counts
+
+    def _class_too_small(self, counts: list[int], processes: int) -> list[str]:
+        fewest, least = min(counts), max(2, processes)
+        if fewest >= least:
+            return []
+        which = f"class {counts.index(fewest)} has {fewest} real images, fewer than {least}"
+        return [f"GenerationMetrics: images_per_class='real', but {which}; give a number"]
 
     def _seen(self, task: ClassConditionalGAN, label: Tensor, seed: Tensor) -> Features:
         """Features of the images of classes and seeds."""

@@ -130,6 +130,9 @@ class InpaintingMetrics(Measuring):
 
     # What
 
+    def _most_images(self) -> int | None:
+        return self.images
+
     def _measure(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage) -> None:
         for network, device in ((self._network, task.device), (self._lpips, float64_device(task))):
             if network is not None:

@@ -1,5 +1,6 @@
 """What callbacks that measure share: when, with which extractor, against which real images, on all processes."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -71,8 +72,47 @@ class Measuring(Callback):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as ImageFolder"
             )
+        self._make_network()
+        if stage == "test" or trainer.limit_val_batches != 0:
+            data: Any = trainer.datamodule  # type: ignore[attr-defined]
+            against = self.complaints(data, trainer.world_size, "test" if stage == "test" else "val")
+            if against:
+                raise InputError(against[0])
+
+    def _make_network(self) -> None:
         if self._network is None and self.extractor is not None:
             self._network = create_extractor(self.extractor, **self.extractor_kwargs)
+
+    def complaints(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
+        """What stands against measuring with these data: asked by ``check``, and before a run starts.
+
+        Args:
+            data: a data module.
+            processes: that will measure together.
+            stage: at which.
+
+        Returns:
+            Sentences; none if nothing is wrong.
+        """
+        found = []
+        try:
+            self._make_network()
+        except InputError as error:
+            found.append(str(error))
+        split = self._split_of(stage)
+        count = min(len(data.dataset(split)), self._most_images() or sys.maxsize)
+        return [*found, self._too_few(split, count)] if count < max(2, processes) else found
+
+    def _split_of(self, stage: Stage) -> str:
+        """Whose images are measured with."""
+        return stage
+
+    def _most_images(self) -> int | None:
+        """At most so many of them are."""
+        raise NotImplementedError
+
+    def _too_few(self, split: str, count: int) -> str:
+        return f"{type(self).__name__}: the split {split!r} has {count} images, too few to measure with; add some"
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.sanity_checking or was_stopped(trainer):
@@ -128,7 +168,7 @@ class Measuring(Callback):
         """Positions of the images to measure with, at most ``limit`` of them, evenly spread over a data set."""
         count = min(len(dataset), limit or len(dataset))
         if count < max(2, trainer.world_size):
-            raise InputError(f"{type(self).__name__}: the split {split!r} has {count} images, too few to measure with")
+            raise InputError(self._too_few(split, count))
         return torch.arange(count) * len(dataset) // count
 
     def _shared_out(self, trainer: pl.Trainer, dataset: Any, positions: Tensor, what: str) -> Iterator[Numbered]:

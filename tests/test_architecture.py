@@ -24,6 +24,8 @@ FOUNDATION = {
     "image_samples",
     "color_profiles",
     "workers",
+    "text_files",
+    "write_errors",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -36,8 +38,10 @@ MAY_IMPORT = {
     "clipping": set(),
     "precision": set(),
     "pixels": set(),
-    "hole_area": set(),
     "image_files": {"errors"},
+    "text_files": {"errors"},
+    "write_errors": {"errors"},
+    "hole_area": set(),
     "image_samples": set(),
     "color_profiles": set(),
     "workers": set(),

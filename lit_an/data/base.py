@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from lit_an.batch import ClassBatch, Draw, SampleRequest, collate
@@ -128,6 +129,9 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
     def _loader(
         self, dataset: Dataset[Batch], batch_size: int, sampler: EndlessSampler | None = None
     ) -> DataLoader[Batch]:
+        left_out = left_out_of(dataset)
+        if left_out:
+            rank_zero_warn(f"data: {left_out}", category=UserWarning)
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -175,6 +179,12 @@ class LabelledImages(ImageData[ClassBatch]):
     def predict_dataloader(self) -> DataLoader[SampleRequest]:
         requests = SampleRequests(len(self.class_names), self.samples_per_class)
         return DataLoader(requests, batch_size=self.batch_size)
+
+
+def left_out_of(dataset: Any) -> str:
+    """What lies in the folder of a split and is not taken, in one line; nothing where there is nothing of it."""
+    left_out = str(getattr(dataset, "left_out", ""))
+    return f"in {str(dataset.folder)!r} {left_out}" if left_out else ""
 
 
 def check_least(name: str, value: int, least: int = 1) -> None:

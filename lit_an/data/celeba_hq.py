@@ -8,9 +8,11 @@ from pathlib import Path
 from lit_an.data.base import Split
 from lit_an.data.cropping import Crop
 from lit_an.data.file_lists import FileLists
-from lit_an.data.listing import check_folder, did_you_mean, has_split_folders, list_photographs
+from lit_an.data.listing import Listed, check_folder, did_you_mean, list_photographs
 from lit_an.data.masked_images import MaskedImages
 from lit_an.data.photos import PhotoFiles
+from lit_an.data.split_folders import split_called, split_folders
+from lit_an.data.walking import sub_folders
 from lit_an.errors import InputError
 from lit_an.masks.base import HoleShape
 
@@ -81,8 +83,8 @@ class CelebAHQ(MaskedImages):
         self.root = Path(root).expanduser()
         self.lists = FileLists(self.root, train_list, val_list, test_list)
         check_folder(self.root, "the numbered images of CelebA-HQ")
-        self.has_split_folders = not self.lists and has_split_folders(self.root, "one folder of images")
-        if not (self.lists or self.has_split_folders or holds_faces(self.root)):
+        self.split_folders = {} if self.lists else split_folders(self.root, "one folder of images")
+        if not (self.lists or self.split_folders or holds_faces(self.root)):
             raise InputError(
                 f"data: root={str(self.root)!r} holds no images called by their numbers, such as 0.jpg or 00000.png"
                 f"{did_you_mean(self.root, holds_faces)}"
@@ -90,33 +92,38 @@ class CelebAHQ(MaskedImages):
 
     def photos(self, split: Split) -> PhotoFiles:
         if self.lists:
-            return PhotoFiles(self.root, self.lists.paths(split))
-        if self.has_split_folders:
-            folder = self.root / ("val" if split == "test" and not self.has_test else split)
-            return PhotoFiles(folder, by_number(folder))
-        train, val = last_held_out(by_number(self.root), self.root)
-        return PhotoFiles(self.root, train if split == "train" else val)
+            return PhotoFiles(self.root, self.lists.paths(split), self.lists.left_out(split))
+        if self.split_folders:
+            folder = self.split_folders.get(split, self.split_folders["val"])
+            faces = by_number(folder)
+            return PhotoFiles(folder, faces.paths, faces.left_out)
+        faces = by_number(self.root)
+        train, val = last_held_out(faces.paths, self.root)
+        return PhotoFiles(self.root, train if split == "train" else val, faces.left_out)
 
     @property
     def has_test(self) -> bool:
         """Whether ``test`` is not just ``val`` again."""
-        return self.lists.has_test if self.lists else self.has_split_folders and (self.root / "test").is_dir()
+        return self.lists.has_test if self.lists else "test" in self.split_folders
 
 
 def holds_faces(root: Path) -> bool:
     """Whether a folder holds images called by their numbers, or split folders of them."""
-    folders = [root / "train", root / "val"] if (root / "val").is_dir() else [root]
-    return all(any(map(NUMBERED.fullmatch, os.listdir(folder))) for folder in folders if folder.is_dir())
+    if not root.is_dir():
+        return False
+    splits = [root / name for name in sub_folders(root) if split_called(name) in ("train", "val")]
+    return all(any(map(NUMBERED.fullmatch, os.listdir(folder))) for folder in (splits or [root]))
 
 
-def by_number(folder: Path) -> list[str]:
+def by_number(folder: Path) -> Listed:
     """The images in a folder in the order of their numbers.
 
     Raises:
         InputError: there are none, a name is no number, or a number is there twice.
     """
     path_of: dict[int, str] = {}
-    for path in list_photographs(folder):
+    listed = list_photographs(folder)
+    for path in listed.paths:
         number = NUMBERED.fullmatch(os.path.basename(path))
         if number is None:
             raise InputError(
@@ -126,7 +133,7 @@ def by_number(folder: Path) -> list[str]:
         other = path_of.setdefault(int(number[1]), path)
         if other != path:
             raise InputError(f"data: {other!r} and {path!r} in {str(folder)!r} have one number; remove one of them")
-    return [path for _, path in sorted(path_of.items())]
+    return listed._replace(paths=[path for _, path in sorted(path_of.items())])
 
 
 def last_held_out(paths: list[str], folder: Path) -> tuple[list[str], list[str]]:

@@ -64,9 +64,18 @@ def encode_regions(regions: np.ndarray) -> bytes:
 
 
 def decode_regions(data: bytes) -> Tensor:
-    """(S, S), int64: what ``encode_regions`` was given."""
-    with Image.open(io.BytesIO(data), formats=["png"]) as image:
-        return torch.from_numpy(np.array(image)).long()
+    """(S, S), int64: what ``encode_regions`` was given.
+
+    Raises:
+        InputError: the bytes are not such a map.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=["png"]) as image:
+            return torch.from_numpy(np.array(image)).long()
+    except Exception as error:  # Pillow's decoders raise nearly anything
+        raise InputError(
+            f"a region map in a shard is damaged ({type(error).__name__}: {error}); prepare the shards again"
+        ) from error
 
 
 def conversions(path: str | os.PathLike[str]) -> list[str]:

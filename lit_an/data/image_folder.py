@@ -10,20 +10,19 @@ from torch.utils.data import Dataset
 from lit_an.batch import ClassBatch, Draw
 from lit_an.data.base import LabelledImages, Split
 from lit_an.data.listing import (
-    ENDINGS,
     ImageFile,
     PackedPaths,
     check_folder,
     check_fraction,
-    has_split_folders,
-    is_image,
+    instead,
     part_of,
     spell,
-    sub_folders,
-    walk,
 )
+from lit_an.data.split_folders import split_folders
 from lit_an.data.transforms import dequantize, flips, load_square, mirror
+from lit_an.data.walking import LeftOut, files_in, sub_folders, walk
 from lit_an.errors import InputError
+from lit_an.image_files import ENDINGS, is_image
 
 LAYOUT = "one sub-folder of images per class"
 
@@ -37,11 +36,19 @@ class FolderImages(Dataset[ClassBatch]):
         image_size: side of the square that is cut out of each.
         flip: mirror what a ``Draw`` asks for, if its seed says so.
         noise: dequantize what a ``Draw`` asks for.
+        left_out: what lies there and is not taken.
     """
 
     def __init__(
-        self, folder: Path, files: Sequence[ImageFile], image_size: int, flip: bool, noise: bool = False
+        self,
+        folder: Path,
+        files: Sequence[ImageFile],
+        image_size: int,
+        flip: bool,
+        noise: bool = False,
+        left_out: LeftOut = LeftOut(),  # noqa: B008, it is a tuple
     ) -> None:
+        self.left_out = left_out
         self.folder, self.image_size, self.flip, self.noise = folder, image_size, flip, noise
         self.paths = PackedPaths([file.path for file in files])
         self.label = torch.tensor([file.label for file in files])
@@ -67,13 +74,15 @@ class FolderImages(Dataset[ClassBatch]):
 class ImageFolder(LabelledImages):
     """Your own images: one sub-folder per class, the classes labelled in the order of their sorted names.
 
-    If ``root`` has the sub-folders ``train`` and ``val`` (and ``test``), each of them holds the class folders of that
-    split. Else a part of the images is held out for ``val``: the same images on any machine, chosen by a hash of
-    their path below ``root``; an added image moves no other. Without a ``test`` of its own, ``test`` is ``val``.
+    If ``root`` has the sub-folders ``train`` and ``val`` (and ``test``; ``lit_an.data.split_folders`` says how else
+    they may be called), each of them holds the class folders of that split. Else a part of the images is held out for
+    ``val``: the same images on any machine, chosen by a hash of their path below ``root``; an added image moves no
+    other. Without a ``test`` of its own, ``test`` is ``val``.
 
-    Images may lie at any depth below their class folder; hidden files and other kinds of files are passed over. An
-    image is cut to its centre square and resized; see ``lit_an.data.transforms.read_image`` for what is done to
-    transparency, 16-bit grey and EXIF orientation.
+    Images may lie at any depth below their class folder; hidden files and other kinds of files are passed over, and a
+    file that several links lead to counts once (``lit_an.data.walking``). An image is cut to its centre square and
+    resized; see ``lit_an.data.transforms.read_image`` for what is done to transparency, 16-bit grey and EXIF
+    orientation.
 
     Args:
         root: the folder; ``~`` is expanded.
@@ -112,8 +121,8 @@ class ImageFolder(LabelledImages):
         check_fraction(val_fraction)
         self.root, self.val_fraction = Path(root).expanduser(), val_fraction
         check_folder(self.root, LAYOUT)
-        self.has_split_folders = has_split_folders(self.root, "one folder of classes")
-        self._class_names = _find_classes(self.root / "train" if self.has_split_folders else self.root)
+        self.split_folders = split_folders(self.root, "one folder of classes")
+        self._class_names = _find_classes(self._folder("train"))
 
     @property
     def class_names(self) -> list[str]:
@@ -126,41 +135,45 @@ class ImageFolder(LabelledImages):
             InputError: a class without images, other classes than in training, or nothing to hold out.
         """
         folder = self._folder(split)
-        if self.has_split_folders:
-            _check_same_classes(folder, self.root / "train", self._class_names)
-            files = list_images(folder, self._class_names)
-        else:
-            files = part_of(split, list_images(folder, self._class_names), self.val_fraction, folder)
-        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize)
+        if self.split_folders:
+            _check_same_classes(folder, self._folder("train"), self._class_names)
+        files, left_out = list_images(folder, self._class_names)
+        if not self.split_folders:
+            files = part_of(split, files, self.val_fraction, folder)
+        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize, left_out)
+
+    @property
+    def has_test(self) -> bool:
+        """Whether ``test`` is not just ``val`` again."""
+        return "test" in self.split_folders
 
     def _folder(self, split: Split) -> Path:
-        if not self.has_split_folders:
+        if not self.split_folders:
             return self.root
-        return self.root / ("val" if split == "test" and not (self.root / "test").is_dir() else split)
+        return self.split_folders.get(split, self.split_folders["val"])
 
 
-def list_images(folder: Path, class_names: Sequence[str]) -> list[ImageFile]:
-    """The images of all classes, in the order of their labels and paths.
+def list_images(folder: Path, class_names: Sequence[str]) -> tuple[list[ImageFile], LeftOut]:
+    """The images of all classes, in the order of their labels and paths, and what is not taken.
 
     Raises:
-        InputError: a class without images.
+        InputError: a class without images, or a folder that cannot be read.
     """
-    files = []
-    for label, name in enumerate(class_names):
-        paths = sorted(walk(folder, name))
-        if not paths:
-            raise InputError(
-                f"data: the class folder {str(folder / name)!r} holds no images ({spell(ENDINGS)}); "
-                f"add some or remove it"
-            )
-        files += [ImageFile(path, label) for path in paths]
-    return files
+    images, left_out, _ = walk(folder, class_names)
+    empty = next((name for name in class_names if not images[name]), None)
+    if empty is not None:
+        raise InputError(
+            f"data: the class folder {str(folder / empty)!r} holds no images ({spell(ENDINGS)}); "
+            f"add some or remove it{instead(left_out.below(empty))}"
+        )
+    files = [ImageFile(path, label) for label, name in enumerate(class_names) for path in images[name]]
+    return files, left_out._replace(outside=list(filter(is_image, files_in(folder))))
 
 
 def _find_classes(folder: Path) -> list[str]:
     names = sub_folders(folder)
     if not names:
-        state = "holds images but" if any(is_image(file) for file in os.listdir(folder)) else "has"
+        state = "holds images but" if any(map(is_image, files_in(folder))) else "has"
         raise InputError(f"data: the folder {str(folder)!r} {state} no class folders; it must hold {LAYOUT}")
     if len(names) == 1:
         inside = folder / names[0]

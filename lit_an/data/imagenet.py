@@ -10,7 +10,9 @@ from lit_an.data.base import LabelledImages, Split
 from lit_an.data.image_folder import FolderImages, list_images
 from lit_an.data.imagenet_labels import WORDNET_ID, class_names, validation_labels
 from lit_an.data.listing import ImageFile
+from lit_an.data.walking import LeftOut, files_in, sub_folders
 from lit_an.errors import InputError
+from lit_an.image_files import is_image
 
 
 class ImageNet(LabelledImages):
@@ -80,20 +82,27 @@ class ImageNet(LabelledImages):
         folder = self.root / ("train" if split == "train" else "val")
         if not folder.is_dir():
             raise InputError(f"data: {str(self.root)!r} has no folder 'val'; unpack ILSVRC2012_img_val.tar into one")
-        files = list_images(folder, self.wnids) if _has_wnids(folder) else self._flat(folder)
-        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize)
+        files, left_out = list_images(folder, self.wnids) if _has_wnids(folder) else self._flat(folder)
+        return FolderImages(folder, files, self.image_size, self.flip, self.dequantize, left_out)
 
-    def _flat(self, folder: Path) -> list[ImageFile]:
-        images = sorted(entry.name for entry in os.scandir(folder) if entry.name.lower().endswith((".jpeg", ".jpg")))
+    @property
+    def has_test(self) -> bool:
+        """Whether ``test`` is not just ``val`` again: it is."""
+        return False
+
+    def _flat(self, folder: Path) -> tuple[list[ImageFile], LeftOut]:
+        there = files_in(folder)
+        images = list(filter(is_image, there))
         if not images:
-            raise InputError(f"data: the folder {str(folder)!r} holds neither class folders nor JPEG files")
+            raise InputError(f"data: the folder {str(folder)!r} holds neither class folders nor images")
         label_of = {wnid: label for label, wnid in enumerate(self.wnids)}
         wnid_of = validation_labels(self.root, images, self.val_labels)
         files = [ImageFile(name, label_of[wnid]) for name, wnid in wnid_of.items() if wnid in label_of]
         missing = set(range(len(self.wnids))) - {file.label for file in files}
         if missing:
             raise InputError(f"data: no image in {str(folder)!r} is of the class {self.wnids[min(missing)]}")
-        return sorted(files, key=lambda file: (file.label, file.path))
+        left_out = LeftOut([name for name in there if not is_image(name)])
+        return sorted(files, key=lambda file: (file.label, file.path)), left_out
 
 
 def is_imagenet(root: Path) -> bool:
@@ -110,7 +119,7 @@ def find_wnids(root: Path) -> list[str]:
     folder = root / "train"
     if not folder.is_dir():
         raise InputError(f"data: there is no folder {str(folder)!r}; root must hold train/nXXXXXXXX/*.JPEG and val")
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    names = sub_folders(folder)
     odd = [name for name in names if not WORDNET_ID.fullmatch(name)]
     if odd or not names:
         found = f"{odd[0]!r} is none" if odd else "there are no folders"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lit_an.errors import InputError
+from lit_an.text_files import lines_of
 
 WORDNET_ID = re.compile(r"n\d{8}")
 
@@ -56,7 +57,7 @@ def read_pairs(file: Path) -> dict[str, str]:
         >>> read_pairs(path)
         {'a.JPEG': 'n01440764'}
     """
-    rows = (re.split(r"[,\s]+", line.strip()) for line in read_lines(file))
+    rows = (re.split(r"[,\s]+", line.strip()) for line in lines_of(file))
     return {row[0]: row[1] for row in rows if len(row) > 1 and WORDNET_ID.fullmatch(row[1])}
 
 
@@ -69,7 +70,7 @@ def devkit_labels(file: Path, images: Sequence[str]) -> dict[str, str]:
     Raises:
         InputError: the number of lines is not that of the images, or a number is unknown.
     """
-    numbers = [line for line in read_lines(file) if line.strip()]
+    numbers = [line for line in lines_of(file) if line.strip()]
     if len(numbers) != len(images):
         raise InputError(
             f"data: {str(file)!r} has {len(numbers)} lines, but there are {len(images)} images in the validation "
@@ -122,7 +123,7 @@ def class_names(root: Path, wnids: Sequence[str]) -> list[str]:
     file = find(root, NAME_FILES)
     words: dict[str, str] = {}
     if file is not None:
-        rows = (line.strip().split(maxsplit=1) for line in read_lines(file))
+        rows = (line.strip().split(maxsplit=1) for line in lines_of(file))
         words = {row[0]: row[1].split(",")[0].strip() for row in rows if len(row) == 2}
     spelt = {wnid: re.sub(r"[^\w-]+", "_", word) for wnid, word in words.items()}
     return [f"{wnid}_{spelt[wnid]}" if spelt.get(wnid) else wnid for wnid in wnids]
@@ -132,15 +133,3 @@ def find(root: Path, names: Iterable[str]) -> Path | None:
     """The first of these files that is there, beside the images or in the development kit's folders."""
     places = (root / folder / name for name in names for folder in DEVKIT_FOLDERS)
     return next((place for place in places if place.is_file()), None)
-
-
-def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
-
-    Raises:
-        InputError: it is no text.
-    """
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"data: {str(file)!r} cannot be read as text ({error})") from error

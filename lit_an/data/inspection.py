@@ -150,16 +150,31 @@ def same_images(first: Dataset[Item], second: Dataset[Item]) -> bool:
 def _files_in_both(first: Dataset[Item], second: Dataset[Item], chosen: Sequence[int]) -> int:
     by_size = defaultdict(list)
     for path in _files(second, chosen):
-        by_size[os.path.getsize(path)].append(path)
+        by_size[_size_of(path)].append(path)
     found: dict[Any, bool] = {}
     same_size = defaultdict(set)
     for path in _files(first, range(len(first))):  # type: ignore[arg-type]
-        size = os.path.getsize(path)
+        size = _size_of(path)
         if size in by_size and size > 0:
-            same_size[size].add(hashlib.blake2b(path.read_bytes()).digest())
+            same_size[size].add(_content_of(path))
     for size, paths in by_size.items():
-        found |= {path: hashlib.blake2b(path.read_bytes()).digest() in same_size[size] for path in paths}
+        found |= {path: size > 0 and _content_of(path) in same_size[size] for path in paths}
     return sum(found.values())
+
+
+def _size_of(path: Path) -> int:
+    """In bytes; 0 of a file that is not there, such as one behind a link: it is in no other split."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def _content_of(path: Path) -> bytes:
+    try:
+        return hashlib.blake2b(path.read_bytes()).digest()
+    except OSError:
+        return os.fsencode(path)  # like no other
 
 
 def _files(images: Dataset[Item], chosen: Sequence[int]) -> Iterator[Path]:

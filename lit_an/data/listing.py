@@ -1,20 +1,17 @@
-"""Which image files there are: folders walked, lists of files read, a part held out. No image is opened here."""
+"""Which image files there are: folders listed, a part held out. No image is opened here."""
 
 import hashlib
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from lit_an.data.walking import LeftOut, sub_folders, walk
 from lit_an.errors import InputError
 from lit_an.image_files import ENDINGS
-
-# A folder whose sub-folders are all among these holds splits, not classes.
-SPLIT_FOLDERS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 class ImageFile(NamedTuple):
@@ -51,37 +48,37 @@ class PackedPaths(Sequence[str]):
         return os.fsdecode(self._bytes[self._ends[index] : self._ends[index + 1]])
 
 
-def walk(folder: Path, inside: str = "") -> Iterator[str]:
-    """The images below ``folder / inside`` at any depth, as paths relative to ``folder``; hidden ones are left out."""
-    for place, folders, files in os.walk(folder / inside, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        path = Path(place).relative_to(folder).as_posix()
-        prefix = "" if path == "." else f"{path}/"
-        yield from (prefix + file for file in files if is_image(file))
+class Listed(NamedTuple):
+    """The images of a folder.
+
+    Attributes:
+        paths: relative to it, in their order.
+        left_out: what lies there and is not taken.
+        linked: those of the paths that lead through a link.
+    """
+
+    paths: list[str]
+    left_out: LeftOut
+    linked: frozenset[str]
 
 
-def list_photographs(folder: Path) -> list[str]:
-    """The images below a folder at any depth, sorted, as paths relative to it.
+def list_photographs(folder: Path) -> Listed:
+    """The images below a folder at any depth, sorted; see ``lit_an.data.walking.walk`` for links.
 
     Raises:
-        InputError: the folder is missing, or there are none.
+        InputError: the folder is missing or cannot be read, or there are none.
     """
     if not folder.is_dir():
         raise InputError(f"data: there is no folder {str(folder)!r}")
-    paths = sorted(walk(folder))
-    if not paths:
-        raise InputError(f"data: the folder {str(folder)!r} holds no images ({spell(ENDINGS)})")
-    return paths
+    images, left_out, linked = walk(folder)
+    if not images[""]:
+        raise InputError(f"data: the folder {str(folder)!r} holds no images ({spell(ENDINGS)}){instead(left_out)}")
+    return Listed(images[""], left_out, linked)
 
 
-def is_image(file: str) -> bool:
-    """Whether a name is that of an image: by its ending, and not hidden."""
-    return file.lower().endswith(ENDINGS) and not file.startswith(".")
-
-
-def sub_folders(folder: Path) -> list[str]:
-    """Sorted names of the folders in a folder, hidden ones left out."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+def instead(left_out: LeftOut) -> str:
+    """The end of a sentence about missing images: what there is in their place, or nothing."""
+    return f"; {left_out}" if str(left_out) else ""
 
 
 def check_folder(root: Path, layout: str) -> None:
@@ -90,25 +87,6 @@ def check_folder(root: Path, layout: str) -> None:
         raise InputError(f"data: the folder root={str(root)!r} does not exist; give one with {layout}")
     if not root.is_dir():
         raise InputError(f"data: root={str(root)!r} is a file; give a folder with {layout}")
-
-
-def has_split_folders(root: Path, otherwise: str) -> bool:
-    """Whether a folder has the sub-folders ``train`` and ``val``.
-
-    Args:
-        root: the folder.
-        otherwise: what it could hold instead, for the error sentence.
-
-    Raises:
-        InputError: it has nothing but folders of splits, called otherwise.
-    """
-    names = set(sub_folders(root))
-    if names and names <= SPLIT_FOLDERS and not {"train", "val"} <= names:
-        raise InputError(
-            f"data: root={str(root)!r} is split into {spell(sorted(names))}; the sub-folders must be called "
-            f"train, val and, if you like, test (or name {otherwise} as root: a part is then held out)"
-        )
-    return {"train", "val"} <= names
 
 
 def did_you_mean(root: Path, fits: Callable[[Path], bool]) -> str:
@@ -127,9 +105,11 @@ def part_of(split: str, files: Sequence[ImageFile], fraction: float, folder: Pat
     train, held_out = hold_out(files, fraction)
     chosen = train if split == "train" else held_out
     if not chosen:
+        # Training keeps the last image of a class: no share can hold that out.
+        alone = len(files) == len({file.label for file in files})
+        remedy = "add images: at least one class needs two" if alone else "raise it or add images"
         raise InputError(
-            f"data: val_fraction={fraction} of the images in {str(folder)!r} leaves none for validation; "
-            f"raise it or add images"
+            f"data: val_fraction={fraction} of the images in {str(folder)!r} leaves none for validation; {remedy}"
         )
     return chosen
 
@@ -158,54 +138,10 @@ def hold_out(files: Sequence[ImageFile], fraction: float) -> tuple[list[ImageFil
     return train, held_out
 
 
-def read_list(file: Path, folder: Path, path_of: Callable[[str], str] = str, hint: str = "") -> list[str]:
-    """The paths in a list of files, which are all there.
-
-    Args:
-        file: a text file with one path a line, relative to ``folder`` or absolute; empty lines and lines that begin
-            with ``#`` are passed over.
-        folder: what the paths are relative to.
-        path_of: the path that a line names, where it says more.
-        hint: the end of the sentence about a missing file.
-
-    Raises:
-        InputError: there is no list, it is empty, or it names a file that is missing.
-    """
-    if not file.is_file():
-        raise InputError(f"data: the list {str(file)!r} is not there; it must hold one path a line")
-    names_in = lru_cache(maxsize=1024)(partial(_names_in, folder))
-    paths = []
-    with file.open(encoding="utf-8", errors="surrogateescape") as lines:
-        for number, line in enumerate(map(str.strip, lines), start=1):
-            if not line or line.startswith("#"):
-                continue
-            path = path_of(line)
-            place, name = os.path.split(path)
-            if name not in names_in(place):
-                where = f"line {number} of {str(file)!r} names {path!r}, which is not in {str(folder)!r}"
-                raise InputError(f"data: {where}{hint or _where_is(path, folder)}")
-            paths.append(path)
-    if not paths:
-        raise InputError(f"data: the list {str(file)!r} names no images; it must hold one path a line")
-    return paths
-
-
 def spell(words: Sequence[str]) -> str:
     """At most eight words, so that a thousand wrong ones do not fill the screen."""
     rest = f" and {len(words) - 8} more" if len(words) > 8 else ""
     return ", ".join(words[:8]) + rest
-
-
-def _where_is(path: str, folder: Path) -> str:
-    return did_you_mean(folder, lambda other: (other / path).is_file()) if folder.is_dir() else ""
-
-
-def _names_in(folder: Path, place: str) -> frozenset[str]:
-    """One look at a folder tells of all its files: a look at each is a hundred times slower on a network."""
-    try:
-        return frozenset(os.listdir(folder / place))
-    except OSError:
-        return frozenset()
 
 
 def _rank(path: str) -> float:

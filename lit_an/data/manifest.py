@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lit_an.data.image_decoding import FORMATS
+from lit_an.data.shards import LARGEST_SHARD
 from lit_an.errors import InputError
 from lit_an.files import replacing
 
@@ -23,7 +24,7 @@ class Recipe(NamedTuple):
         image_size: side in pixels.
         stored_as: one of ``FORMATS``.
         quality: of jpeg.
-        images_per_shard: files of a source that go into a shard.
+        images_per_shard: files of a source that go into a shard, at most; see ``shard_length``.
     """
 
     image_size: int
@@ -41,6 +42,26 @@ def check_recipe(recipe: Recipe) -> None:
             raise InputError(f"prepare: {name} must be at least {least}, got {value}")
     if not 1 <= recipe.quality <= 100:
         raise InputError(f"prepare: quality must be between 1 and 100, got {recipe.quality}")
+    if not shard_length(recipe):
+        raise InputError(
+            f"prepare: an image of image_size={recipe.image_size} does not fit into a shard of at most 4 GiB; lower it"
+        )
+
+
+def shard_length(recipe: Recipe) -> int:
+    """How many files of a source go into a shard: as many as asked for, if it stays below 4 GiB whatever they show.
+
+    Example:
+        >>> shard_length(Recipe(128)), shard_length(Recipe(1280))
+        (1024, 520)
+    """
+    return min(recipe.images_per_shard, LARGEST_SHARD // largest_sample(recipe))
+
+
+def largest_sample(recipe: Recipe) -> int:
+    """Bytes that no sample exceeds: PNGs of noise are a little larger than raw, JPEGs stay below 4 bytes a value."""
+    pixels = recipe.image_size**2
+    return 3 * pixels * (4 if recipe.stored_as == "jpeg" else 1) + 2 * pixels + 65536
 
 
 def preprocessing(recipe: Recipe) -> dict[str, Any]:
@@ -81,13 +102,15 @@ def read(path: Path, root: str) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"data: {root!r} has no {FILE}; make it with 'python cli.py prepare', or let that finish")
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version, claimed, computed = manifest["version"], manifest["content_hash"], content_hash(manifest)
         # Names become paths: none may lead out of the folder.
         files = [shard["raw_data"]["basename"] for split in manifest["splits"].values() for shard in split["shards"]]
         sound = claimed == computed and all(SHARD_NAME.fullmatch(name) for name in files)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(f"data: {FILE} in {root!r} is not one that prepare wrote ({error!r})") from error
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"data: {FILE} in {root!r} is not one that prepare wrote ({error!r}); prepare again"
+        ) from error
     if version != VERSION:
         raise InputError(f"data: the shards in {root!r} are of version {version}, this reads {VERSION}; prepare again")
     if not sound:

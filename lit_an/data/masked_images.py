@@ -10,6 +10,7 @@ from lit_an.data.base import ImageData, Split
 from lit_an.data.cropping import Crop, Cropping, check_cropping
 from lit_an.data.photos import Photos
 from lit_an.data.transforms import flips, mirror
+from lit_an.data.walking import LeftOut
 from lit_an.masks.base import HoleShape
 from lit_an.masks.rectangle import Rectangle
 from lit_an.seeds import mix_seed
@@ -54,6 +55,16 @@ class MaskedSplit(Dataset[InpaintingBatch]):
     def file(self, index: int) -> Path | None:
         """Where an image lies, if it has a file of its own."""
         return self.photos.file(index)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files lie, if there are any."""
+        return getattr(self.photos, "folder", None)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What lies there and is not taken."""
+        return getattr(self.photos, "left_out", LeftOut())
 
     def _drawn(self, draw: Draw) -> InpaintingBatch:
         image, regions = self._square(draw.index, mix_seed(draw.seed, CROP))

@@ -74,7 +74,8 @@ class ParisStreetView(MaskedImages):
 
     def photos(self, split: Split) -> PhotoFiles:
         folder = self.root / TRAIN if split == "train" else self._evaluation()
-        return PhotoFiles(folder, list_photographs(folder))
+        listed = list_photographs(folder)
+        return PhotoFiles(folder, listed.paths, listed.left_out)
 
     @property
     def has_test(self) -> bool:

@@ -10,12 +10,12 @@ from lit_an.data.listing import (
     ImageFile,
     check_folder,
     check_fraction,
-    has_split_folders,
     list_photographs,
     part_of,
 )
 from lit_an.data.masked_images import MaskedImages
 from lit_an.data.photos import PhotoFiles
+from lit_an.data.split_folders import split_folders
 from lit_an.masks.base import HoleShape
 
 
@@ -23,15 +23,16 @@ class Photographs(MaskedImages):
     """Any folder of photographs, at any depth.
 
     If lists of files are given, they are the splits. Else, if ``root`` has the sub-folders ``train`` and ``val`` (and
-    ``test``), those are. Else a part of the images is held out for ``val``: the same images on any machine, chosen by a
-    hash of their path below ``root``; an added image moves no other. Without a ``test`` of its own, ``test`` is
-    ``val``.
+    ``test``; ``lit_an.data.split_folders`` says how else they may be called), those are. Else a part of the images is
+    held out for ``val``: the same images on any machine, chosen by a hash of their path below ``root``; an added image
+    moves no other. Without a ``test`` of its own, ``test`` is ``val``.
 
     A list is a text file with one path a line, relative to ``root`` or absolute; ``#`` begins a comment line. Without
     a ``train_list`` one trains on all images below ``root`` that are in no other list.
 
-    Hidden files and other kinds of files are passed over. See ``lit_an.data.transforms.read_image`` for what is done
-    to transparency, 16-bit grey and EXIF orientation.
+    Hidden files and other kinds of files are passed over, and a file that several links lead to counts once
+    (``lit_an.data.walking``). See ``lit_an.data.transforms.read_image`` for what is done to transparency, 16-bit grey
+    and EXIF orientation.
 
     Args:
         root: the folder; ``~`` is expanded.
@@ -79,18 +80,21 @@ class Photographs(MaskedImages):
         self.root, self.val_fraction = Path(root).expanduser(), val_fraction
         self.lists = FileLists(self.root, train_list, val_list, test_list)
         check_folder(self.root, "photographs in it, at any depth")
-        self.has_split_folders = not self.lists and has_split_folders(self.root, "one folder of photographs")
+        self.split_folders = {} if self.lists else split_folders(self.root, "one folder of photographs")
 
     def photos(self, split: Split) -> PhotoFiles:
         if self.lists:
-            return PhotoFiles(self.root, self.lists.paths(split))
-        if self.has_split_folders:
-            folder = self.root / ("val" if split == "test" and not self.has_test else split)
-            return PhotoFiles(folder, list_photographs(folder))
-        files = [ImageFile(path, 0) for path in list_photographs(self.root)]
-        return PhotoFiles(self.root, [file.path for file in part_of(split, files, self.val_fraction, self.root)])
+            return PhotoFiles(self.root, self.lists.paths(split), self.lists.left_out(split))
+        if self.split_folders:
+            folder = self.split_folders.get(split, self.split_folders["val"])
+            listed = list_photographs(folder)
+            return PhotoFiles(folder, listed.paths, listed.left_out)
+        listed = list_photographs(self.root)
+        files = [ImageFile(path, 0) for path in listed.paths]
+        part = part_of(split, files, self.val_fraction, self.root)
+        return PhotoFiles(self.root, [file.path for file in part], listed.left_out)
 
     @property
     def has_test(self) -> bool:
         """Whether ``test`` is not just ``val`` again."""
-        return self.lists.has_test if self.lists else self.has_split_folders and (self.root / "test").is_dir()
+        return self.lists.has_test if self.lists else "test" in self.split_folders

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_an.data.listing import PackedPaths
 from lit_an.data.transforms import read_image
+from lit_an.data.walking import LeftOut
 
 
 class Photo(NamedTuple):
@@ -48,10 +49,11 @@ class PhotoFiles:
     Args:
         folder: what the paths are relative to.
         paths: of the files.
+        left_out: what lies there and is not taken.
     """
 
-    def __init__(self, folder: Path, paths: Sequence[str]) -> None:
-        self.folder, self.paths = folder, PackedPaths(paths)
+    def __init__(self, folder: Path, paths: Sequence[str], left_out: LeftOut = LeftOut()) -> None:  # noqa: B008, it is a tuple
+        self.folder, self.paths, self.left_out = folder, PackedPaths(paths), left_out
 
     def __len__(self) -> int:
         return len(self.paths)

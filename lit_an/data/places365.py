@@ -6,9 +6,12 @@ from typing import Literal, get_args
 
 from lit_an.data.base import Split
 from lit_an.data.cropping import Crop
-from lit_an.data.listing import check_folder, did_you_mean, list_photographs, read_list, sub_folders
+from lit_an.data.file_lists import read_list
+from lit_an.data.listing import check_folder, did_you_mean, list_photographs
 from lit_an.data.masked_images import MaskedImages
 from lit_an.data.photos import PhotoFiles
+from lit_an.data.split_folders import split_called
+from lit_an.data.walking import sub_folders
 from lit_an.errors import InputError
 from lit_an.masks.base import HoleShape
 
@@ -103,7 +106,8 @@ class Places365(MaskedImages):
     def _listed(self, folder: Path, name: str) -> PhotoFiles:
         file = self.root / name
         if not file.is_file():
-            return PhotoFiles(folder, list_photographs(folder))
+            listed = list_photographs(folder)
+            return PhotoFiles(folder, listed.paths, listed.left_out)
         hint = f"; unpack the rest of {folder.name!r}, or remove the list to take the images that are there"
         return PhotoFiles(folder, read_list(file, folder, _path_of, hint))
 
@@ -142,7 +146,7 @@ def _train_folder(root: Path, size: Size, variant: Variant) -> Path:
     there = [name for name in _train_names(*SIZE_NAMES) if (root / name).is_dir()]
     if there:
         hint = f"; it has {there[0]!r}: set size and variant to what you have"
-    elif {"train", "val"} <= set(sub_folders(root)):
+    elif {"train", "val"} <= set(map(split_called, sub_folders(root))):
         hint = "; for a folder with train and val take lit_an.data.Photographs"
     else:
         hint = did_you_mean(root, is_places365)

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,14 +17,19 @@ from tqdm import tqdm
 
 import lit_an.data.manifest as manifests
 from lit_an.data.image_decoding import encode, encode_regions
-from lit_an.data.manifest import Recipe, check_recipe
-from lit_an.data.shards import engine, write_index, write_shard
+from lit_an.data.manifest import Recipe, check_recipe, shard_length
+from lit_an.data.preparation_results import complaint_about, write_manifest, write_report
+from lit_an.data.shards import DIGEST, engine, write_shard
 from lit_an.data.sources import Source, SourceSplit
 from lit_an.errors import InputError
 from lit_an.files import replacing, sha256_of
+from lit_an.write_errors import write_errors_said
 
 # Below the output folder: what is finished, and what is not yet.
-RECORDS, PARTIAL, PLAN, REPORT = ".finished", ".partial", "plan.json", "report.json"
+RECORDS, PARTIAL, PLAN = ".finished", ".partial", "plan.json"
+
+# Of the records: they are not understood by those who write others.
+VERSION = 2
 
 
 class Job(NamedTuple):
@@ -55,7 +60,9 @@ class Outcome(NamedTuple):
 def prepare(source: Source, folder: Path, recipe: Recipe, num_workers: int = 1, max_failed: float = 0.0) -> Outcome:
     """Makes the shards that are not there yet, then the manifest and the report.
 
-    The bytes depend on the source and the recipe alone, not on ``num_workers`` or on how often this was killed.
+    The bytes depend on the source and the recipe alone, not on ``num_workers`` or on how often this was killed. A
+    shard counts as there if its own bytes and those of the files that it was made of are what they were, and if no file
+    that could not be read can be read now.
 
     Args:
         source: the pictures.
@@ -65,7 +72,8 @@ def prepare(source: Source, folder: Path, recipe: Recipe, num_workers: int = 1, 
         max_failed: share of pictures that may be unreadable, 0 … 1; above it there will be no manifest.
 
     Raises:
-        InputError: an impossible value, a folder that holds shards of another source or recipe, or no engine.
+        InputError: an impossible value, a folder that holds shards of another source or recipe or cannot be written,
+            or no engine.
     """
     check_recipe(recipe)
     if not 0.0 <= max_failed <= 1.0:
@@ -73,20 +81,23 @@ def prepare(source: Source, folder: Path, recipe: Recipe, num_workers: int = 1, 
     if num_workers < 1:
         raise InputError(f"prepare: num_workers must be at least 1, got {num_workers}")
     engine()
-    key = _claim(folder, source, recipe)
-    records = list(_all_records(source, folder, recipe, key, num_workers))
-    shutil.rmtree(folder / PARTIAL, ignore_errors=True)
-    _write_report(folder, source, records)
-    failed = sum(len(record["failed"]) for record in records)
-    pictures = sum(len(split.labels) for split in source.splits.values())
-    complaint = _complaint(source, records, pictures, failed, max_failed, folder)
-    manifest = None if complaint else _write_manifest(folder, source, recipe, records)
+    with write_errors_said("prepare", folder, "make room or choose another folder; what is finished is kept"):
+        key = _claim(folder, source, recipe)
+        try:
+            records = list(_all_records(source, folder, recipe, key, num_workers))
+        finally:
+            shutil.rmtree(folder / PARTIAL, ignore_errors=True)
+        write_report(folder, source, records)
+        failed = sum(len(record["failed"]) for record in records)
+        pictures = sum(len(split.labels) for split in source.splits.values())
+        complaint = complaint_about(source, records, pictures, failed, max_failed, folder)
+        manifest = None if complaint else write_manifest(folder, source, recipe, records)
     return Outcome(manifest, complaint, pictures, failed)
 
 
 def jobs_of(source: Source, recipe: Recipe) -> list[Job]:
     """The shards to make, in the order of splits and numbers."""
-    size = recipe.images_per_shard
+    size = shard_length(recipe)
     return [
         Job(name, number, start, min(start + size, len(split.labels)))
         for name, split in source.splits.items()
@@ -97,8 +108,10 @@ def jobs_of(source: Source, recipe: Recipe) -> list[Job]:
 def make(job: Job, split: SourceSplit, folder: Path, recipe: Recipe, key: str) -> dict[str, Any]:
     """Makes one shard, unless it is there; returns its record, which is written last and so means that it is whole."""
     file = folder / RECORDS / f"{job.split}-{job.number:05d}.json"
-    record = _finished(file, folder / job.split, key)
+    record = _finished(file, folder / job.split, key, job, split)
     if record is None:
+        # It would not be that of the shards any more.
+        (folder / manifests.FILE).unlink(missing_ok=True)
         record = _make(job, split, folder, recipe) | {"key": key}
         with replacing(file) as temporary:
             temporary.write_text(json.dumps(record, sort_keys=True))
@@ -107,14 +120,19 @@ def make(job: Job, split: SourceSplit, folder: Path, recipe: Recipe, key: str) -
 
 def _make(job: Job, split: SourceSplit, folder: Path, recipe: Recipe) -> dict[str, Any]:
     labels = split.labels
-    record: dict[str, Any] = {"split": job.split, "entry": None, "failed": [], "labels": [], "digests": []}
+    record: dict[str, Any] = {"split": job.split, "entry": None, "labels": [], "digests": []}
+    record |= {"failed": [], "failed_at": []}
     changed: Counter[str] = Counter()
+    source = hashlib.sha256()
 
     def samples() -> Iterator[tuple[bytes, int, bytes | None]]:
         for index in range(job.start, job.stop):
+            # Before it is read: one that is replaced meanwhile is made again the next time.
+            source.update(split.digest(index).encode())
             try:
                 image, regions, conversions = split.picture(index)
             except InputError as error:
+                record["failed_at"].append(index)
                 record["failed"].append([split.name(index), _reason(error)])
                 continue
             data = encode(image, recipe.stored_as, recipe.quality)
@@ -129,7 +147,7 @@ def _make(job: Job, split: SourceSplit, folder: Path, recipe: Recipe) -> dict[st
         temporary = folder / PARTIAL / f"{job.split}-{job.number:05d}-{os.getpid()}"
         path = folder / job.split / f"shard.{job.number:05d}.mds"
         record["entry"] = write_shard(path, _chain(first, iterator), temporary)
-    return record | {"conversions": dict(changed)}
+    return record | {"conversions": dict(changed), "source": source.hexdigest()}
 
 
 def _reason(error: InputError) -> str:
@@ -143,28 +161,48 @@ def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
     yield from rest
 
 
-def _finished(file: Path, folder: Path, key: str) -> dict[str, Any] | None:
-    """The record of a shard that is there and whole, or None."""
+def _finished(file: Path, folder: Path, key: str, job: Job, split: SourceSplit) -> dict[str, Any] | None:
+    """The record of a shard that is there and whole, and made of what its source holds now; or None."""
     try:
         record: dict[str, Any] = json.loads(file.read_text())
         data = record["entry"] and record["entry"]["raw_data"]
-        whole = record["key"] == key and (
-            data is None or sha256_of(folder / data["basename"]) == next(iter(data["hashes"].values()))
+        fits = (
+            record["key"] == key
+            and (data is None or sha256_of(folder / data["basename"]) == data["hashes"][DIGEST])
+            and record["source"] == _digest_of(job, split)
+            and not any(_can_be_read(split, index) for index in record["failed_at"])
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
-    return record if whole else None
+    return record if fits else None
+
+
+def _digest_of(job: Job, split: SourceSplit) -> str:
+    digest = hashlib.sha256()
+    for index in range(job.start, job.stop):
+        digest.update(split.digest(index).encode())
+    return digest.hexdigest()
+
+
+def _can_be_read(split: SourceSplit, index: int) -> bool:
+    try:
+        split.picture(index)
+    except InputError:
+        return False
+    return True
 
 
 def _claim(folder: Path, source: Source, recipe: Recipe) -> str:
     """Says in the folder what is made there; returns its key. What was made of another source stays as it is."""
-    plan = {"recipe": list(recipe), "class_names": source.class_names, "source": _listing_hash(source)}
+    plan: dict[str, Any] = {"recipe": list(recipe), "class_names": source.class_names, "source": _listing_hash(source)}
+    plan["version"] = VERSION
     key = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
     path = folder / PLAN
     if path.is_file():
-        earlier = json.loads(path.read_text())
+        earlier = _read_plan(path)
         if earlier.get("key") != key:
             what = "of the same pictures with other options" if earlier.get("source") == plan["source"] else "of others"
+            what = what if earlier.get("version") == VERSION else "made by another version"
             raise InputError(f"prepare: {str(folder)!r} holds shards {what}; choose another folder or remove it")
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"prepare: the folder {str(folder)!r} holds other files; choose an empty or a new one")
@@ -172,6 +210,19 @@ def _claim(folder: Path, source: Source, recipe: Recipe) -> str:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(plan | {"key": key}, sort_keys=True))
     return key
+
+
+def _read_plan(path: Path) -> dict[str, Any]:
+    try:
+        plan = json.loads(path.read_text())
+    except ValueError:
+        plan = None
+    if not isinstance(plan, dict):
+        raise InputError(
+            f"prepare: {str(path)!r} is not one that prepare wrote, perhaps damaged when the machine stopped; remove "
+            f"the folder {str(path.parent)!r} or choose another"
+        )
+    return plan
 
 
 def _listing_hash(source: Source) -> str:
@@ -216,73 +267,3 @@ def _end_with(parent: int) -> None:
 def _work(job: Job) -> dict[str, Any]:
     source, folder, recipe, key = _TASK
     return make(job, source.splits[job.split], folder, recipe, key)
-
-
-def _complaint(
-    source: Source, records: Sequence[dict[str, Any]], pictures: int, failed: int, max_failed: float, folder: Path
-) -> str:
-    if failed > max_failed * pictures:
-        return (
-            f"{failed} of {pictures} images cannot be read, more than max_failed={max_failed} allows; they are listed "
-            f"in {str(folder / REPORT)!r}: mend or remove them, or raise max_failed"
-        )
-    counts = _counts(source, records)
-    for split, of_class in counts.items():
-        for name, count in zip(source.class_names, of_class, strict=True):
-            if split == "train" and not count:
-                return f"no readable image of the class {name!r} is left in 'train'; see {str(folder / REPORT)!r}"
-        if not any(of_class):
-            return f"no readable image is left in {split!r}; see {str(folder / REPORT)!r}"
-    return ""
-
-
-def _counts(source: Source, records: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
-    """Images of each class in each split."""
-    counts = {name: [0] * len(source.class_names) for name in source.splits}
-    for record in records:
-        for label in record["labels"]:
-            counts[record["split"]][label] += 1
-    return counts
-
-
-def _write_report(folder: Path, source: Source, records: Sequence[dict[str, Any]]) -> None:
-    converted: Counter[str] = Counter()
-    for record in records:
-        converted.update(record["conversions"])
-    failed = [
-        {"split": record["split"], "file": name, "reason": reason}
-        for record in records
-        for name, reason in record["failed"]
-    ]
-    report = {"failed": failed, "passed_over": source.passed_over, "converted": dict(sorted(converted.items()))}
-    with replacing(folder / REPORT) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _write_manifest(folder: Path, source: Source, recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    counts = _counts(source, records)
-    splits = {}
-    for name in source.splits:
-        shards = [record["entry"] for record in records if record["split"] == name and record["entry"]]
-        write_index(folder / name, shards)
-        splits[name] = {"images": sum(counts[name]), "images_of_class": counts[name], "shards": shards}
-    manifest = {
-        "version": manifests.VERSION,
-        "preprocessing": manifests.preprocessing(recipe),
-        "class_names": source.class_names,
-        "splits": splits,
-        "in_two_splits": _in_two_splits(records),
-        "failed": sum(len(record["failed"]) for record in records),
-    }
-    return manifests.write(folder, manifest)
-
-
-def _in_two_splits(records: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """How many images of a later split are in an earlier one too, pixel for pixel."""
-    digests: dict[str, list[str]] = {}
-    for record in records:
-        digests.setdefault(record["split"], []).extend(record["digests"])
-    names = list(digests)
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    seen = {name: set(found) for name, found in digests.items()}
-    return {f"{a} and {b}": sum(digest in seen[a] for digest in digests[b]) for a, b in pairs}

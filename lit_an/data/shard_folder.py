@@ -3,6 +3,7 @@
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from tqdm import tqdm
 
 import lit_an.data.manifest as manifests
 from lit_an.data.base import Split
-from lit_an.data.shards import Sample, fetch, open_shards
+from lit_an.data.shards import DIGEST, Sample, fetch, open_shards
 from lit_an.errors import InputError
 from lit_an.files import cache_folder, sha256_of
+from lit_an.write_errors import write_errors_said
 
 
 class Samples:
@@ -82,6 +84,20 @@ class ShardFolder:
         for split, data in tqdm(missing, "fetching shards", disable=None):
             self._fetch(split, data)
 
+    def damaged(self) -> list[str]:
+        """The shards, of all splits, whose bytes are not what the manifest says; those that are missing too."""
+        shards = [
+            (self.folder / split / shard["raw_data"]["basename"], shard["raw_data"]["hashes"][DIGEST])
+            for split, content in self.manifest["splits"].items()
+            for shard in content["shards"]
+        ]
+        # disable=None: a bar on a terminal, nothing in a log file.
+        return [
+            str(path)
+            for path, digest in tqdm(shards, "verifying shards", disable=None)
+            if not path.is_file() or sha256_of(path) != digest
+        ]
+
     def split_of(self, split: Split) -> str:
         """What a split is called here: ``test`` is ``val`` without one of its own."""
         return "val" if split == "test" and "test" not in self.manifest["splits"] else split
@@ -104,13 +120,14 @@ class ShardFolder:
     def _fetch(self, split: str, data: dict[str, Any]) -> None:
         target = self.folder / split / data["basename"]
         arriving = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            fetch(f"{self.root}/{split}/{data['basename']}", arriving)
-            if sha256_of(arriving) != next(iter(data["hashes"].values())):
-                raise InputError(f"data: {self.root}/{split}/{data['basename']} is not what its manifest says")
-            os.replace(arriving, target)
-        finally:
-            arriving.unlink(missing_ok=True)
+        with _written(self.folder):
+            try:
+                fetch(f"{self.root}/{split}/{data['basename']}", arriving)
+                if sha256_of(arriving) != data["hashes"][DIGEST]:
+                    raise InputError(f"data: {self.root}/{split}/{data['basename']} is not what its manifest says")
+                os.replace(arriving, target)
+            finally:
+                _remove(arriving)
 
 
 def _find(root: str, cache_dir: str | None) -> tuple[Path, dict[str, Any]]:
@@ -119,13 +136,23 @@ def _find(root: str, cache_dir: str | None) -> tuple[Path, dict[str, Any]]:
         return Path(root), manifests.read(Path(root) / manifests.FILE, root)
     cache = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
     arriving = cache / f".manifest-{os.getpid()}.json"
-    try:
-        fetch(f"{root}/{manifests.FILE}", arriving)
-        manifest = manifests.read(arriving, root)
-    finally:
-        arriving.unlink(missing_ok=True)
+    with _written(cache):
+        try:
+            fetch(f"{root}/{manifests.FILE}", arriving)
+            manifest = manifests.read(arriving, root)
+        finally:
+            _remove(arriving)
     # By content: shards that were prepared again never mix with those fetched before.
     return cache / f"prepared-{manifest['content_hash'][:16]}", manifest
+
+
+def _written(cache: Path) -> AbstractContextManager[None]:
+    return write_errors_said("data", cache, "make room or name another folder with cache_dir")
+
+
+def _remove(arriving: Path) -> None:
+    with suppress(OSError):  # it may not be there, or not even its folder
+        arriving.unlink()
 
 
 def _check_whole(path: Path, size: int) -> None:

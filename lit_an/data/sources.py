@@ -1,6 +1,6 @@
 """What shards can be made of: a source gives each split's pictures, one by one, by their number."""
 
-import os
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, get_args
@@ -14,12 +14,14 @@ from lit_an.data.earth_tiles import EarthTiles, TileSplit
 from lit_an.data.image_decoding import conversions
 from lit_an.data.image_folder import FolderImages, ImageFolder
 from lit_an.data.imagenet import ImageNet, is_imagenet
-from lit_an.data.listing import ENDINGS, is_image, sub_folders
 from lit_an.data.paris_street_view import ParisStreetView, is_paris
 from lit_an.data.photographs import Photographs
 from lit_an.data.places365 import Places365, Size, is_places365, sizes_in, variant_in
+from lit_an.data.split_folders import split_called
 from lit_an.data.transforms import crop_to_square, read_image
+from lit_an.data.walking import LeftOut, files_in, sub_folders
 from lit_an.errors import InputError
+from lit_an.image_files import is_image
 
 Layout = Literal[
     "auto", "imagenet", "classes", "photographs", "places365", "celeba_hq", "paris_street_view", "earth_tiles"
@@ -65,7 +67,11 @@ class SourceSplit(Protocol):
         ...
 
     def listing(self) -> Iterator[str]:
-        """A line per picture that changes when the picture is likely to have changed."""
+        """A line per picture: which it is, and its label."""
+        ...
+
+    def digest(self, index: int) -> str:
+        """Of all that a picture is made of: it changes whenever that does."""
         ...
 
     def picture(self, index: int) -> Picture:
@@ -96,7 +102,13 @@ class FileSplit:
 
     def listing(self) -> Iterator[str]:
         for path, label in zip(self.paths, self._labels, strict=True):
-            yield f"{path}\t{label}\t{os.path.getsize(self.folder / path)}"
+            yield f"{path}\t{label}"
+
+    def digest(self, index: int) -> str:
+        try:
+            return hashlib.sha256((self.folder / self.paths[index]).read_bytes()).hexdigest()
+        except OSError:
+            return "unreadable"
 
     def picture(self, index: int) -> Picture:
         path = self.folder / self.paths[index]
@@ -121,6 +133,11 @@ class TileSource:
         for position in self.tiles.positions.tolist():
             yield f"{position}\t{int(self.tiles.label[position])}"
 
+    def digest(self, index: int) -> str:
+        position = int(self.tiles.positions[index])
+        parts = (np.ascontiguousarray(part[position].numpy()) for part in (self.tiles.image, self.tiles.regions))
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+
     def picture(self, index: int) -> Picture:
         position = int(self.tiles.positions[index])
         image = Image.fromarray(np.ascontiguousarray(self.tiles.image[position].numpy().transpose(1, 2, 0)))
@@ -133,12 +150,14 @@ class Source(NamedTuple):
     Attributes:
         class_names: in the order of their labels.
         splits: the pictures of each split.
-        passed_over: files in the class folders that are no images by their names.
+        passed_over: files and links that are not taken, see ``lit_an.data.walking.LeftOut``.
+        notes: the same in one line for each folder, by endings.
     """
 
     class_names: list[str]
     splits: dict[str, SourceSplit]
     passed_over: list[str]
+    notes: Sequence[str] = ()
 
 
 def open_source(
@@ -180,10 +199,9 @@ def open_source(
         splits = {split: TileSource(tiles.dataset(split)) for split in ("train", "val", "test")}  # type: ignore[arg-type]
         return Source(tiles.class_names, splits, [])  # type: ignore[arg-type]
     if layout == "imagenet":
-        return _of_classes(ImageNet(root, image_size, classes, val_labels), root, has_test=False)
+        return _of_classes(ImageNet(root, image_size, classes, val_labels))
     if layout == "classes":
-        folder = ImageFolder(root, image_size, val_fraction)
-        return _of_classes(folder, root, folder.has_split_folders and (root / "test").is_dir())
+        return _of_classes(ImageFolder(root, image_size, val_fraction))
     return _of_photographs(_photographs(layout, root, image_size, val_fraction, lists))
 
 
@@ -201,8 +219,11 @@ def layout_of(source: str) -> Layout:
         return "places365"
     if is_paris(root):
         return "paris_street_view"
-    inside = root / "train" if (root / "train").is_dir() and (root / "val").is_dir() else root
-    flat = inside.is_dir() and not sub_folders(inside) and any(is_image(file) for file in os.listdir(inside))
+    if not root.is_dir():
+        return "classes"
+    named = {split_called(name): root / name for name in sub_folders(root)}
+    inside = named["train"] if {"train", "val"} <= named.keys() else root
+    flat = not sub_folders(inside) and any(map(is_image, files_in(inside)))
     return "photographs" if flat else "classes"
 
 
@@ -226,35 +247,35 @@ def _photographs(layout: Layout, root: Path, image_size: int, val_fraction: floa
     )
 
 
-def _of_classes(data: ImageNet | ImageFolder, root: Path, has_test: bool) -> Source:
+def _of_classes(data: ImageNet | ImageFolder) -> Source:
     splits: dict[str, SourceSplit] = {}
-    for name in _names(has_test):
+    left_out: dict[Path, LeftOut] = {}
+    for name in _names(data.has_test):
         images = data.dataset(name)
         assert isinstance(images, FolderImages)
         splits[name] = FileSplit(images.folder, images.paths, images.label.numpy(), images.image_size)
-    return Source(data.class_names, splits, sorted(_no_images(root)))
+        left_out[images.folder] = images.left_out
+    return Source(data.class_names, splits, *_told(left_out))
 
 
 def _of_photographs(data: Unlabelled) -> Source:
     """All are of one class, so that shards of one format serve labelled images and others."""
     splits: dict[str, SourceSplit] = {}
-    folders = set()
+    left_out: dict[Path, LeftOut] = {}
     for name in _names(data.has_test):
         photos = data.photos(name)
-        folders.add(photos.folder)
         labels = np.zeros(len(photos), dtype=np.int64)
         splits[name] = FileSplit(photos.folder, photos.paths, labels, data.image_size)
-    return Source([ONLY_CLASS], splits, sorted(file for folder in folders for file in _no_images(folder)))
+        # Beside lists only the split that is not listed has any.
+        left_out[photos.folder] = photos.left_out if str(photos.left_out) else left_out.get(photos.folder, LeftOut())
+    return Source([ONLY_CLASS], splits, *_told(left_out))
 
 
 def _names(has_test: bool) -> list[Split]:
     return ["train", "val", "test"] if has_test else ["train", "val"]
 
 
-def _no_images(root: Path) -> Iterator[str]:
-    """Files at least one folder down: what lies in ``root`` itself is the data set's own paperwork."""
-    for place, folders, files in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        if Path(place) == root:
-            continue
-        yield from (os.path.join(place, name) for name in files if not name.lower().endswith(ENDINGS))
+def _told(left_out: dict[Path, LeftOut]) -> tuple[list[str], list[str]]:
+    """The paths of what is left out, and a line for each folder."""
+    paths = sorted(str(folder / path) for folder, kinds in left_out.items() for kind in kinds for path in kind)
+    return paths, [f"in {str(folder)!r} {kinds}" for folder, kinds in left_out.items() if str(kinds)]

@@ -142,7 +142,10 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
             earlier = json.loads(path.read_text())
             different = [name for name in plan if earlier[name] != plan[name]]
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"prepare_masks: {str(path)!r} is not one that this command wrote ({error!r})") from error
+            raise InputError(
+                f"prepare_masks: {str(path)!r} is not one that this command wrote ({error!r}); remove the "
+                f"folder {str(folder)!r} or choose another"
+            ) from error
         if different:
             raise InputError(
                 f"prepare_masks: {str(folder)!r} holds masks made with another {', '.join(different)}; choose another "

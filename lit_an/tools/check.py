@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pytorch_lightning.callbacks import Checkpoint
 
@@ -43,6 +43,7 @@ def run(
     number = None if sample == "all" else sample
     lines = [*kind_lines(model, data), size_line(model, data)]
     lines += data_lines(data, classes_of(model), number, limits)
+    lines += callback_lines(data, trainer)
     lines += resource_lines(model, data, trainer)
     for line in lines:
         print(f"{line.verdict:8} {line.subject:18} {line.text}")
@@ -88,6 +89,39 @@ def size_line(model: AdversarialTask, data: ImageData) -> Line:
     same = made_for == data.image_size
     text = f"{data.image_size} px in the data" + ("" if same else f", but {made_for} px in the generator")
     return Line("ok" if same else "problem", "image size", text)
+
+
+@runtime_checkable
+class Demanding(Protocol):
+    """A callback that cannot do with any data."""
+
+    def complaints(self, data: Any, processes: int = 1) -> list[str]:
+        """What stands against these data in a training, in sentences."""
+        ...
+
+
+def callback_lines(data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line]:
+    """What callbacks that measure say of the data, which a run would say at its first validation."""
+    if trainer.get("limit_val_batches") == 0:
+        return
+    for callback in trainer.get("callbacks") or []:
+        if not isinstance(callback, Demanding):
+            continue
+        try:
+            complaints = callback.complaints(data, processes_of(trainer))
+        except InputError:  # of a split that is missing, which has its own line
+            continue
+        name = type(callback).__name__
+        yield from (Line("problem", "measuring", sentence) for sentence in complaints)
+        if not complaints:
+            yield Line("ok", "measuring", f"{name} has what it needs")
+
+
+def processes_of(trainer: Mapping[str, Any]) -> int:
+    """How many processes train together, as far as the config says it."""
+    devices = trainer.get("devices")
+    number = len(devices) if isinstance(devices, list) else str(devices)
+    return max(1, int(number) if str(number).isdecimal() else 1) * int(trainer.get("num_nodes") or 1)
 
 
 def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line]:

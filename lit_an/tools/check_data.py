@@ -5,8 +5,10 @@ from typing import Any, Literal, NamedTuple
 
 from torch.utils.data import Dataset
 
-from lit_an.data.base import ImageData
+from lit_an.data.base import ImageData, left_out_of
 from lit_an.data.inspection import Finding, inspect, overlap, same_images
+from lit_an.data.listing import spell
+from lit_an.data.shard_folder import ShardFolder
 from lit_an.errors import InputError
 
 Verdict = Literal["ok", "note", "problem"]
@@ -48,8 +50,13 @@ def data_lines(data: ImageData, num_classes: int | None, sample: int | None, lim
             yield Line("ok", "test", "is val")
             continue
         splits[name] = images
+        if left_out_of(images):
+            yield Line("note", f"{name} files", left_out_of(images))
         found = inspect(images, data.image_size, sample, data.num_workers, name)
         yield from finding_lines(name, found, len(images), num_classes, limits)  # type: ignore[arg-type]
+    shards = getattr(data, "shards", None)
+    if isinstance(shards, ShardFolder):
+        yield shards_line(shards)
     for name in ("val", "test"):
         if "train" in splits and name in splits:
             yield overlap_line(name, data, splits, sample, limits)
@@ -79,6 +86,15 @@ def finding_lines(
         yield Line(judge(small, len(found), limits.small), f"{split} resolution", text)
 
 
+def shards_line(shards: ShardFolder) -> Line:
+    """Whether all shards are as they were made; a run reads a damaged image when it comes to it."""
+    damaged = shards.damaged()
+    if not damaged:
+        return Line("ok", "shards", "all are what the manifest says")
+    which = spell(damaged)
+    return Line("problem", "shards", f"{len(damaged)} are damaged: {which}; prepare again, which makes only these")
+
+
 def overlap_line(
     split: str, data: ImageData, splits: dict[str, Dataset[Any]], sample: int | None, limits: Limits
 ) -> Line:
@@ -87,7 +103,8 @@ def overlap_line(
     if manifest is not None:
         # prepare compared them all, pixel for pixel.
         name = split if split in manifest["splits"] else "val"
-        number, looked_at = manifest["in_two_splits"][f"train and {name}"], len(splits[split])  # type: ignore[arg-type]
+        number = int(manifest.get("in_two_splits", {}).get(f"train and {name}", 0))
+        looked_at = len(splits[split])  # type: ignore[arg-type]
     else:
         number, looked_at = overlap(splits["train"], splits[split], sample)
     text = f"{number} of {looked_at} images are in train too"

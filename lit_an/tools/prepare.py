@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 import lit_an.data.manifest as manifests
-from lit_an.data.preparation import REPORT, prepare
+from lit_an.data.preparation import prepare
+from lit_an.data.preparation_results import REPORT
 from lit_an.data.sources import ONLY_CLASS, Layout, Lists, open_source
 
 
@@ -65,6 +66,8 @@ def run(
     for pair, number in outcome.manifest["in_two_splits"].items():
         if number:
             print(f"note: {number} images are in {pair}")
+    for note in pictures.notes:
+        print(f"note: {note}")
     print(f"{outcome.failed} unreadable, {len(pictures.passed_over)} passed over: {Path(out) / REPORT}")
     print(f"content hash {outcome.manifest['content_hash']}")
     reader = "PreparedPhotographs" if pictures.class_names == [ONLY_CLASS] else "Prepared"

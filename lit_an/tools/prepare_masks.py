@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lit_an.masks import HoleShape
 from lit_an.masks.fixed_set import REPORTED, Recipe, make_set
+from lit_an.write_errors import write_errors_said
 
 
 def run(
@@ -32,7 +33,9 @@ def run(
         0.
     """
     recipe = Recipe(image_size, per_bin, REPORTED if bins is None else tuple(bins), seed, max_draws)
-    manifest = make_set(shape, Path(out).expanduser(), recipe)
+    folder = Path(out).expanduser()
+    with write_errors_said("prepare_masks", folder, "make room or choose another folder; what is finished is kept"):
+        manifest = make_set(shape, folder, recipe)
     for name, count in Counter(file.split("/")[0] for file in manifest["files"]).items():
         print(f"{name} % {count:>6} masks")
     print(f"content hash {manifest['content_hash']}, {manifest['draws']} draws")

@@ -11,9 +11,10 @@ from torch.utils.data import DataLoader
 
 from lit_an.batch import Draw, collate
 from lit_an.data.image_folder import ImageFolder, list_images
-from lit_an.data.listing import ENDINGS, ImageFile, hold_out
+from lit_an.data.listing import ImageFile, hold_out, spell
 from lit_an.data.transforms import dequantize, flips
 from lit_an.errors import InputError
+from lit_an.image_files import ENDINGS
 
 
 def write(path: Path, colour: tuple[int, int, int] = (255, 0, 0), size: tuple[int, int] = (12, 10)) -> Path:
@@ -56,7 +57,7 @@ def test_classes_are_the_sorted_folders(classes: Path) -> None:
     write(classes / "Ant" / "a.png")
     data = ImageFolder(str(classes), image_size=8)
     assert data.class_names == ["Ant", "cat", "dog"]
-    files = list_images(classes, data.class_names)
+    files, _ = list_images(classes, data.class_names)
     assert {(file.path.split("/")[0], file.label) for file in files} == {("Ant", 0), ("cat", 1), ("dog", 2)}
 
 
@@ -134,7 +135,7 @@ def test_split_folders_are_the_splits(splits: Path) -> None:
     assert paths_of(data, "val") == paths_of(data, "test") == ["cat/val0.png", "dog/val0.png"]
     for name in ("cat", "dog"):
         write(splits / "test" / name / "t.png")
-    assert paths_of(data, "test") == ["cat/t.png", "dog/t.png"]
+    assert paths_of(ImageFolder(splits, image_size=8), "test") == ["cat/t.png", "dog/t.png"]
 
 
 def test_classes_may_be_called_train(tmp_path: Path) -> None:
@@ -220,7 +221,8 @@ def test_an_empty_class_is_named(classes: Path) -> None:
     (classes / "emu").mkdir()
     (classes / "emu" / "notes.txt").write_text("none yet")
     assert sentence_of(classes) == (
-        f"data: the class folder {str(classes / 'emu')!r} holds no images ({', '.join(ENDINGS)}); add some or remove it"
+        f"data: the class folder {str(classes / 'emu')!r} holds no images ({spell(ENDINGS)}); "
+        f"add some or remove it; 1 file is no image by its ending (1 .txt)"
     )
 
 
@@ -233,9 +235,8 @@ def test_val_must_have_the_classes_of_train(splits: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("renamed", ["valid", "test"])
-def test_train_without_val_is_no_class(splits: Path, renamed: str) -> None:
-    (splits / "val").rename(splits / renamed)
+def test_train_without_val_is_no_class(splits: Path) -> None:
+    (splits / "val").rename(splits / "test")
     sentence = sentence_of(splits)
     assert sentence.startswith(f"data: root={str(splits)!r} is split into ")
     assert "must be called train, val and, if you like, test" in sentence
@@ -251,6 +252,14 @@ def test_val_fraction_is_a_fraction(classes: Path, fraction: float) -> None:
 def test_an_empty_hold_out_is_refused(classes: Path) -> None:
     assert sentence_of(classes, "val", val_fraction=1e-9) == (
         f"data: val_fraction=1e-09 of the images in {str(classes)!r} leaves none for validation; raise it or add images"
+    )
+
+
+def test_where_no_share_helps_none_is_advised(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name / "0.png")
+    assert sentence_of(tmp_path, "val", val_fraction=0.5).endswith(
+        "leaves none for validation; add images: at least one class needs two"
     )
 
 

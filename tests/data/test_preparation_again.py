@@ -1,0 +1,161 @@
+"""Preparing into a folder that something is in already: what was made of changed files is made again."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lit_an.data.manifest import Recipe, check_recipe, shard_length
+from lit_an.data.preparation import jobs_of, prepare
+from lit_an.data.sources import Source, open_source
+from lit_an.errors import InputError
+from tests.photographs import WNIDS
+
+pytest.importorskip("streaming")
+
+RECIPE = Recipe(16, "raw", 95, images_per_shard=5)
+
+
+def hash_of(root: Path, out: Path, max_failed: float = 0.0) -> str:
+    outcome = prepare(open_source(str(root), 16), out, RECIPE, max_failed=max_failed)
+    assert outcome.manifest is not None, outcome.complaint
+    return str(outcome.manifest["content_hash"])
+
+
+def times(out: Path) -> dict[str, int]:
+    return {str(path.relative_to(out)): path.stat().st_mtime_ns for path in out.rglob("*.mds")}
+
+
+def test_a_picture_replaced_in_place_is_made_again(imagenet: Path, tmp_path: Path) -> None:
+    """By one of the same size, with the same times."""
+    path = imagenet / "train" / WNIDS[1] / "train_003.bmp"
+    Image.new("RGB", (20, 20), "red").save(path)
+    before = hash_of(imagenet, tmp_path / "out")
+    status, made = path.stat(), times(tmp_path / "out")
+    Image.new("RGB", (20, 20), "blue").save(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_size == status.st_size
+    after = hash_of(imagenet, tmp_path / "out")
+    assert after != before
+    assert after == hash_of(imagenet, tmp_path / "fresh")
+    now = times(tmp_path / "out")
+    assert sum(now[name] != made[name] for name in made) == 1
+
+
+def test_pictures_that_were_only_touched_are_not(imagenet: Path, tmp_path: Path) -> None:
+    hash_of(imagenet, tmp_path / "out")
+    made = times(tmp_path / "out")
+    moved = shutil.copytree(imagenet, tmp_path / "moved")
+    hash_of(moved, tmp_path / "out")
+    assert times(tmp_path / "out") == made
+
+
+def test_a_mended_file_is_tried_again(imagenet: Path, tmp_path: Path) -> None:
+    path = imagenet / "train" / WNIDS[0] / "train_001.JPEG"
+    whole = path.read_bytes()
+    expected = hash_of(imagenet, tmp_path / "fresh")
+    path.unlink()
+    path.symlink_to(tmp_path / "gone.JPEG")
+    before = hash_of(imagenet, tmp_path / "out", max_failed=0.1)
+    assert hash_of(imagenet, tmp_path / "out", max_failed=0.1) == before != expected
+    (tmp_path / "gone.JPEG").write_bytes(whole)
+    assert hash_of(imagenet, tmp_path / "out") == expected
+
+
+def test_a_file_whose_reader_was_missing_is_tried_again(
+    imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are the same, but it can be read now."""
+    source, expected = open_source(str(imagenet), 16), hash_of(imagenet, tmp_path / "fresh")
+    split, picture = source.splits["train"], source.splits["train"].picture
+
+    def without_reader(index: int) -> object:
+        if index == 7:
+            raise InputError("the image 'x' cannot be read (unknown format); replace or remove it")
+        return picture(index)
+
+    monkeypatch.setattr(split, "picture", without_reader)
+    assert prepare(source, tmp_path / "out", RECIPE, max_failed=0.1).failed == 1
+    monkeypatch.undo()
+    assert hash_of(imagenet, tmp_path / "out") == expected
+
+
+def test_there_is_no_manifest_of_what_is_being_replaced(
+    imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    hash_of(imagenet, out)
+    Image.new("RGB", (40, 40), "red").save(imagenet / "train" / WNIDS[0] / "train_003.JPEG")
+    outcome = prepare(open_source(str(imagenet), 16), out, RECIPE)
+    assert outcome.manifest is not None
+    for path in (imagenet / "val").rglob("*.JPEG"):
+        path.write_bytes(b"")
+    assert prepare(open_source(str(imagenet), 16), out, RECIPE).manifest is None
+    assert not (out / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "null"])
+def test_a_damaged_plan_is_said(imagenet: Path, tmp_path: Path, content: str) -> None:
+    hash_of(imagenet, tmp_path / "out")
+    (tmp_path / "out" / "plan.json").write_text(content)
+    with pytest.raises(InputError, match=r"plan.json' is not one that prepare wrote, .* remove the folder '.*out' or"):
+        hash_of(imagenet, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", '{"entry": 3}'])
+def test_a_damaged_record_is_made_again(imagenet: Path, tmp_path: Path, content: str) -> None:
+    expected = hash_of(imagenet, tmp_path / "out")
+    for record in (tmp_path / "out" / ".finished").iterdir():
+        record.write_text(content)
+    (tmp_path / "out" / "train" / "index.json").write_text(content)
+    (tmp_path / "out" / "manifest.json").write_text(content)
+    assert hash_of(imagenet, tmp_path / "out") == expected
+
+
+def test_a_file_in_the_way_is_said(imagenet: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        with pytest.raises(
+            InputError, match=r"^prepare: '.*file.*' cannot be written \((File exists|Not a directory)\)"
+        ):
+            hash_of(imagenet, out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_is_said_and_what_is_finished_is_kept(
+    imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = hash_of(imagenet, tmp_path / "fresh")
+    # The limit is that of the processes that write; Python ignores the signal, so that writing fails as on a full disk.
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        with pytest.raises(InputError, match=r"^prepare: .* cannot be written \(File too large\); make room or choose"):
+            hash_of(imagenet, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["plan.json"]
+    assert hash_of(imagenet, tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("stored_as", ["raw", "png", "jpeg"])
+@pytest.mark.parametrize("image_size", [128, 1183, 4000, 16000])
+def test_positions_in_a_shard_fit_32_bits(stored_as: str, image_size: int) -> None:
+    recipe = Recipe(image_size, stored_as, 100)
+
+    class Many:
+        labels = [0] * 3000
+
+    jobs = jobs_of(Source(["a"], {"train": Many()}, []), recipe)  # type: ignore[dict-item]
+    assert jobs[-1].stop == 3000
+    assert max(job.stop - job.start for job in jobs) * image_size**2 * (13 if stored_as == "jpeg" else 4) < 2**32
+    assert shard_length(Recipe(128, stored_as)) == 1024
+
+
+def test_an_image_larger_than_a_shard_is_refused() -> None:
+    with pytest.raises(InputError, match="image_size=40000 does not fit into a shard of at most 4 GiB; lower it"):
+        check_recipe(Recipe(40000))

@@ -1,0 +1,167 @@
+"""The commands of README.md and docs/*.md run as they are written, on small stand-ins for what a reader has.
+
+A command is an indented line (or several, with a backslash at the end) that begins like one. Rules put stand-ins in
+place of what a reader would write (``…``, FOLDER, N, /data/imagenet) and make sizes small; options are not touched
+otherwise. Trainings become ``check``, which takes the same options and builds the same networks and data. What cannot
+run here is parsed, or named below with the reason.
+"""
+
+import importlib
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import cli
+from lit_an.data import EarthTiles
+from tests.inpainting.small_inpainter import write_run
+from tests.photo_folders import make_places
+from tests.photographs import make_imagenet
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+
+COMMAND = re.compile(r"(?:python|pip|make|tensorboard|pre-commit|cd|export) ")
+
+# Beginnings of commands that are not run, and why.
+NOT_RUN = {
+    "make ": "installs, trains for minutes or runs the tests",
+    "pip ": "installs",
+    "tensorboard ": "serves until it is stopped",
+    "python benchmarks/": "takes minutes to hours",
+}
+# Beginnings of commands that are only parsed, and why; and words that make a command one of these.
+PARSED = {"python cli.py demo": "serves until it is stopped"}
+PARSED_FOR = {"configs/metrics/inception.yaml": "downloads 90 MB of weights"}
+
+STAND_INS = {
+    "N": "3",
+    "SEED": "1",
+    "FORM": "frobenius",
+    "/data/imagenet": "imagenet",
+    "/data/imagenet128": "imagenet128",
+    "/data/places365": "places365",
+    "cuda:0": "cpu",
+    "cuda:1": "cpu",
+}
+SMALL = {"--samples_per_class": "2", "--per_bin": "1"}
+SMALL_MASKS = {"--image_size": "32"}
+CLASSES = ["--model.generator.base_width=4", "--model.discriminator.base_width=4"]
+HOLES = ["--model.generator.width=4", "--model.discriminator.base_width=4", "--model.losses.id_mrf_weight=0"]
+LENIENT = ["--max_small=1", "--max_overlap=1", "--sample=2", "--data.num_workers=0"]
+
+
+def commands_of(document: Path) -> list[str]:
+    """Commands without comments, those of several lines in one."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    joined = re.sub(r"\\\n\s+", "", text)
+    lines = [line.strip() for line in joined.splitlines() if line.startswith("    ")]
+    return [re.split(r"\s+#\s|\s+&", line)[0] for line in lines if COMMAND.match(line)]
+
+
+def is_inpainting(words: list[str]) -> bool:
+    return any("inpainting" in word or word in ("--images", "demo") or "places" in word for word in words)
+
+
+def stand_ins(words: list[str], document: Path) -> list[str]:
+    """Words of a command with all that a reader would replace replaced."""
+    of_holes = is_inpainting(words) or (document.stem == "inpainting")
+    checkpoint = f"runs/{'places256_an' if of_holes else 'earth_quickstart'}/checkpoints/last.ckpt"
+    config = f"configs/{'inpainting' if of_holes else 'class_conditional'}/earth_quickstart.yaml"
+    small = SMALL | (SMALL_MASKS if "prepare_masks" in words else {})
+    placed: list[str] = []
+    for word in (word.strip("[]") if word.startswith("[--") or word.endswith("S]") else word for word in words):
+        option = placed[-1] if placed else ""
+        if word == "…":
+            meant = {"--config": [config], "--ckpt_path": [checkpoint], "predict": ["--ckpt_path", checkpoint]}
+            placed += meant.get(option, [])
+        else:
+            placed.append(small.get(option, STAND_INS.get(word, word)))
+    return placed
+
+
+def as_check(words: list[str], tiles: EarthTiles) -> list[str]:
+    """A command of the trainer as a check of the same config, with networks and data of a size for tests."""
+    words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else CLASSES)]
+    if "configs/class_conditional/earth_quickstart.yaml" in words:
+        return [*words, "--data.stride=32", f"--data.cache_dir={tiles.cache_dir}"]
+    return words if is_inpainting(words) else [*words, "--model.generator.num_classes=3"]
+
+
+@pytest.fixture(scope="module")
+def place(image_folder: Path, few_tiles: EarthTiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that the stand-ins name."""
+    place = tmp_path_factory.mktemp("documented")
+    (place / "configs").symlink_to(ROOT / "configs")
+    (place / "FOLDER").symlink_to(image_folder)
+    make_imagenet(place / "imagenet", few_tiles)
+    make_places(place / "places365")
+    write_run(place / "runs" / "places256_an")
+    for folder in ("PHOTOS", "MASKS"):
+        (place / folder).mkdir()
+        Image.new("L" if folder == "MASKS" else "RGB", (40, 36), "white").save(place / folder / "photo.png")
+    shutil.copy(place / "PHOTOS" / "photo.png", place)
+    mask = Image.new("L", (40, 36))
+    mask.paste(255, (5, 5, 20, 20))
+    mask.save(place / "MASKS" / "photo.png")
+    Image.merge("RGB", (mask, Image.new("L", mask.size), mask)).save(place / "photo.png")  # the hole is ff00ff
+    arguments = ["fit", f"--config={ROOT}/configs/class_conditional/earth_quickstart.yaml", *CLASSES, "--iterations=1"]
+    arguments += [f"--run_folder={place}/runs/earth_quickstart", "--trainer.limit_val_batches=1", "--data.batch_size=4"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["cli.py"])
+        assert cli.main([*arguments, "--data.stride=32", f"--data.cache_dir={few_tiles.cache_dir}"]) == 0
+    return place
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_run_as_they_are_written(
+    document: Path,
+    place: Path,
+    few_tiles: EarthTiles,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for package in ("streaming", "safetensors", "efficientnet_lite_pytorch"):
+        pytest.importorskip(package)
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    for command in commands_of(document):
+        if command.startswith(tuple(NOT_RUN)):
+            continue
+        program, script, *words = stand_ins(shlex.split(command), document)
+        assert (program, script) == ("python", "cli.py"), f"{document.name}: what is {command!r}?"
+        monkeypatch.delenv("LIT_AN_RUN_FOLDER", raising=False)
+        if command.startswith(tuple(PARSED)):
+            tool = importlib.import_module(f"lit_an.tools.{words[0]}")
+            cli._tool_parser(words[0], tool.run).parse_args(words[1:])
+            continue
+        code = run(words, few_tiles)
+        said = capsys.readouterr()
+        assert code == 0, f"{document.name}: {command}\nas {' '.join(words)}\n{said.out[-1500:]}{said.err[-1500:]}"
+
+
+def run(words: list[str], tiles: EarthTiles) -> int:
+    """The exit code of a command."""
+    if words[0] in ("fit", "validate", "test", "check"):
+        if any(part in words for part in PARSED_FOR) or "--print_config" in words:
+            words = [word for word in words if word != "--print_config"] + ["--print_config"]
+        else:
+            words = as_check(words, tiles)
+    if words[0] == "export":
+        words = [*words, "--formats=[safetensors]"]
+    try:
+        return cli.main(words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+def test_there_are_commands_to_look_at() -> None:
+    """The rules find them: a document that is written in another form must not go untested."""
+    of = {document.name: commands_of(document) for document in DOCUMENTS}
+    assert sum(command.startswith("python cli.py") for commands in of.values() for command in commands) > 25
+    assert "python cli.py prepare --source FOLDER --out SHARDS --image_size 64" in of["README.md"]
+    in_text = sum(document.read_text().count("    python cli.py ") for document in DOCUMENTS)
+    assert sum(command.startswith("python cli.py ") for commands in of.values() for command in commands) == in_text
