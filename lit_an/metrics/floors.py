@@ -25,8 +25,8 @@ def frechet_floor(real: Tensor, num_generated: int, num_real: int, seed: int = 0
         seed: of the shuffles.
 
     Returns:
-        The floor, ≥ 0, or None from fewer than 8 real images. On normal and log-normal features of 512 dimensions with
-        20 to 2,000 images it is within 30 % of the truth (docs/metrics.md).
+        The floor, ≥ 0, or None from fewer than 8 real images; it is an estimate, within 21 % of the truth in the table
+        of docs/metrics.md, and less certain where few features carry most of the variance.
 
     Example:
         >>> features = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
