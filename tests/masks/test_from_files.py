@@ -147,7 +147,7 @@ def test_sixteen_bits_of_grey_are_grey(tmp_path: Path) -> None:
         (lambda path: (path / "a.png").write_text("<html>"), "a.png' cannot be read .not an image"),
         (
             lambda path: Image.fromarray(pixels(0)).convert("F").save(path / "a.tif"),
-            "a.tif' cannot be read .its samples are floating point",
+            "a.tif' cannot be read .its samples are floating-point",
         ),
         (
             lambda path: Image.merge("LA", [Image.fromarray(pixels(0)), Image.new("L", (24, 24), 9)]).save(
