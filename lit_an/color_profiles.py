@@ -12,8 +12,7 @@ _SAME = 2
 _NO_CACHE = 0x0040  # several threads may use one transformation
 _FLAGS = ImageCms.Flags(ImageCms.Flags.BLACKPOINTCOMPENSATION | _NO_CACHE)
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
-# The profile's own color space, for the modes of Pillow; a profile of another one does not belong to the image.
-_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
+_MODES = ("L", "RGB", "CMYK")
 _RAMP = np.arange(256, dtype=np.uint8)
 
 
@@ -44,12 +43,10 @@ def profile_of(icc: bytes | None, mode: str) -> Profile | None:
         None where nothing is to be done: there is no profile, it is sRGB, it is of another color space than the image,
         or it is broken, in which case viewers take the image for sRGB too.
     """
-    if not icc or mode not in _SPACES:
+    if not icc or mode not in _MODES:
         return None
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        if own.profile.xcolor_space.strip() != _SPACES[mode]:
-            return None
         srgb = ImageCms.createProfile("sRGB")
         to_srgb = ImageCms.buildTransform(own, srgb, mode, "RGB", _INTENT, _FLAGS)
         if mode == "L":
@@ -63,7 +60,7 @@ def profile_of(icc: bytes | None, mode: str) -> Profile | None:
         if np.abs(moved).max() <= _SAME:
             return None
         return Profile(mode, to_srgb, ImageCms.buildTransform(srgb, own, "RGB", "RGB", _INTENT, _FLAGS))
-    except Exception:  # littleCMS and Pillow raise nearly anything for a broken profile
+    except Exception:  # littleCMS and Pillow raise nearly anything for a broken profile, and one of another color space
         return None
 
 

@@ -29,6 +29,7 @@ _REMEDIES = {
 }
 _A_FILE_IS_THERE = "a file is where a folder should be: choose another folder"
 _REMEDIES |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _A_FILE_IS_THERE)
+_REMEDIES[errno.EISDIR] = "a folder is where a file should be: choose another folder"
 # The fault of one name, where other files of the same folder can be written.
 OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 

@@ -36,7 +36,9 @@ def bits_of(file: Image.Image) -> int:
         ValueError: floating point, signed or 32-bit samples, whose black and white the file does not say.
     """
     if file.mode == "F":
-        raise ValueError("its samples are floating point, of unknown range; give it with 8 or 16 bits a channel")
+        raise ValueError(
+            "its samples are floating-point numbers, of unknown range; give it with 8 or 16 bits a channel"
+        )
     if not file.mode.startswith("I"):
         return 8
     if file.format in _SCALED_BY_PILLOW:

@@ -91,6 +91,13 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(OutputError, match="a folder is where a file should be"), replacing(tmp_path / "a.txt"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_folders_made_for_what_was_not_written_go_again(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with full_disk(), pytest.raises(OutputError), replacing(tmp_path / "there" / "new" / "deep" / "a") as temporary:

@@ -95,7 +95,10 @@ def test_a_level_of_twelve_bits_is_that_share_of_white(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "signed": (lambda path: tiff(path, (SIXTEEN >> 1).tobytes(), 16, 1, 2), "its samples are signed"),
     "32 bits": (lambda path: tiff(path, SIXTEEN.astype(np.uint32).tobytes(), 32, 1), "its samples are 32-bit integers"),
-    "floating point": (lambda path: tiff(path, HALVES.astype("<f4").tobytes(), 32, 1, 3), "its samples are floating"),
+    "floating point": (
+        lambda path: tiff(path, HALVES.astype("<f4").tobytes(), 32, 1, 3),
+        "its samples are floating-point",
+    ),
     "16 bits in color, with a transparent one": (
         lambda path: png(path, 16, 2, [bytes(6 * SIDE)] * SIDE, bytes(6)),
         "it has 16 bits a channel",
@@ -252,6 +255,9 @@ def test_profiles_that_do_not_belong_to_the_image_are_left_out_of_account(icc: b
     Image.new("RGB", (SIDE, SIDE), (200, 10, 30)).save(tmp_path / "a.png", icc_profile=icc)
     for reader in ("training", "predict"):
         assert (READERS[reader](tmp_path / "a.png") == [200, 10, 30]).all()
+    Image.new("L", (SIDE, SIDE), 90).save(tmp_path / "gray.png", icc_profile=swapped())
+    for reader in ("training", "predict"):
+        assert (READERS[reader](tmp_path / "gray.png") == 90).all()
 
 
 def test_pixels_of_srgb_stay_to_the_bit(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ class MaskFiles(HoleShape):
     rotation and dilation. A file of another size is resized by nearest neighbour, each side for itself.
 
     A set looks inverted if the holes of 32 of its files, spread evenly over the list, are more than ``max_mean_share``
-    of their pixels on average: such a set is refused, as are grey files, each by name.
+    of their pixels on average: such a set is refused, as are grey files, each by name. In a file of 0 and 1 alone, 1 is
+    white.
 
     Args:
         folder: the folder; ``~`` is expanded.

@@ -208,7 +208,7 @@ REFUSED = {
     "several frames": ("a.gif", {"save_all": True, "append_images": [COLOUR.rotate(90)]}, COLOUR, "2 frames or pages"),
     "pages": ("a.tif", {"save_all": True, "append_images": [COLOUR]}, COLOUR, "2 frames or pages"),
     "CMYK": ("a.jpg", {}, COLOUR.convert("CMYK"), "its colours are CMYK; give it in RGB or grey"),
-    "float": ("a.tif", {}, Image.fromarray(np.ones((9, 9), np.float32)), "its samples are floating point"),
+    "float": ("a.tif", {}, Image.fromarray(np.ones((9, 9), np.float32)), "its samples are floating-point"),
     "32 bits": ("a.tif", {}, Image.fromarray(np.ones((9, 9), np.int32)), "its samples are 32-bit integers"),
 }
 

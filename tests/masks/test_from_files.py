@@ -99,6 +99,11 @@ def test_zero_and_one_alone_are_black_and_white(tmp_path: Path, dtype: type) -> 
     assert MaskFiles(str(tmp_path)).draw(24, 24, 0, 0).sum() == (pixels(1) > 0).sum()
 
 
+def test_ones_that_a_lossy_format_made_are_no_hole(tmp_path: Path) -> None:
+    Image.new("L", (16, 16), 1).save(tmp_path / "a.jpg")
+    assert not read_mask(tmp_path / "a.jpg", threshold=0.5).any()
+
+
 def test_two_or_more_labels_are_grey_and_the_sentence_says_where_to_cut(tmp_path: Path) -> None:
     Image.fromarray(pixels(1) // 255 * 2).save(tmp_path / "labels.png")
     with pytest.raises(InputError, match=r"has 1 values between 0 and 255, such as 2; .* set threshold \(0.00392 is"):
@@ -147,7 +152,7 @@ def test_sixteen_bits_of_grey_are_grey(tmp_path: Path) -> None:
         (lambda path: (path / "a.png").write_text("<html>"), "a.png' cannot be read .not an image"),
         (
             lambda path: Image.fromarray(pixels(0)).convert("F").save(path / "a.tif"),
-            "a.tif' cannot be read .its samples are floating point",
+            "a.tif' cannot be read .its samples are floating-point",
         ),
         (
             lambda path: Image.merge("LA", [Image.fromarray(pixels(0)), Image.new("L", (24, 24), 9)]).save(
