@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from lit_an.errors import InputError, OutputError
-from lit_an.files import OF_ONE_NAME, TEMPORARY, json_text, remove_leftovers, replacing
+from lit_an.files import OF_ONE_NAME, TEMPORARY, cache_folder, json_text, remove_leftovers, replacing
 from lit_an.panels import write_png
 
 
@@ -138,3 +138,24 @@ def test_json_holds_any_name_and_gives_it_back() -> None:
     text = json_text({name: [name]})
     assert "é" in text.encode().decode(), "what is text stays readable"
     assert json.loads(text) == {name: [name]}
+
+
+@pytest.mark.parametrize("problem", ["no home", "a file in its place", "not writable"])
+def test_without_a_cache_folder_a_process_has_its_own(
+    problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", "" if problem == "no home" else str(tmp_path / problem))
+    if problem == "no home":
+        monkeypatch.setattr(Path, "home", no_home)
+    elif problem == "a file in its place":
+        (tmp_path / problem).touch()
+    else:
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.warns(UserWarning, match=r"there is no cache folder \(.+\).*set XDG_CACHE_HOME"):
+        folder = cache_folder()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "nobody else puts a library there"
+    assert cache_folder() == folder
+    (folder / "file").write_text("kept")

@@ -1,5 +1,6 @@
 """A checkpoint that a command is given: looked at before anything is built."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def iteration_of(path: str) -> int:
     """
     if not Path(path).is_file():
         raise InputError(f"--ckpt_path {path}: there is no such file; give a .ckpt file of a run's checkpoints folder")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"--ckpt_path {path}: it is damaged, or no checkpoint; give another one of the run")
     try:
         stored: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises of many types for what is no checkpoint
