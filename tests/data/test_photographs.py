@@ -106,7 +106,7 @@ def test_roots_that_cannot_be(root: Path, tmp_path: Path) -> None:
     )
     assert sentence_of(root / "00.png").startswith(f"data: root={str(root / '00.png')!r} is a file; give a folder with")
     nowhere.mkdir()
-    assert sentence_of(nowhere).startswith(f"data: the folder {str(nowhere)!r} holds no images (.bmp, ")
+    assert sentence_of(nowhere).startswith(f"data: the folder {str(nowhere)!r} holds no images (.jpg, ")
 
 
 def test_train_without_val_is_no_photograph(tmp_path: Path) -> None:
