@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from lit_an.batch import Draw, collate
 from lit_an.data.image_folder import ImageFolder, list_images
-from lit_an.data.listing import ENDINGS, ImageFile, hold_out
+from lit_an.data.listing import ENDINGS, ImageFile, hold_out, spell
 from lit_an.data.transforms import dequantize, flips
 from lit_an.errors import InputError
 
@@ -220,7 +220,7 @@ def test_an_empty_class_is_named(classes: Path) -> None:
     (classes / "emu").mkdir()
     (classes / "emu" / "notes.txt").write_text("none yet")
     assert sentence_of(classes) == (
-        f"data: the class folder {str(classes / 'emu')!r} holds no images ({', '.join(ENDINGS)}); add some or remove it"
+        f"data: the class folder {str(classes / 'emu')!r} holds no images ({spell(ENDINGS)}); add some or remove it"
     )
 
 
