@@ -37,6 +37,8 @@ class SemanticLayout(nn.Module):
         orthogonality: form of the penalty on the filters, see ``orthogonality_penalty``: ``unit_rows`` parts
             the regions and leaves the sharpness of the layout to be learned; ``frobenius`` (the paper's formula) ends
             in a uniform layout; ``published`` is the authors' code.
+        centered: take the mean over the map out of the learned filters' logits. A filter then says where in an image a
+            region is and not how much of the image it is, and no region can win everywhere, as one tends to.
 
     Raises:
         InputError: an argument out of range.
@@ -45,7 +47,7 @@ class SemanticLayout(nn.Module):
     without bias, ``sampling_scale`` at 0.1 and clipped to [0, 1], as published.
     Differs: positions are sampled per image, as the paper says (the published code shares them over a batch); the
     clipped ``sampling_scale`` keeps the gradients that lead back into its range, where the published one stops
-    learning; the default penalty acts on the angles between filters only.
+    learning; the default penalty acts on the angles between filters only. ``centered`` is ours.
 
     Example:
         >>> layout = SemanticLayout(8, num_regions=4)(torch.randn(2, 8, 16, 16))
@@ -60,6 +62,7 @@ class SemanticLayout(nn.Module):
         temperature: float | None = None,
         self_sampling: bool = True,
         orthogonality: Orthogonality = "unit_rows",
+        centered: bool = False,
     ) -> None:
         super().__init__()
         if num_regions < 1:
@@ -71,6 +74,7 @@ class SemanticLayout(nn.Module):
         check_form(orthogonality)
         self.num_regions, self.temperature, self.self_sampling = num_regions, temperature, self_sampling
         self.orthogonality: Orthogonality = orthogonality
+        self.centered = centered
         self.entities = nn.Parameter(torch.randn(num_regions, num_features))
         if self_sampling:
             width = max(1, num_features // 8)
@@ -94,7 +98,8 @@ class SemanticLayout(nn.Module):
                 x, filters, constants = self.filters(x)
                 return AN.semantic_layout(*AN.center(x), filters, constants, self.temperature)
             sampled = clip(self.sampling_scale, 0, 1)[:, None, None] * self._sampled(x)
-            return AN.semantic_layout(*AN.center(x), self.entities, None, self.temperature, sampled)
+            constants = self._minus_mean(x)
+            return AN.semantic_layout(*AN.center(x), self.entities, constants, self.temperature, sampled)
 
     @property
     def samples(self) -> bool:
@@ -118,14 +123,23 @@ class SemanticLayout(nn.Module):
         Raises:
             InputError: self-sampling needs more positions than the map has.
         """
-        if not self.samples:
-            return x, self.entities[None], None
         with without_autocast(x):
+            centering = self._minus_mean(x)
+            if not self.samples:
+                return x, self.entities[None], centering
             assert self.key.bias is not None
             assert self.query.bias is not None
             key, query = (self.key.weight.flatten(1), self.key.bias), (self.query.weight.flatten(1), self.query.bias)
             scale = clip(self.sampling_scale, 0, 1)
-            return sampled_layout(x, self._windows(x), self.entities, scale, *key, *query)
+            x, filters, constants = sampled_layout(x, self._windows(x), self.entities, scale, *key, *query)
+            return x, filters, constants if centering is None else constants + centering
+
+    def _minus_mean(self, x: Tensor) -> Tensor | None:
+        """(B, N): what centers the logits of the learned filters, or None where they are not to be centered."""
+        if not self.centered:
+            return None
+        mean = x.mean((2, 3), dtype=torch.promote_types(x.dtype, self.entities.dtype))
+        return -mean @ self.entities.t().to(mean.dtype)
 
     def _sampled(self, x: Tensor) -> Tensor:
         """(B, N, H, W), what ``filters`` adds to the logits, by calling ``key`` and ``query``."""
@@ -167,10 +181,11 @@ class SemanticLayout(nn.Module):
         centered, mean = AN.center(x)
         if not centered.abs().amax() > 0:
             raise InputError("SemanticLayout: features that are equal at every position cannot calibrate a layout")
+        offset = torch.zeros_like(mean) if self.centered else mean
         low, high = 1e-4, 1e4
         for _ in range(40):  # The sharper, the fewer: halves an interval of factors, on a logarithmic scale.
             factor = (low * high) ** 0.5
-            layout = AN.semantic_layout(centered, mean, factor * self.entities[None], None, self.temperature)
+            layout = AN.semantic_layout(centered, offset, factor * self.entities[None], None, self.temperature)
             entropy = -torch.special.xlogy(layout, layout).sum(1).mean()
             low, high = (factor, high) if entropy.exp() > target else (low, factor)
         self.entities.mul_(factor)
@@ -179,7 +194,7 @@ class SemanticLayout(nn.Module):
     def extra_repr(self) -> str:
         return (
             f"num_regions={self.num_regions}, temperature={self.temperature:.4g}, self_sampling={self.self_sampling}, "
-            f"orthogonality={self.orthogonality!r}"
+            f"orthogonality={self.orthogonality!r}, centered={self.centered}"
         )
 
 
@@ -196,6 +211,7 @@ class AttentiveNorm2d(Norm2d):
         temperature: factor on the layout's logits, > 0; larger is sharper; None takes 1.6 / √C.
         self_sampling: let the layout sample the image itself in training.
         orthogonality: form of the penalty: ``unit_rows``, ``frobenius`` or ``published``; see ``SemanticLayout``.
+        centered: take the mean over the map out of the layout's logits; see ``SemanticLayout``.
         affine: learn a gain and a shift for each region and channel (the paper's inpainting network does not).
         moments: ``soft``, the moments of the region (the paper's text), or ``masked``, those of the published code.
         eps: > 0, added to the variance.
@@ -225,6 +241,7 @@ class AttentiveNorm2d(Norm2d):
         temperature: float | None = None,
         self_sampling: bool = True,
         orthogonality: Orthogonality = "unit_rows",
+        centered: bool = False,
         affine: bool = False,
         moments: AN.Moments = "soft",
         eps: float = 1e-5,
@@ -233,7 +250,7 @@ class AttentiveNorm2d(Norm2d):
         if moments not in ("soft", "masked"):
             raise InputError(f"AttentiveNorm2d: moments must be 'soft' or 'masked', got {moments!r}")
         self.moments, self.eps = moments, eps
-        self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling, orthogonality)
+        self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling, orthogonality, centered)
         self.value = pointwise(num_features, num_features, bias=moments == "masked")
         self.residual_scale = nn.Parameter(torch.zeros(()))
         shape = (num_regions, num_features)

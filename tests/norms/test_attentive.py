@@ -7,6 +7,7 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.metrics.layout import layout_statistics
 from lit_an.norms import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.functional import regional_normalize
 from lit_an.norms.orthogonality import Orthogonality, orthogonality_penalty
 from tests.norms.oracles import oracle_layout, oracle_normalize
 
@@ -230,3 +231,48 @@ def test_autocast_changes_nothing_in_a_layout(training: bool, hooked: bool) -> N
     with torch.autocast("cpu", torch.bfloat16):
         actual = layout(x)
     assert torch.equal(actual, expected)
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@torch.no_grad()
+def test_a_centered_layout_is_that_of_the_filters_without_their_mean(
+    training: bool, hooked: bool, dtype: torch.dtype
+) -> None:
+    """By every path: W (x − mean over the map), beside what self-sampling adds to it."""
+    norm = AttentiveNorm2d(8, num_regions=4, centered=True).to(dtype).train(training)
+    plain = AttentiveNorm2d(8, num_regions=4).to(dtype).train(training)
+    plain.load_state_dict(norm.state_dict())
+    x = torch.randn(2, 8, 6, 6, dtype=dtype) + torch.randn(1, 8, 1, 1, dtype=dtype)
+    for one in (norm, plain):
+        one.residual_scale.fill_(0.7)
+        if hooked:
+            one.layout.key.register_forward_hook(lambda *_: None)
+    torch.manual_seed(3)
+    without_mean = norm.layout.temperature * torch.einsum("nc,bc->bn", norm.layout.entities, x.mean((2, 3)))
+    expected = (plain.layout(x).log() - without_mean[:, :, None, None]).softmax(1)
+    torch.manual_seed(3)
+    layout = norm.layout(x)
+    torch.testing.assert_close(layout, expected, rtol=1e-4, atol=1e-5)
+    torch.manual_seed(3)
+    value = torch.nn.functional.conv2d(x, norm.value.weight)
+    torch.testing.assert_close(norm(x), x + 0.7 * regional_normalize(value, layout), rtol=1e-3, atol=1e-4)
+
+
+def test_a_centered_layout_passes_on_the_gradient_of_the_mean() -> None:
+    norm = AttentiveNorm2d(4, num_regions=3, centered=True, self_sampling=False).double()
+    with torch.no_grad():
+        norm.residual_scale.fill_(0.7)
+    x = torch.randn(1, 4, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(norm, (x,))
+    assert torch.autograd.gradgradcheck(norm, (x,))
+
+
+@torch.no_grad()
+def test_no_region_of_a_centered_layout_wins_everywhere() -> None:
+    layout = SemanticLayout(16, num_regions=4, temperature=1.0, centered=True).eval()
+    x = torch.randn(1, 16, 8, 8) + 10 * layout.entities[0][:, None, None]
+    assert layout_statistics(layout(x), x).effective_regions > 3
+    layout.centered = False
+    assert layout_statistics(layout(x), x).effective_regions < 1.01

@@ -51,3 +51,9 @@ def test_what_cannot_be_calibrated_is_refused_in_one_sentence() -> None:
     with pytest.raises(InputError, match="features that are equal at every position cannot calibrate a layout"):
         layout.calibrate(torch.ones(1, 8, 4, 4))
     assert SemanticLayout(8, num_regions=1).calibrate(torch.randn(1, 8, 4, 4)) == 1
+
+
+def test_a_centered_layout_is_calibrated_as_it_is_used() -> None:
+    layout, x = SemanticLayout(32, centered=True), 0.3 * torch.randn(4, 32, 16, 16) + 2
+    layout.calibrate(x)
+    assert regions_per_position(layout, x) == pytest.approx(7.2, rel=1e-3)
