@@ -44,7 +44,7 @@ def _quoted(value: str) -> str:
         return value
     try:
         # The base loader knows strings alone.
-        names = yaml.load(value, Loader=yaml.BaseLoader) if value.startswith("[") else [value]
+        names = yaml.load(value, Loader=yaml.BaseLoader) if value[:1] in ("[", "'", '"') else value
     except yaml.YAMLError:
         return value
-    return json.dumps(names, ensure_ascii=False)
+    return json.dumps([names] if isinstance(names, str) else names, ensure_ascii=False)

@@ -13,7 +13,8 @@ One for inpainting is a subclass of ``lit_an.data.masked_images.MaskedImages`` w
 photographs by their number, whole (``lit_an.data.photos.Photos``; files are ``PhotoFiles``). Crops, mirroring and
 holes are made of them by the base.
 
-``lit_an/data/transforms.py`` decodes image files, ``lit_an/data/listing.py`` finds them. Whatever takes long and
+``lit_an/data/transforms.py`` decodes image files, ``lit_an/data/listing.py`` lists them by the one walk of
+``lit_an/data/walking.py``, ``lit_an/data/split_folders.py`` knows splits by their names. Whatever takes long and
 happens once goes into ``prepare_data()``. What a user can get wrong raises ``lit_an.errors.InputError`` with one
 sentence. Then export the class here, add ``tests/data/test_<name>.py``, and name it in a config:
 ``data: {class_path: lit_an.data.<Name>}``.

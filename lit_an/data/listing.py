@@ -91,8 +91,11 @@ def check_folder(root: Path, layout: str) -> None:
 
 def did_you_mean(root: Path, fits: Callable[[Path], bool]) -> str:
     """The end of an error sentence: the folder above ``root`` or one just below it that fits, or nothing."""
-    around = [root.absolute().parent, *(root / name for name in sub_folders(root))]
-    found = next((str(folder) for folder in around if fits(folder)), None)
+    try:
+        around = [root.absolute().parent, *(root / name for name in sub_folders(root))]
+        found = next((str(folder) for folder in around if fits(folder)), None)
+    except InputError:  # of a folder that nobody asked for
+        return ""
     return "" if found is None else f"; did you mean {found!r}?"
 
 

@@ -22,6 +22,7 @@ def quoted(value: str) -> str:
         ("['a, b', \"c\"]", '["a, b", "c"]'),
         ("[2020-01-01,grün]", '["2020-01-01", "grün"]'),
         ('["[10]"]', '["[10]"]'),
+        ("'[10]'", '["[10]"]'),
         ("10", '["10"]'),
         ("cat", '["cat"]'),
         ("null", "null"),
@@ -43,7 +44,7 @@ def test_other_options_stay_as_they_are() -> None:
 
 def test_the_command_line_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No checkpoint is there; but the names were understood, and that is what is said."""
-    for classes in ("[007,no]", "10"):
+    for classes in ("[007,no]", "10", "'[10]'"):
         assert cli.main(["predict", f"--ckpt_path={tmp_path / 'no.ckpt'}", "--classes", classes]) == 2
         assert "there is no such file" in capsys.readouterr().err
     assert (

@@ -85,4 +85,7 @@ def test_photographs_are_sorted_and_hidden_ones_left_out(root: Path) -> None:
 
 def test_nothing_is_meant_where_nothing_fits(root: Path) -> None:
     assert did_you_mean(root, lambda folder: False) == ""
+    (root / "gone").symlink_to("/nowhere")
+    assert did_you_mean(root, lambda folder: folder.name == "deep") == ""
+    (root / "gone").unlink()
     assert did_you_mean(root, lambda folder: folder.name == "deep") == f"; did you mean {str(root / 'deep')!r}?"
