@@ -167,7 +167,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def _generate(self, label: Tensor) -> Tensor:
         latent = torch.randn(len(label), self._latent_dim, device=label.device)
-        image: Tensor = self.generator(latent, label)
+        image: Tensor = self.generator(self._fitting(latent), label)
         return image
 
     def _judge(self, image: Tensor, label: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ class ClassConditionalGAN(AdversarialTask):
     def predict_step(self, batch: SampleRequest, batch_idx: int) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] for requests, each a function of its label and seed alone."""
         latent = latents_of(batch.label.tolist(), batch.seed.tolist(), self._latent_dim)
-        image: Tensor = self.generator(latent.to(batch.label.device), batch.label)
+        image: Tensor = self.generator(self._fitting(latent), batch.label)
         return at_least_float32(image)
 
     def preview(self, columns: int, rows: int) -> Preview:
@@ -248,11 +248,15 @@ class ClassConditionalGAN(AdversarialTask):
         latent = latents_of([_PREVIEW_SEED] * columns, range(columns), self._latent_dim)
         rows = min(rows, self.num_classes)
         classes = [row * self.num_classes // rows for row in range(rows)]
-        latent = latent.repeat(rows, 1).to(self.device)
+        latent = self._fitting(latent.repeat(rows, 1))
         label = torch.tensor(classes, device=self.device).repeat_interleave(columns)
         with self.evaluation():
-            images = self.generator(latent, label).float()
+            images = at_least_float32(self.generator(latent, label))
         return Preview(images, [self.class_names[index] for index in classes])
+
+    def _fitting(self, latent: Tensor) -> Tensor:
+        """On the generator's device, of its precision."""
+        return latent.to(next(self.generator.parameters()))
 
     @property
     def _latent_dim(self) -> int:

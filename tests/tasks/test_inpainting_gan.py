@@ -152,7 +152,7 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
     ("make", "sentence"),
     [
         (lambda: FillingWeights(hole_weight=-1.0), "losses: hole_weight must be at least 0, got -1.0"),
-        (lambda: make_inpainting_task(adversarial_from=-1), "adversarial_from must be at least 0, or null, got -1"),
+        (lambda: make_inpainting_task(adversarial_from=-1), "adversarial_from must be at least 0, got -1"),
         (lambda: make_inpainting_task(adversarial_weight=-1.0), "adversarial_weight must be at least 0, got -1.0"),
         (
             lambda: make_inpainting_task(adversarial_loss="hing"),
