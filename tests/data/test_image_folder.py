@@ -11,11 +11,7 @@ from torch.utils.data import DataLoader
 
 from lit_an.batch import Draw, collate
 from lit_an.data.image_folder import ImageFolder, list_images
-<<<<<<< HEAD
 from lit_an.data.listing import ImageFile, hold_out, spell
-=======
-from lit_an.data.listing import ENDINGS, ImageFile, hold_out, spell
->>>>>>> files
 from lit_an.data.transforms import dequantize, flips
 from lit_an.errors import InputError
 from lit_an.image_files import ENDINGS
@@ -225,12 +221,8 @@ def test_an_empty_class_is_named(classes: Path) -> None:
     (classes / "emu").mkdir()
     (classes / "emu" / "notes.txt").write_text("none yet")
     assert sentence_of(classes) == (
-<<<<<<< HEAD
         f"data: the class folder {str(classes / 'emu')!r} holds no images ({spell(ENDINGS)}); "
         f"add some or remove it; 1 file is no image by its ending (1 .txt)"
-=======
-        f"data: the class folder {str(classes / 'emu')!r} holds no images ({spell(ENDINGS)}); add some or remove it"
->>>>>>> files
     )
 
 
