@@ -79,7 +79,5 @@ def test_a_damaged_manifest_is_said(shards: Path, content: str) -> None:
 def test_a_cache_that_cannot_be_written_is_said(shards: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for cache in ("file", "file/cache"):
-        with pytest.raises(
-            InputError, match=r"^data: '.*file.*' cannot be written .*; make room or name another folder"
-        ):
+        with pytest.raises(InputError, match=r"file.* cannot be written \(.*\); .*another folder"):
             Prepared(shards, 16, cache_dir=str(tmp_path / cache))

@@ -49,6 +49,11 @@ def write_run(folder: Path, averaged: bool = True, seed: int = 0, **arguments: o
     stored = {
         "state_dict": {**state, "discriminator.weight": torch.zeros(2), "_extra_state": {"iteration": 7}},
         "callbacks": {"GeneratorEMA": {"average": average}} if averaged else {},
+        # What else a whole checkpoint of a run has.
+        "optimizer_states": [],
+        "lr_schedulers": [],
+        "loops": {},
+        "pytorch-lightning_version": "2.6.6",
     }
     torch.save(stored, checkpoint)
     generator = {"class_path": f"{__name__}.SmallInpainter", "init_args": arguments}
