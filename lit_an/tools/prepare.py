@@ -9,6 +9,7 @@ import lit_an.data.manifest as manifests
 from lit_an.data.preparation import prepare
 from lit_an.data.preparation_results import REPORT
 from lit_an.data.sources import ONLY_CLASS, Layout, Lists, open_source
+from lit_an.errors import InputError
 
 
 def run(
@@ -55,8 +56,14 @@ def run(
     """
     recipe = manifests.Recipe(image_size, format, quality, images_per_shard)
     lists = Lists(train_list, val_list, test_list)
+    folder = Path(out).expanduser()
+    if Path(source).expanduser().resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise InputError(
+            f"prepare: --out {out} lies in --source {source}, where the shards would be taken for pictures the next "
+            "time; choose a folder outside of it"
+        )
     pictures = open_source(source, image_size, classes, val_fraction, val_labels, layout, lists)
-    outcome = prepare(pictures, Path(out).expanduser(), recipe, num_workers or _cores(), max_failed)
+    outcome = prepare(pictures, folder, recipe, num_workers or _cores(), max_failed)
     if outcome.manifest is None:
         print(f"error: {outcome.complaint}", file=sys.stderr)
         return 1

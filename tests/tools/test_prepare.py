@@ -74,6 +74,14 @@ def test_bad_input_ends_with_2(imagenet: Path, tmp_path: Path, capsys: pytest.Ca
     assert "classes must be between 2 and 3, the classes there are, got 9" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", [".", "shards", "deep/shards"])
+def test_shards_do_not_go_into_their_source(imagenet: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(imagenet.rglob("*"))
+    assert cli.main(prepare(imagenet, imagenet / out)) == 2
+    assert "lies in --source" in capsys.readouterr().err
+    assert sorted(imagenet.rglob("*")) == before
+
+
 def test_a_subset_of_classes(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(prepare(imagenet, tmp_path / "out", '--classes=["n01484850","n01440764"]')) == 0
     assert f"train {24:8} images" in capsys.readouterr().out
