@@ -27,16 +27,19 @@ def test_a_network_is_calibrated_layer_by_layer_and_is_otherwise_as_it_was() -> 
     first, second = AttentiveNorm2d(8), AttentiveNorm2d(12)
     norm, middle = nn.BatchNorm2d(8), nn.utils.parametrizations.spectral_norm(nn.Conv2d(8, 12, 3, padding=1))
     network = nn.Sequential(norm, first, middle, second, nn.Dropout(0.5)).eval()
+    second.train()
+    modes = [module.training for module in network.modules()]
     x = 5 * torch.randn(4, 8, 16, 16) + 1
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     random_state = torch.get_rng_state()
     factors = calibrate_layouts(network, lambda: network(x))
     assert set(factors) == {"1.layout", "3.layout"}
-    assert not network.training
+    assert [module.training for module in network.modules()] == modes
     assert torch.equal(torch.get_rng_state(), random_state)
     changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
     assert changed == {"1.layout.entities", "3.layout.entities"}
     assert not first.layout._forward_pre_hooks
+    assert not second.layout._forward_pre_hooks
 
     seen: dict[str, torch.Tensor] = {}
     first.layout.register_forward_pre_hook(lambda module, inputs: seen.update(first=inputs[0]))

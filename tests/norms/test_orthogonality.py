@@ -53,3 +53,11 @@ def test_what_the_penalty_alone_leaves_of_the_rows_length(form: Orthogonality, k
 def test_an_unknown_form_is_refused() -> None:
     with pytest.raises(InputError, match="orthogonality must be 'unit_rows', 'frobenius' or 'published', got 'l2'"):
         orthogonality_penalty(torch.eye(2), "l2")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["unit_rows", "frobenius", "published"])
+def test_autocast_changes_nothing(form: Orthogonality) -> None:
+    weight = torch.randn(8, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = orthogonality_penalty(weight, form)
+    assert torch.equal(inside, orthogonality_penalty(weight, form))

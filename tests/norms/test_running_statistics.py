@@ -63,3 +63,25 @@ def test_a_norm_that_cannot_be_estimated_is_named() -> None:
 
 def test_a_network_without_them_runs_no_pass() -> None:
     estimate_statistics(nn.Conv2d(2, 2, 1), iter([("not an image",)]))
+
+
+def test_every_norm_of_a_network_is_estimated_and_put_back() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(3, momentum=0.1), nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2, momentum=0.3))
+    network.train()
+    batches = [(torch.randn(4, 3, 5, 5) + number,) for number in range(3)]
+    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    alone = torch.stack(
+        [torch.nn.functional.conv2d(_normalized(batch), network[1].weight, network[1].bias) for (batch,) in batches]
+    )
+    with estimated_statistics(network, batches):
+        torch.testing.assert_close(
+            network[0].running_mean, torch.stack([b.mean((0, 2, 3)) for (b,) in batches]).mean(0)
+        )
+        torch.testing.assert_close(network[2].running_mean, alone.mean((1, 3, 4)).mean(0), rtol=1e-3, atol=1e-4)
+    assert all(torch.equal(buffer, kept[name]) for name, buffer in network.named_buffers())
+    assert [network[0].momentum, network[2].momentum] == [0.1, 0.3]
+    assert not any(module.training for module in network.modules())
+
+
+def _normalized(batch: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.batch_norm(batch, None, None, training=True)
