@@ -247,6 +247,8 @@ def test_a_centered_layout_is_that_of_the_filters_without_their_mean(
     x = torch.randn(2, 8, 6, 6, dtype=dtype) + torch.randn(1, 8, 1, 1, dtype=dtype)
     for one in (norm, plain):
         one.residual_scale.fill_(0.7)
+        one.layout.query.bias.fill_(0.4)  # type: ignore[union-attr]  # else self-sampling's constants are 0
+        one.layout.sampling_scale.fill_(1.0)
         if hooked:
             one.layout.key.register_forward_hook(lambda *_: None)
     torch.manual_seed(3)
@@ -276,3 +278,32 @@ def test_no_region_of_a_centered_layout_wins_everywhere() -> None:
     assert layout_statistics(layout(x), x).effective_regions > 3
     layout.centered = False
     assert layout_statistics(layout(x), x).effective_regions < 1.01
+
+
+def test_affine_adds_a_gain_and_a_shift_of_each_region_and_channel() -> None:
+    norm = AttentiveNorm2d(6, num_regions=4, affine=True)
+    assert norm.weight is not None
+    assert norm.bias is not None
+    assert torch.equal(norm.weight, torch.ones(4, 6))
+    assert torch.equal(norm.bias, torch.zeros(4, 6))
+    plain = AttentiveNorm2d(6, num_regions=4)
+    assert plain.weight is None
+    assert plain.bias is None
+    assert not plain.layout.centered
+
+
+def test_self_sampling_knows_height_from_width() -> None:
+    layout = SemanticLayout(8, num_regions=16)
+    assert layout(torch.randn(2, 8, 2, 8)).shape == (2, 16, 2, 8)
+    assert layout(torch.randn(2, 8, 8, 2)).shape == (2, 16, 8, 2)
+
+
+@torch.no_grad()
+def test_autocast_changes_nothing_in_training() -> None:
+    norm, x = made().train(), torch.randn(2, 6, 8, 8)
+    norm.layout.sampling_scale.fill_(1.0)
+    torch.manual_seed(3)
+    expected = norm(x)
+    torch.manual_seed(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(norm(x), expected, rtol=1e-4, atol=1e-5)
