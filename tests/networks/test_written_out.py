@@ -187,3 +187,18 @@ def test_the_discriminator_of_patches_of_image_and_mask() -> None:
     (judgement,) = network(image, mask)
     torch.testing.assert_close(judgement.logits, maps[-1])
     torch.testing.assert_close(list(judgement.features), maps[:-1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("side", [16, 8, 4])
+def test_the_long_range_layer_of_the_discriminator_stands_behind_its_block(side: int) -> None:
+    network = ProjectionDiscriminator(32, 3, base_width=4, long_range="instance", long_range_resolution=side)
+    seen: list[torch.Size] = []
+    assert network.long_range is not None
+    network.long_range.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[2:]))
+    image, label = torch.randn(2, 3, 32, 32), torch.tensor([0, 2])
+    network.eval()
+    before = network(image, label)
+    network.long_range.residual_scale.fill_(0.7)  # type: ignore[operator, union-attr]
+    assert (network(image, label) - before).abs().max() > 1e-6
+    assert seen == [(side, side)] * 2
