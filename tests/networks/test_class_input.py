@@ -22,6 +22,8 @@ def test_with_every_norm_the_class_reaches_the_image(name: str, class_embedding:
     parts = [part for part in ("class_embedding", "latent_embedding") if getattr(network, part) is not None]
     conditional = condition_kind(name) == "vector"
     assert parts or conditional
+    joined = (class_embedding or 16) if class_input == "latent" or not conditional else 0
+    assert network.stem.in_features == 16 + joined
     (network(latent, torch.tensor([0, 1, 2, 0])) * torch.randn(4, 3, 32, 32)).sum().backward()
     for part in parts:
         assert getattr(network, part).weight.grad.abs().sum() > 0
