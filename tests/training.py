@@ -77,6 +77,19 @@ def weights(task: AdversarialTask, network: str) -> dict[str, torch.Tensor]:
     return {name: p.detach().clone() for name, p in getattr(task, network).named_parameters()}
 
 
+def keep_logged(task: AdversarialTask) -> tuple[dict[str, torch.Tensor], set[int]]:
+    """What the task logs from now on, by name, and with which batch sizes, in place of Lightning's log."""
+    logged: dict[str, torch.Tensor] = {}
+    sizes: set[int] = set()
+
+    def log(name: str, value: torch.Tensor, batch_size: int) -> None:
+        logged[name] = value
+        sizes.add(batch_size)
+
+    task._log = log  # type: ignore[method-assign, assignment]
+    return logged, sizes
+
+
 def logged_rows(folder: Path, prefix: str) -> dict[int, dict[str, float]]:
     """The values of ``metrics.csv`` whose names begin so, by iteration; an iteration that has none is left out."""
     found: dict[int, dict[str, float]] = {}

@@ -19,7 +19,7 @@ from lit_an.tasks import ClassConditionalGAN
 from lit_an.tasks.class_conditional import _PREVIEW_SEED
 from tests.adversarial_games import GAMES
 from tests.randomizing import randomized
-from tests.training import ADAM, make_task, make_trainer
+from tests.training import ADAM, keep_logged, make_task, make_trainer
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
 
@@ -132,14 +132,7 @@ def test_each_side_has_the_penalty_of_its_own_norms() -> None:
 def test_what_is_said_of_held_out_images(loss: str, stage: str) -> None:
     task = doubling_task(adversarial_loss=loss)
     task.iteration = 5
-    logged: dict[str, Tensor] = {}
-    sizes: set[int] = set()
-
-    def log(name: str, value: Tensor, batch_size: int) -> None:
-        logged[name] = value
-        sizes.add(batch_size)
-
-    task._log = log  # type: ignore[method-assign, assignment]
+    logged, sizes = keep_logged(task)
     before = torch.get_rng_state()
     getattr(task, {"val": "validation_step", "test": "test_step"}[stage])(BATCH, 0)
     assert torch.equal(torch.get_rng_state(), before), "training goes on with the draws that it would have had"

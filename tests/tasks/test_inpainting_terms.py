@@ -15,7 +15,7 @@ from lit_an.norms import total_penalty
 from lit_an.tasks import InpaintingGAN
 from tests.adversarial_games import GAMES
 from tests.randomizing import randomized
-from tests.training import make_inpainting_task, make_photographs, make_trainer
+from tests.training import keep_logged, make_inpainting_task, make_photographs, make_trainer
 from tests.vgg import make_vgg19
 
 
@@ -165,14 +165,7 @@ def test_one_term_on_features_is_enough_to_have_it(term: str, vgg_weights: str) 
 def test_what_is_said_of_held_out_images(stage: str) -> None:
     task, batch = make_randomized(losses={"coarse_weight": 0.5}), make_batch()
     task.iteration = 5
-    logged: dict[str, Tensor] = {}
-    sizes: set[int] = set()
-
-    def log(name: str, value: Tensor, batch_size: int) -> None:
-        logged[name] = value
-        sizes.add(batch_size)
-
-    task._log = log  # type: ignore[method-assign, assignment]
+    logged, sizes = keep_logged(task)
     getattr(task, {"val": "validation_step", "test": "test_step"}[stage])(batch, 0)
     terms, filled = task.generator_terms(batch), filled_of(task, batch)
     expected = {f"{stage}/generator/{name}": terms[name] for name in ("hole", "context")}
