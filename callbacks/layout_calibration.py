@@ -26,7 +26,7 @@ class LayoutCalibration(Callback):
 
     Args:
         regions_per_position: exp of the mean entropy of a position's membership, between 1 and the number of regions;
-            None takes 0.45 of that number, 7.2 of 16.
+            None takes that number to the power 0.712, 7.2 of 16.
         images: images to run the networks on, ≥ 1.
 
     Raises:

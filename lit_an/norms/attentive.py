@@ -9,7 +9,7 @@ import lit_an.norms.functional as AN
 import lit_an.norms.fused as fused
 from lit_an.clipping import clip
 from lit_an.errors import InputError
-from lit_an.norms.base import Norm2d, is_plain, pointwise
+from lit_an.norms.base import Norm2d, is_hooked, is_plain, pointwise
 from lit_an.norms.following import is_followed
 from lit_an.norms.orthogonality import Orthogonality, check_form, orthogonality_penalty
 from lit_an.norms.registry import register_norm
@@ -18,6 +18,9 @@ from lit_an.precision import without_autocast
 
 # Standard deviation of the logits on features of unit variance at the start: the paper's 0.1 times √256.
 START_DEVIATION = 1.6
+# Share of the largest entropy, log N, that a calibrated layout starts with: exp(0.712 log 16) is 7.2 regions, near that
+# of the published layer.
+START_ENTROPY = 0.712
 
 
 class SemanticLayout(nn.Module):
@@ -162,7 +165,8 @@ class SemanticLayout(nn.Module):
         Args:
             x: (B, C, H, W), features such as the layer gets at the start of training.
             regions_per_position: effective number of regions at a position, exp of the mean entropy, between 1 and N;
-                None takes 0.45 N, 7.2 of 16, where the published layer starts on features of unit variance.
+                None takes N^0.712, which is 7.2 of 16, near where the published layer starts on features of unit
+                variance.
 
         Returns:
             The factor.
@@ -170,7 +174,7 @@ class SemanticLayout(nn.Module):
         Raises:
             InputError: a number out of range, or features that are the same at every position.
         """
-        target = 0.45 * self.num_regions if regions_per_position is None else regions_per_position
+        target = self.num_regions**START_ENTROPY if regions_per_position is None else regions_per_position
         if self.num_regions == 1:
             return 1.0
         if not 1 < target < self.num_regions:
@@ -272,8 +276,7 @@ class AttentiveNorm2d(Norm2d):
     def _is_unobserved(self) -> bool:
         """Whether nobody wants a part to be called: the fast path reads their weights and never forms a layout."""
         layout = self.layout
-        hooks = (layout._forward_hooks, layout._forward_pre_hooks, layout._backward_hooks, layout._backward_pre_hooks)
-        as_made = type(layout).forward is SemanticLayout.forward and not any(hooks)
+        as_made = type(layout).forward is SemanticLayout.forward and not is_hooked(layout)
         return as_made and is_plain(self.value) and layout.can_be_filters()
 
     def penalty(self) -> Tensor:

@@ -83,19 +83,18 @@ def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv
     return convolution
 
 
+def is_hooked(module: nn.Module) -> bool:
+    """Whether somebody waits for a call of the module, or of any."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return any(hooks) or torch.nn.modules.module._has_any_global_hook()
+
+
 def is_plain(convolution: nn.Module) -> bool:
     """Whether reading a convolution's parameters does what calling it does: nobody hooked, wrapped or replaced it.
 
     Spectral norm and weight norm of ``torch.nn.utils`` and pruning set the weight in a hook; parametrizations do not.
     """
-    hooks = (
-        convolution._forward_hooks,
-        convolution._forward_pre_hooks,
-        convolution._backward_hooks,
-        convolution._backward_pre_hooks,
-    )
-    anyone = any(hooks) or torch.nn.modules.module._has_any_global_hook()
-    return type(convolution).forward is nn.Conv2d.forward and not anyone
+    return type(convolution).forward is nn.Conv2d.forward and not is_hooked(convolution)
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ def test_any_features_start_at_the_asked_number(deviation: float, target: float 
     layout, x = SemanticLayout(32), deviation * torch.randn(4, 32, 16, 16)
     before = layout.entities.detach().clone()
     factor = layout.calibrate(x, target)
-    assert regions_per_position(layout, x) == pytest.approx(7.2 if target is None else target, rel=1e-3)
+    assert regions_per_position(layout, x) == pytest.approx(16**0.712 if target is None else target, rel=1e-3)
     torch.testing.assert_close(layout.entities.detach(), factor * before)
 
 
@@ -60,3 +60,10 @@ def test_a_centered_layout_is_calibrated_as_it_is_used() -> None:
     layout, x = SemanticLayout(32, centered=True), 0.3 * torch.randn(4, 32, 16, 16) + 2
     layout.calibrate(x)
     assert regions_per_position(layout, x) == pytest.approx(7.2, rel=1e-3)
+
+
+@pytest.mark.parametrize("num_regions", [2, 3, 4, 16, 32])
+def test_the_default_fits_any_number_of_regions(num_regions: int) -> None:
+    layout, x = SemanticLayout(32, num_regions=num_regions), torch.randn(4, 32, 16, 16)
+    layout.calibrate(x)
+    assert regions_per_position(layout, x) == pytest.approx(num_regions**0.712, rel=1e-3)
