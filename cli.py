@@ -17,7 +17,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only, rank_zero_warn
 
 import lit_an.command_line.run_folder as run_folder
-from lit_an.allocator import keep_freed_memory
+from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.checkpoint import iteration_of
 from lit_an.command_line.failures import BAD_INPUT, BUG, report_bug, sentence_for
 from lit_an.command_line.notices import quieten, warn_of_slow_arithmetic
@@ -35,12 +35,12 @@ _RUN_FOLDER_VARIABLE = "LIT_AN_RUN_FOLDER"
 # configs and overrides too, and is given what they build. One with a module for each task has the options of the task
 # that its checkpoint was trained with.
 TOOLS: dict[str, str | dict[str, str]] = {
-    "check": "lit_an.tools.check",
-    "demo": "lit_an.tools.demo",
-    "export": "lit_an.tools.export",
-    "predict": {"ClassConditionalGAN": "lit_an.tools.predict", "InpaintingGAN": "lit_an.tools.inpaint"},
-    "prepare": "lit_an.tools.prepare",
-    "prepare_masks": "lit_an.tools.prepare_masks",
+    "check": "lit_an.commands.check",
+    "demo": "lit_an.commands.demo",
+    "export": "lit_an.commands.export",
+    "predict": {"ClassConditionalGAN": "lit_an.commands.predict", "InpaintingGAN": "lit_an.commands.inpaint"},
+    "prepare": "lit_an.commands.prepare",
+    "prepare_masks": "lit_an.commands.prepare_masks",
 }
 
 
@@ -245,7 +245,7 @@ def _settings() -> dict[str, Any]:
 def _run_tool(name: str, *arguments: str) -> int:
     modules = TOOLS[name]
     if isinstance(modules, dict):
-        module = importlib.import_module("lit_an.tools.by_task").choose(modules, arguments)
+        module = importlib.import_module("lit_an.commands.by_task").choose(modules, arguments)
         if module is None and {"-h", "--help"} & set(arguments):
             return _print_help_of_each(name, modules)
         # Without a checkpoint any of the parsers says that it needs one.

@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import lit_an.norms.kernel_path as kernel_path
-from lit_an.norms import AttentiveNorm2d, functional, norm_factory
+import lit_an.norms.attentive.kernel_path as kernel_path
+from lit_an.norms import AttentiveNorm2d, norm_factory
+from lit_an.norms.attentive import functional
 from lit_an.norms.self_attention import SelfAttention2d
 
 
@@ -58,7 +59,7 @@ class AttentiveByBlocks(AttentiveNorm2d):
 
 
 class PlainAttentive(AttentiveNorm2d):
-    """AN by the plain composition of ``lit_an.norms.functional`` and autograd."""
+    """AN by the plain composition of ``lit_an.norms.attentive.functional`` and autograd."""
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         x, filters, constants = self.layout.filters(x)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_an.allocator import keep_freed_memory
+from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.data.transforms import load_square
 from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 

@@ -26,8 +26,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from lit_an.allocator import keep_freed_memory
 from lit_an.batch import ClassBatch
+from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.files import replacing
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN
 

@@ -13,7 +13,7 @@ from lit_an.batch import SampleRequest
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances
-from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_networks.extractors import Features
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
 from lit_an.metrics.generation import GenerationResult, generation_result
 from lit_an.metrics.protocols import ProtocolName, Split, Statistics, protocol_of

@@ -13,6 +13,8 @@ from callbacks.measuring import Measuring, Stage, agreed, float64_device, label_
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
 from lit_an.metrics.baselines import BASELINES
+from lit_an.metrics.feature_networks.lpips import Lpips
+from lit_an.metrics.feature_networks.lpips_weights import MissingWeightsError
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
 from lit_an.metrics.image_scores import ScoreCollector, image_scores, too_small, write_scores
 from lit_an.metrics.inpainting import (
@@ -22,8 +24,6 @@ from lit_an.metrics.inpainting import (
     baseline_figures,
     inpainting_result,
 )
-from lit_an.metrics.lpips import Lpips
-from lit_an.metrics.lpips_weights import MissingWeightsError
 from lit_an.metrics.reference_statistics import ContentHash, ReferenceStatistics, describe, key_of
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -67,7 +67,7 @@ class InpaintingMetrics(Measuring):
             None leaves FID, P-IDS and U-IDS out.
         extractor_kwargs: arguments of the extractor, such as the path of a file.
         lpips: ``alex`` (as in papers) or ``vgg``; None leaves LPIPS out.
-        lpips_weights: the file of its weights; see ``lit_an.metrics.lpips_weights.load_lpips_weights``, which also
+        lpips_weights: the file of its weights; ``lit_an.metrics.feature_networks.lpips_weights.load_lpips_weights``
             says where they are looked for otherwise. Where there are none, LPIPS is absent with a warning.
         baselines: what to measure beside the model, once a run: ``mean`` (the mean colour of the known pixels) and
             ``biharmonic`` (the smoothest surface; 0.6 s for a 128 × 128 hole). None takes ``mean``.

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from callbacks.checkpointing import was_stopped
 from lit_an.batch import collate
 from lit_an.errors import InputError, at_least
-from lit_an.metrics.extractors import FeatureExtractor, Features, create_extractor
+from lit_an.metrics.feature_networks.extractors import FeatureExtractor, Features, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
 from lit_an.metrics.results import Result

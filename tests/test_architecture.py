@@ -30,7 +30,6 @@ FOUNDATION = {
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
-    "allocator": set(),
     "seeds": set(),
     "latents": {"errors", "seeds"},
     "registry": {"errors"},
@@ -54,11 +53,12 @@ MAY_IMPORT = {
     "panels": FOUNDATION,
     "networks": FOUNDATION | {"norms"},
     "data": FOUNDATION | {"masks"},
-    "inpainting": FOUNDATION | {"masks", "norms", "panels", "sampling"},
-    "sampling": FOUNDATION | {"latents", "norms", "panels"},
+    "trained": FOUNDATION | {"latents", "norms"},
+    "sampling": FOUNDATION | {"latents", "norms", "panels", "trained"},
+    "inpainting": FOUNDATION | {"masks", "norms", "panels", "trained"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"latents", "norms", "masks", "metrics", "panels", "tasks"},
-    "tools": FOUNDATION
+    "commands": FOUNDATION
     | {
         "latents",
         "norms",
@@ -69,13 +69,14 @@ MAY_IMPORT = {
         "networks",
         "data",
         "tasks",
+        "trained",
         "sampling",
         "inpainting",
     },
     "command_line": FOUNDATION,
-    "cli": FOUNDATION | {"allocator", "command_line", "tasks", "callbacks"},
+    "cli": FOUNDATION | {"command_line", "tasks", "callbacks"},
 }
-WITH_LIGHTNING = {"data", "tasks", "tools", "callbacks", "command_line", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line", "cli"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

@@ -135,7 +135,7 @@ def test_commands_run_as_they_are_written(
         assert (program, script) == ("python", "cli.py"), f"{document.name}: what is {command!r}?"
         monkeypatch.delenv("LIT_AN_RUN_FOLDER", raising=False)
         if command.startswith(tuple(PARSED)):
-            tool = importlib.import_module(f"lit_an.tools.{words[0]}")
+            tool = importlib.import_module(f"lit_an.commands.{words[0]}")
             cli._tool_parser(words[0], tool.run).parse_args(words[1:])
             continue
         code = run(words, few_tiles)

@@ -2,13 +2,13 @@
 
 ``load_inpainter`` gives a ``TrainedInpainter``; ``inpaint`` passes an image of any size through it. A ``Picture`` is a
 file's samples at their own depth: only those in the hole are ever changed. To add a source of holes: a class in
-``hole_sources.py`` with ``of``, and an option in ``lit_an/tools/inpaint.py``.
+``hole_sources.py`` with ``of``, and an option in ``lit_an/commands/inpaint.py``.
 """
 
 from lit_an.inpainting.picture import Picture, filled, read_picture, to_model
 from lit_an.inpainting.picture_writing import write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
-from lit_an.inpainting.trained import TrainedInpainter, load_inpainter
+from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
 
 __all__ = [
     "Picture",

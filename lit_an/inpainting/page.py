@@ -11,7 +11,7 @@ import numpy as np
 from lit_an.errors import InputError
 from lit_an.inpainting.painted_fill import canvas_of, fill, layers_in, picture_of
 from lit_an.inpainting.tiling import Tiling
-from lit_an.inpainting.trained import TrainedInpainter
+from lit_an.trained.inpainter import TrainedInpainter
 
 _BRUSH = "#ff00ff"
 # Whatever the page's code asks for elsewhere (fonts, an icon, a script of a content delivery network), it does not get.

@@ -14,10 +14,10 @@ from lit_an.errors import InputError
 from lit_an.inpainting.picture import Picture, filled, read_picture, to_model
 from lit_an.inpainting.picture_writing import ENDINGS, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
-from lit_an.inpainting.trained import TrainedInpainter
 from lit_an.masks.from_files import resized
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import region_palette, to_uint8
+from lit_an.trained.inpainter import TrainedInpainter
 
 # Longest side of the picture that one paints on, px: a browser's canvas, not the result.
 CANVAS = 1024

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_an.batch import Inpainted
 from lit_an.errors import InputError
-from lit_an.inpainting.trained import TrainedInpainter
+from lit_an.trained.inpainter import TrainedInpainter
 
 # Least side that the generators take.
 SMALLEST = 8

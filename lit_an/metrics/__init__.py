@@ -3,12 +3,13 @@
 How to add one: a new file here with a pure function from tensors to a result, its import below, and a test against a
 hand-computed case. A metric of generation also takes its place in ``lit_an/metrics/generation.py``, one of a single
 inpainted image in ``lit_an/metrics/image_scores.py`` and ``inpainting.py``; an extractor registers itself in
-``lit_an/metrics/extractors.py``, a baseline of inpainting in ``lit_an/metrics/baselines.py``.
+``lit_an/metrics/feature_networks/extractors.py``, a baseline of inpainting in ``lit_an/metrics/baselines.py``.
 """
 
 from lit_an.metrics.baselines import BASELINES, Baseline
 from lit_an.metrics.discriminative import DiscriminativeScores, discriminative_scores
-from lit_an.metrics.extractors import EXTRACTORS, FeatureExtractor, create_extractor
+from lit_an.metrics.feature_networks.extractors import EXTRACTORS, FeatureExtractor, create_extractor
+from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
 from lit_an.metrics.generation import GenerationResult, generation_result
 from lit_an.metrics.image_scores import image_scores
@@ -22,7 +23,6 @@ from lit_an.metrics.layout import (
     layout_agreement,
     layout_statistics,
 )
-from lit_an.metrics.lpips import Lpips
 from lit_an.metrics.manifold import ManifoldScores, manifold_scores
 from lit_an.metrics.pixel_errors import PixelErrors, pixel_errors
 from lit_an.metrics.results import change

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_networks.extractors import Features
 from lit_an.metrics.frechet import Moments, moments_of
 from lit_an.metrics.inception import ScoreSums, score_sums, splits_of
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.metrics.extractors import to_pixels
-from lit_an.metrics.lpips import Lpips
+from lit_an.metrics.feature_networks.extractors import to_pixels
+from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.pixel_errors import pixel_errors
 from lit_an.metrics.similarity import SMALLEST_MS_SSIM, SMALLEST_SSIM, multiscale_similarity, structural_similarity
 

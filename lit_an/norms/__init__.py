@@ -6,9 +6,9 @@ the shape (inherit ``Norm2d``; ``condition_kind`` says what it depends on), deco
 package registers through the entry-point group ``lit_an.norms``.
 """
 
-from lit_an.norms.attentive import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.attentive.calibration import calibrate_layouts
+from lit_an.norms.attentive.layer import AttentiveNorm2d, SemanticLayout
 from lit_an.norms.base import Norm2d, Penalized, total_penalty
-from lit_an.norms.calibration import calibrate_layouts
 from lit_an.norms.conditional import ConditionalBatchNorm2d, ConditionalInstanceNorm2d
 from lit_an.norms.region import LearnedRegionNorm2d, RegionNorm2d
 from lit_an.norms.registry import NORMS, norm_factory, register_norm

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_an.norms.attentive import SemanticLayout
+from lit_an.norms.attentive.layer import SemanticLayout
 
 Recorded = dict[str, tuple[Tensor, Tensor]]
 

@@ -1,17 +1,17 @@
 """Sampling: a trained generator from its checkpoint or its export alone, and what it makes; no Lightning, no data set.
 
 ``load_generator`` and ``load_exported`` give a ``TrainedGenerator``; everything else takes one. To add a kind of
-picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/tools/predict.py``.
+picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/commands/predict.py``.
 """
 
-from lit_an.sampling.checkpoints import Description
-from lit_an.sampling.exported import load_exported, save_exported
-from lit_an.sampling.graphs import save_onnx, save_program
 from lit_an.sampling.images import images_of, sample
 from lit_an.sampling.neighbours import nearest_neighbours
 from lit_an.sampling.statistics import standing_statistics, use_statistics
 from lit_an.sampling.streaming import write_samples
-from lit_an.sampling.trained import TrainedGenerator, load_generator
+from lit_an.trained.checkpoints import Description
+from lit_an.trained.exported import load_exported, save_exported
+from lit_an.trained.generator import TrainedGenerator, load_generator
+from lit_an.trained.graphs import save_onnx, save_program
 
 __all__ = [
     "Description",

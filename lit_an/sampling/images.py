@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.latents import latents_of
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 
 def sample(

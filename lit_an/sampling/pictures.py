@@ -10,7 +10,7 @@ from lit_an.latents import latents_of, slerp
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel, sample_grid
 from lit_an.sampling.images import images_of, sample
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 
 def class_sheet(

@@ -8,7 +8,7 @@ import torch
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.norms.running_statistics import estimate_statistics, statistics_keepers
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 Statistics = Literal["running", "standing", "batch"]
 

@@ -7,7 +7,7 @@ import pytest
 
 import cli
 from lit_an.command_line.option_names import with_quoted_names
-from lit_an.tools import predict, prepare, prepare_masks
+from lit_an.commands import predict, prepare, prepare_masks
 
 
 def quoted(value: str) -> str:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from lit_an.batch import Inpainted
 from lit_an.errors import InputError
 from lit_an.inpainting.tiling import Tiling, check_tiling, inpaint, tiles_with_holes
-from lit_an.inpainting.trained import TrainedInpainter, load_inpainter
-from lit_an.sampling.checkpoints import Description
+from lit_an.trained.checkpoints import Description
+from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
 from tests.inpainting.small_inpainter import SmallInpainter, write_run
 
 

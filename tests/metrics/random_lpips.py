@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lit_an.metrics.lpips_weights import BACKBONES
+from lit_an.metrics.feature_networks.lpips_weights import BACKBONES
 
 KERNELS = {"alex": (11, 5, 3, 3, 3), "vgg": (3,) * 13}
 

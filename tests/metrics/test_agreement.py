@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.metrics.extractors import FeatureExtractor, create_extractor
+from lit_an.metrics.feature_networks.extractors import FeatureExtractor, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
 from lit_an.metrics.frechet import frechet_distance
 from lit_an.metrics.inception import inception_score

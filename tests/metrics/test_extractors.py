@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.metrics.extractors import EXTRACTORS, create_extractor, to_pixels
+from lit_an.metrics.feature_networks.extractors import EXTRACTORS, create_extractor, to_pixels
 from lit_an.panels import to_uint8
 
 
@@ -101,7 +101,9 @@ def test_inception_without_weights_or_a_connection_says_what_to_do(
 ) -> None:
     pytest.importorskip("torch_fidelity")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("lit_an.metrics.extractors.INCEPTION_URL", "http://127.0.0.1:9/inception-6726825d.pth")
+    monkeypatch.setattr(
+        "lit_an.metrics.feature_networks.extractors.INCEPTION_URL", "http://127.0.0.1:9/inception-6726825d.pth"
+    )
     with pytest.raises(InputError, match=r"cannot be downloaded .* put the file there or name it with weights, or cho"):
         create_extractor("inception_v3")
 

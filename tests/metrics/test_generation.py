@@ -10,7 +10,7 @@ import torch
 
 from lit_an.errors import InputError
 from lit_an.metrics.class_distances import ClassDistances
-from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_networks.extractors import Features
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet, thinned
 from lit_an.metrics.frechet import frechet_distance_of_features, moments_of
 from lit_an.metrics.generation import GenerationResult, change, generation_result

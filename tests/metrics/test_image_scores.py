@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.image_scores import ScoreCollector, Scores, as_file, image_scores, too_small, write_scores
-from lit_an.metrics.lpips import Lpips
 from tests.metrics.random_lpips import save_random_lpips
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.metrics.discriminative import discriminative_scores
-from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_networks.extractors import Features
 from lit_an.metrics.feature_set import FeatureCollector, FeatureSet
 from lit_an.metrics.frechet import frechet_distance_of_features
 from lit_an.metrics.inpainting import (

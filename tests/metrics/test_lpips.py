@@ -12,10 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.metrics import lpips_weights
-from lit_an.metrics.array_pickles import read_arrays
-from lit_an.metrics.lpips import Lpips
-from lit_an.metrics.lpips_weights import BACKBONES, MissingWeightsError, load_lpips_weights, packaged_file
+from lit_an.metrics.feature_networks import lpips_weights
+from lit_an.metrics.feature_networks.array_pickles import read_arrays
+from lit_an.metrics.feature_networks.lpips import Lpips
+from lit_an.metrics.feature_networks.lpips_weights import (
+    BACKBONES,
+    MissingWeightsError,
+    load_lpips_weights,
+    packaged_file,
+)
 from tests.metrics.random_lpips import random_arrays, save_random_backbone, save_random_lpips
 
 

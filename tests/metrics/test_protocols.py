@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from lit_an.errors import InputError
-from lit_an.metrics.extractors import EXTRACTORS
+from lit_an.metrics.feature_networks.extractors import EXTRACTORS
 from lit_an.metrics.protocols import PROTOCOLS, Protocol, ProtocolName, protocol_of
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.metrics.extractors import Features
+from lit_an.metrics.feature_networks.extractors import Features
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import (
     ContentHash,

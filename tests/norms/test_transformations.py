@@ -13,8 +13,8 @@ from torch.func import functional_call, grad, jvp, replace_all_batch_norm_module
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.utils.checkpoint import checkpoint
 
-import lit_an.norms.block_path as block_path
-import lit_an.norms.fused as fused
+import lit_an.norms.attentive.block_path as block_path
+import lit_an.norms.attentive.dispatch as dispatch
 from lit_an.errors import InputError
 from lit_an.norms import NORMS, AttentiveNorm2d, total_penalty
 from tests.norms.test_norm_registry import condition_for, make
@@ -29,7 +29,7 @@ CASES = [(name, path) for name in NAMES for path in (PATHS if name == "attentive
 @pytest.fixture
 def norm(name: str, path: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     if path == "by blocks":
-        monkeypatch.setattr(fused, "path_of", lambda x, num_regions: block_path)
+        monkeypatch.setattr(dispatch, "path_of", lambda x, num_regions: block_path)
     torch.manual_seed(0)
     return without_power_iteration(randomized(make(name)).train(training))
 

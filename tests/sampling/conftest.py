@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from lit_an.sampling.trained import TrainedGenerator, load_generator
+from lit_an.trained.generator import TrainedGenerator, load_generator
 
 QUICKSTART = Path(__file__).parents[2] / "configs/class_conditional/earth_quickstart.yaml"
 

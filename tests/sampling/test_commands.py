@@ -13,7 +13,7 @@ import pytest
 
 import cli
 from lit_an.sampling import load_exported, load_generator, sample, standing_statistics
-from lit_an.sampling.checkpoints import weights_hash
+from lit_an.trained.checkpoints import weights_hash
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,11 +13,12 @@ import torch
 
 from lit_an.errors import InputError, OutputError
 from lit_an.networks import ResNetGenerator
-from lit_an.sampling import graphs, load_exported, sample, save_exported, save_onnx, save_program
-from lit_an.sampling.checkpoints import Description
-from lit_an.sampling.exported import DESCRIPTION, WEIGHTS
+from lit_an.sampling import load_exported, sample, save_exported, save_onnx, save_program
 from lit_an.sampling.pictures import class_sheet
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained import graphs
+from lit_an.trained.checkpoints import Description
+from lit_an.trained.exported import DESCRIPTION, WEIGHTS
+from lit_an.trained.generator import TrainedGenerator
 
 ROOT = Path(__file__).parents[2]
 

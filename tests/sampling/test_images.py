@@ -10,8 +10,8 @@ import torch
 from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.sampling import images_of, load_generator, sample
-from lit_an.sampling.checkpoints import weights_hash
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.checkpoints import weights_hash
+from lit_an.trained.generator import TrainedGenerator
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ from lit_an.errors import InputError
 from lit_an.panels import sample_grid, to_uint8
 from lit_an.sampling import nearest_neighbours, sample
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 
 def cell(picture: torch.Tensor, row: int, column: int, caption: int = 72) -> torch.Tensor:

@@ -8,7 +8,7 @@ from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.norms.running_statistics import statistics_keepers as batch_norms
 from lit_an.sampling import sample, standing_statistics, use_statistics
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 
 def statistics_of(generator: TrainedGenerator) -> list[torch.Tensor]:
@@ -81,7 +81,7 @@ def test_batch_statistics_normalize_each_batch_and_store_nothing(generator: Trai
 
 def test_a_generator_without_batch_norm_stays_as_it_is() -> None:
     from lit_an.networks import ResNetGenerator
-    from lit_an.sampling.checkpoints import Description
+    from lit_an.trained.checkpoints import Description
 
     network = ResNetGenerator(32, 3, 8, base_width=2, norm="instance", long_range="none")
     generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))

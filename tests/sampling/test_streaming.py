@@ -13,7 +13,7 @@ from lit_an.files import TEMPORARY
 from lit_an.panels import to_uint8
 from lit_an.sampling import sample, streaming, write_samples
 from lit_an.sampling.streaming import claim, requests_of
-from lit_an.sampling.trained import TrainedGenerator
+from lit_an.trained.generator import TrainedGenerator
 
 REQUESTS = requests_of([0, 1, 2], samples_per_class=5)  # 15 images
 

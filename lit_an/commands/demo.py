@@ -1,0 +1,58 @@
+"""``python cli.py demo``: a page on this machine on which one paints a hole and sees it filled."""
+
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+from lit_an.files import user_path
+from lit_an.inpainting.page import build_page, quiet_gradio, serve
+from lit_an.inpainting.pairing import pictures_in
+from lit_an.inpainting.tiling import Tiling, check_tiling
+from lit_an.trained.checkpoints import device_called
+from lit_an.trained.inpainter import load_inpainter
+
+
+def run(
+    ckpt_path: str,
+    config: str | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    examples: str | None = None,
+    max_file_size: str = "50mb",
+    max_picture: int = 16_000_000,
+    max_pixels: int = 1024 * 1024,
+    device: str = "auto",
+) -> int:
+    """Serves a page on which one paints a hole into a picture and sees it filled; Ctrl-C ends it.
+
+    Args:
+        ckpt_path: a .ckpt file of a run of InpaintingGAN.
+        config: the config it was trained with. Default: config.yaml of its run folder.
+        host: address to serve at; the default is to be had from this machine alone, 0.0.0.0 from others too.
+        port: to serve at. Default: the first free one from 7860 on.
+        examples: a folder of pictures to choose from. Default: none.
+        max_file_size: of an upload, such as 50mb.
+        max_picture: pixels of an upload.
+        max_pixels: a picture of more pixels is filled in tiles; memory grows with it.
+        device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
+
+    Returns:
+        0, when it is ended.
+    """
+    tiling = Tiling(max_pixels)
+    check_tiling(tiling)
+    folder = None if examples is None else user_path(examples)
+    shown = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
+    with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
+        gradio = quiet_gradio(Path(place))
+        inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(device_called(device))
+        page = build_page(gradio, inpainter, Path(place), shown, tiling, max_picture)
+        address = serve(page, host, port, max_file_size, folder)
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.set())
+        print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
+        ended.wait()
+        page.close(verbose=False)
+    return 0

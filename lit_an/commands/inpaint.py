@@ -1,0 +1,200 @@
+"""``python cli.py predict`` with a checkpoint of InpaintingGAN: fills the holes of somebody's own pictures."""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from lit_an.errors import InputError, OutputError
+from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
+from lit_an.image_files import spelled
+from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, HoleSource, Widened
+from lit_an.inpainting.holes import check_threshold
+from lit_an.inpainting.pairing import Masks, pictures_in, result_names
+from lit_an.inpainting.picture import read_picture, to_model
+from lit_an.inpainting.picture_writing import ENDINGS, Format
+from lit_an.inpainting.report import REPORT, Entry, Report
+from lit_an.inpainting.results import Kind, Request, key_of, write_copy, write_results
+from lit_an.inpainting.tiling import Tiling, check_tiling, tiles_with_holes
+from lit_an.masks.base import HoleShape
+from lit_an.sampling.streaming import claim
+from lit_an.trained.checkpoints import device_called, run_folder_of, weights_hash
+from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
+
+
+def run(
+    ckpt_path: str,
+    images: str,
+    config: str | None = None,
+    masks: str | None = None,
+    color_key: str = "",
+    hole_shape: HoleShape | None = None,
+    output: str | None = None,
+    write: tuple[Kind, ...] = ("composite",),
+    threshold: float = 0.5,
+    inverted: bool = False,
+    tolerance: int = 16,
+    seed: int = 0,
+    dilate: int = 0,
+    max_pixels: int = 1024 * 1024,
+    tile: int | None = None,
+    format: Format = "keep",
+    quality: int | None = None,
+    device: str = "auto",
+) -> int:
+    """Fills holes in pictures with the generator of a checkpoint; a second run skips what is finished.
+
+    Args:
+        ckpt_path: a .ckpt file of a run.
+        images: a folder of pictures, those in folders below it included, or one picture.
+        config: the config it was trained with. Default: config.yaml of its run folder.
+        masks: where the holes are, bright is hole: a folder whose files are called as the pictures (any ending, with or
+            without _mask), or one file for all. Masks go with the pictures as viewers show them.
+        color_key: in place of masks: the colour, such as ff00ff, that is painted where the hole is.
+        hole_shape: in place of masks: a class of lit_an.masks that draws them.
+        output: where to. Default: in the run folder, predictions/iteration_….
+        write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
+            of the whole picture), erased (the picture with grey holes), layouts (the regions of the norm).
+        threshold: what is brighter than this share of white is hole in a mask.
+        inverted: dark is hole in a mask.
+        tolerance: of color_key: largest difference of a channel, in levels of 255.
+        seed: of hole_shape.
+        dilate: grow holes by so many pixels in each direction.
+        max_pixels: a picture of more pixels is filled in tiles; memory grows with it.
+        tile: side of a tile. Default: the largest that max_pixels allows.
+        format: of the composites. keep leaves known pixels as they were bit for bit, but in JPEG, which is encoded
+            again; png keeps those too.
+        quality: of JPEG, 1 to 100. Default: the quantization tables of the picture itself.
+        device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
+
+    Returns:
+        0: all pictures done; 1: some failed, and the report says why.
+    """
+    if quality is not None and not 1 <= quality <= 100:
+        raise InputError(f"quality must be from 1 to 100, got {quality}")
+    tiling = Tiling(max_pixels, tile)
+    check_tiling(tiling)
+    root = user_path(images)
+    masks_of = None if masks is None else Masks(user_path(masks), root)
+    check_threshold(threshold)
+    source = Widened(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
+    checkpoint = user_path(ckpt_path)
+    inpainter = load_inpainter(checkpoint, config and user_path(config)).to(device_called(device))
+    iteration = inpainter.description.iteration
+    default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
+    folder = user_path(output) if output is not None else default
+    found = pictures_in(root, [folder, *(masks_of.beside() if masks_of else [])])
+    pictures = found.images
+    settings = {
+        # Pictures of two folders may have one name.
+        "images": os.fspath((root.parent if root.is_file() else root).resolve()),
+        "weights_sha256": weights_hash(inpainter.network.state_dict()),
+        "iteration": iteration,
+        "max_pixels": max_pixels,
+        "tile": tiling.side,
+        "format": format,
+        "quality": quality,
+    }
+    claim(folder, settings, "pictures")
+    remove_leftovers(folder)
+    composites = result_names(pictures, None if format == "keep" else ENDINGS[format.upper()])
+    others = result_names(pictures, ".png")
+    requests = [Request(write, folder, *names, format, quality) for names in zip(composites, others, strict=True)]
+    work = _Work(inpainter, root, source, tiling)
+    entries = _all(work, pictures, requests, Report(folder, found.left_out))
+    _say(folder, entries, found.left_out)
+    return int(any(entry.status == "failed" for entry in entries))
+
+
+class _Work(NamedTuple):
+    inpainter: TrainedInpainter
+    root: Path
+    source: HoleSource
+    tiling: Tiling
+
+
+def _source(
+    masks: Masks | None,
+    color_key: str,
+    hole_shape: HoleShape | None,
+    threshold: float,
+    inverted: bool,
+    tolerance: int,
+    seed: int,
+) -> HoleSource:
+    options = {"--masks": masks, "--color_key": color_key or None, "--hole_shape": hole_shape}
+    given = [name for name, value in options.items() if value is not None]
+    if len(given) != 1:
+        said = " and ".join(given) if given else "none"
+        raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
+    if masks is not None:
+        return FromFiles(masks, threshold, inverted)
+    if color_key:
+        return FromColour(color_key, tolerance)
+    assert hole_shape is not None
+    return FromShape(hole_shape, seed)
+
+
+def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> list[Entry]:
+    """One picture after another, whatever becomes of each."""
+    with tqdm(total=len(pictures), unit="image", mininterval=1) as bar:
+        for index, (picture, request) in enumerate(zip(pictures, requests, strict=True)):
+            try:
+                entry = _one(work, picture, index, request, report)
+            except InputError as error:
+                if isinstance(error, OutputError) and error.errno not in OF_ONE_NAME:
+                    raise  # the next picture would fare no better; the journal says which are finished
+                entry = Entry(picture.as_posix(), "failed", reason=str(error))
+                tqdm.write(f"failed: {picture}: {error}", file=sys.stderr)
+            report.add(entry)
+            bar.update()
+    report.close()
+    return report.entries
+
+
+def _one(work: _Work, picture: Path, index: int, request: Request, report: Report) -> Entry:
+    path = work.root if work.root.is_file() else work.root / picture
+    original = read_picture(path)
+    image = to_model(original)
+    hole = work.source.of(picture, index, image)
+    key = key_of(path, hole.mask, request)
+    finished = report.finished(picture.as_posix(), key, request.kinds)
+    if finished is not None:
+        return finished
+    empty = not hole.mask.any()
+    if empty:
+        written = write_copy(path, original, hole.mask, request)
+    else:
+        tiles = sum(1 for _ in tiles_with_holes(hole.mask, work.tiling))
+        with tqdm(total=tiles, unit="tile", leave=False, disable=tiles < 2) as bar:
+            written = write_results(work.inpainter, original, image, hole.mask, request, work.tiling, bar.update)
+    return Entry(
+        picture.as_posix(),
+        "copied" if empty else "made",
+        key,
+        list(request.kinds),
+        hole.origin,
+        written.files,
+        (image.shape[-1], image.shape[-2]),
+        round(float(hole.mask.mean()), 6),
+        written.tiles,
+        round(written.deviation.largest, 3),
+        round(written.deviation.share, 6),
+        [*original.notes, *hole.notes, *written.notes, *["there is no hole in it: copied"] * empty],
+    )
+
+
+def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
+    counts = Counter("found finished" if entry.by != "this run" else entry.status for entry in entries)
+    counts["with notes"] = sum(bool(entry.notes) for entry in entries)
+    said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
+    print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
+    if left_out:
+        print(f"Left out, as their names are not those of pictures: {printable(spelled(left_out))}", flush=True)
+    deviation = max((entry.known_deviation for entry in entries), default=0.0)
+    if deviation > 0:
+        said = f"known pixels differ by up to {deviation:.0f} of 255"
+        print(f"JPEG files were encoded again: {said}; --format png keeps them", flush=True)

@@ -1,0 +1,178 @@
+"""``python cli.py predict``: images and pictures from one checkpoint, without the data set."""
+
+import importlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from lit_an.data.base import LabelledImages
+from lit_an.errors import InputError
+from lit_an.files import printable, user_path
+from lit_an.latents import check_truncation
+from lit_an.panels import write_png
+from lit_an.registry import nearest
+from lit_an.sampling.images import sample
+from lit_an.sampling.neighbours import nearest_neighbours
+from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
+from lit_an.sampling.statistics import Statistics, use_statistics
+from lit_an.sampling.streaming import claim, requests_of, write_samples
+from lit_an.trained.checkpoints import config_beside, device_called, read_config, run_folder_of, weights_hash
+from lit_an.trained.exported import load_exported
+from lit_an.trained.generator import TrainedGenerator, load_generator
+
+What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbours"]
+
+_ROWS_OF_A_SHEET = 50
+
+
+def run(
+    ckpt_path: str,
+    config: str | None = None,
+    output: str | None = None,
+    write: tuple[What, ...] = ("png", "sheet"),
+    samples_per_class: int = 16,
+    classes: list[str] | None = None,
+    first_seed: int = 0,
+    truncation: float | None = None,
+    statistics: Statistics = "running",
+    standing_passes: int = 100,
+    batch_size: int = 64,
+    columns: int = 8,
+    rows: int = 16,
+    device: str = "auto",
+    shard: int = 0,
+    shards: int = 1,
+) -> int:
+    """Makes images with the generator of a checkpoint; a second run skips what is finished.
+
+    Args:
+        ckpt_path: a .ckpt file of a run, or the folder of an export.
+        config: the config it was trained with. Default: config.yaml of its run folder.
+        output: where to. Default: in the run folder, predictions/iteration_… with truncation and statistics.
+        write: what to write: png (a file for each image), npz (all images in one file), sheet (a row for each class),
+            latents and classes (ways between two latents, two classes), layouts (images beside the regions of the
+            norm), neighbours (images beside the nearest training images; this one needs the data).
+        samples_per_class: images of each class, for png and npz.
+        classes: names of the classes to make. Default: all.
+        first_seed: an image is a function of its class and its seed; seeds count up from here.
+        truncation: largest magnitude of the latents' values; those beyond are drawn again. Default: none.
+        statistics: of batch norm: running (kept in training), standing (estimated anew) or batch (of each batch).
+        standing_passes: batches of 64 that standing statistics are estimated from.
+        batch_size: images made at once.
+        columns: images in a row of a picture.
+        rows: at most so many classes, spread evenly, in pictures other than the sheet.
+        device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
+        shard: number of this process among several that share the work, from 0.
+        shards: number of processes; run it once more without this when all have ended.
+    """
+    if columns < 2 or rows < 1:
+        raise InputError(f"columns must be at least 2 and rows at least 1, got {columns} and {rows}")
+    if batch_size < 1 or not 0 <= shard < shards:
+        raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
+    check_truncation(truncation)
+    path = user_path(ckpt_path)
+    config = None if config is None else str(user_path(config))
+    generator = _load(path, config).to(device_called(device))
+    labels = _labels(generator, classes)
+    requests = requests_of(labels, samples_per_class, first_seed)
+    default = _name_of(generator.description.iteration, truncation, statistics)
+    folder = user_path(output) if output is not None else run_folder_of(path) / "predictions" / default
+    settings = {
+        "weights_sha256": weights_hash(generator.network.state_dict()),
+        "iteration": generator.description.iteration,
+        "truncation": truncation,
+        "statistics": statistics,
+        # What the images depend on beside: an estimate on its passes, and a batch that normalizes itself on its size.
+        "passes": standing_passes if statistics == "standing" else None,
+        "batch_size": batch_size if statistics == "batch" else None,
+    }
+    claim(folder, settings)
+    use_statistics(generator, statistics, truncation, standing_passes)
+    write_samples(generator, requests, folder, "png" in write, "npz" in write, truncation, batch_size, shard, shards)
+    if shards == 1:
+        seeds = list(range(first_seed, first_seed + columns))
+        for name, picture in _pictures(generator, write, labels, seeds, rows, truncation):
+            write_png(folder / f"{name}.png", picture)
+        if "neighbours" in write:
+            data = _data(config or config_beside(path))
+            sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
+            write_png(folder / "neighbours.png", sheet)
+    print(f"The samples are in {printable(folder)}", flush=True)
+    return 0
+
+
+def _load(path: Path, config: str | None) -> TrainedGenerator:
+    exported = path.is_dir() or path.suffix == ".json"
+    return load_exported(path) if exported else load_generator(path, config)
+
+
+def _name_of(iteration: int, truncation: float | None, statistics: str) -> str:
+    """Samples of other settings lie in another folder."""
+    truncated = "" if truncation is None else f"_truncation_{truncation:g}"
+    return f"iteration_{iteration:07d}{truncated}{'' if statistics == 'running' else f'_{statistics}'}"
+
+
+def _labels(generator: TrainedGenerator, classes: Sequence[str] | None) -> list[int]:
+    names = generator.class_names
+    unknown = [name for name in classes or [] if name not in names]
+    if unknown:
+        raise InputError(f"unknown class {unknown[0]!r}{nearest(unknown[0], names)} Known: {', '.join(names[:50])}")
+    return [names.index(name) for name in dict.fromkeys(classes)] if classes else list(range(len(names)))
+
+
+def _spread(labels: Sequence[int], rows: int) -> list[int]:
+    """At most so many of the classes, spread evenly."""
+    rows = min(rows, len(labels))
+    return [labels[row * len(labels) // rows] for row in range(rows)]
+
+
+def _pictures(
+    generator: TrainedGenerator,
+    write: Sequence[What],
+    labels: list[int],
+    seeds: list[int],
+    rows: int,
+    truncation: float | None,
+) -> Iterator[tuple[str, Tensor]]:
+    """Name and pixels of each picture that is asked for, one after another."""
+    if "sheet" in write:
+        pages = [labels[start : start + _ROWS_OF_A_SHEET] for start in range(0, len(labels), _ROWS_OF_A_SHEET)]
+        for number, page in enumerate(pages, start=1):
+            name = "sheet" if len(pages) == 1 else f"sheet_{number:02d}"
+            yield name, class_sheet(generator, page, seeds, truncation)
+    shown = _spread(labels, rows)
+    if "latents" in write:
+        yield "latents", latent_strips(generator, shown, seeds[0], len(seeds), truncation)
+    if "classes" in write:
+        yield "classes", class_strips(generator, shown, seeds[0], len(seeds), truncation)
+    if "layouts" in write:
+        panels = layout_panels(generator, shown, seeds[:2], truncation)
+        if not panels:
+            print("No norm of this generator has a semantic layout: there are no region maps to show", flush=True)
+        yield from ((f"layouts_{name}", panel) for name, panel in panels.items())
+
+
+def _data(config: str | Path) -> LabelledImages:
+    """The data module of a config, for what cannot do without the training images."""
+    chosen = read_config(config, "data")
+    module, _, name = chosen["class_path"].rpartition(".")
+    kind = getattr(importlib.import_module(module), name)
+    if not issubclass(kind, LabelledImages):
+        raise InputError(f"{config}: {chosen['class_path']} has no labelled images to find neighbours among")
+    data: LabelledImages = kind(**(chosen.get("init_args") or {}))
+    data.prepare_data()
+    return data
+
+
+def _neighbours(
+    generator: TrainedGenerator, data: LabelledImages, shown: list[int], seed: int, truncation: float | None
+) -> Tensor:
+    images = sample(generator, shown, [seed] * len(shown), truncation)
+    found = nearest_neighbours(images, data.dataset("train"), num_workers=data.num_workers)
+    names = [
+        f"{generator.class_names[label]} ({distance:.2f})"
+        for label, distance in zip(shown, found.distance[:, 0].tolist(), strict=True)
+    ]
+    return neighbour_sheet(images, found.image, names)

@@ -1,0 +1,176 @@
+"""Attentive normalization by PyTorch's products, block by block, with its backward in closed form.
+
+The path of GPUs, of other types than float32 and bfloat16, and of machines without a compiler; two reads of the input
+forward and two backward. Blocks are small enough to stay in cache between the thin products that use them. Nothing of
+the size of the map is saved for the backward pass but the input: values and layout are projected again, which costs
+less than memory that is fresh from the operating system.
+
+Shapes as in ``functional.py``: x (B, C, L) with L positions, V (B, C, L) values, S (B, N, L) layout, and everything
+that belongs to a region and a channel (B, C, N).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import lit_an.norms.attentive.functional as AN
+from lit_an.norms.attentive.position_blocks import PositionBlocks
+from lit_an.precision import without_autocast
+
+
+class _Statistics(NamedTuple):
+    """What the regions of a map amount to; all (B, C, N) but ``mass`` (B, 1, N)."""
+
+    mass: Tensor
+    mean: Tensor
+    square: Tensor  # E[V²] of the region
+    scale: Tensor  # 1 / sqrt(σ² + eps)
+
+
+def forward(
+    x: Tensor,
+    value_weight: Tensor,
+    filters: Tensor,
+    constants: Tensor | None,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    temperature: float,
+    eps: float,
+    training: bool,
+) -> tuple[Tensor, list[Tensor]]:
+    """The result, and the tensors that ``backward`` needs beside the inputs."""
+    with without_autocast(x):
+        blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
+        statistics = _statistics(blocks, eps)
+        output = _output(blocks, statistics, residual_scale, weight, bias).unflatten(2, x.shape[2:])
+    return output, [blocks.offset, *statistics]
+
+
+def backward(
+    x: Tensor,
+    value_weight: Tensor,
+    filters: Tensor,
+    constants: Tensor | None,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    temperature: float,
+    eps: float,
+    saved: Sequence[Tensor],
+    gradient: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+    offset, *statistics = saved
+    with without_autocast(x):
+        blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
+        return _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
+
+
+def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
+    channels, regions = blocks.channels, blocks.num_regions
+    mass, total, square = (blocks.sums(*size) for size in ((1, regions), (channels, regions), (channels, regions)))
+    for block, value, layout in blocks.project():
+        mass[block[0]] += layout.sum(2)[:, None].view_as(mass[block[0]])
+        blocks.add_product(total, block, value, layout)
+        squared = torch.mul(value, value, out=blocks.scratch("rows", value, channels))
+        blocks.add_product(square, block, squared, layout)
+    mass = mass.sum(1).clamp_min_(AN.SMALLEST_MASS)
+    mean, square = total.sum(1).div_(mass), square.sum(1).div_(mass)
+    variance = (square - mean * mean).clamp_min_(0)
+    return _Statistics(mass, mean, square, torch.rsqrt(variance + eps))
+
+
+def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A = weight / sqrt(σ² + eps) and D = bias − μ A: the output is V ∘ (A S) + D S."""
+    scale = statistics.scale if weight is None else statistics.scale * weight.t()
+    shift = -statistics.mean * scale
+    return scale, shift if bias is None else shift + bias.t()
+
+
+def _output(
+    blocks: PositionBlocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
+) -> Tensor:
+    """The result, in the memory of the values."""
+    affine = torch.cat(_affine(statistics, weight, bias), 1) * residual_scale  # (B, 2C, N)
+    for block, value, layout in blocks.again():
+        spread = blocks.product(
+            blocks.coefficients(affine, block), layout, blocks.scratch("rows", value, 2 * blocks.channels)
+        )
+        scale, shift = spread.chunk(2, 1)
+        torch.add(shift.addcmul_(value, scale), blocks.strips(blocks.map, block), out=value)
+    return blocks.values.to(blocks.map.dtype)
+
+
+def _closed_backward(
+    blocks: PositionBlocks,
+    statistics: _Statistics,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    gradient: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+    scale, shift = _affine(statistics, weight, bias)
+    flat = gradient.flatten(2)
+    # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
+    channels, regions = blocks.channels, blocks.num_regions
+    by_affine = blocks.sums(2 * channels, regions)
+    for block, value, layout in blocks.project():
+        rows = blocks.scratch("rows", value, 2 * channels)
+        product, g = rows.chunk(2, 1)
+        torch.mul(value, g.copy_(blocks.strips(flat, block)), out=product)
+        blocks.add_product(by_affine, block, rows, layout)
+    by_scale, by_shift = by_affine.sum(1).chunk(2, 1)
+    for_residual = (scale * by_scale + shift * by_shift).sum().to(residual_scale.dtype)
+    by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
+
+    by_scale = by_scale - statistics.mean * by_shift
+    for_weight = None if weight is None else (by_scale * statistics.scale).sum(0).t()
+    for_bias = None if bias is None else by_shift.sum(0).t()
+    by_variance = -0.5 * by_scale * scale * statistics.scale.square()
+    # A variance that was raised to 0 does not move.
+    by_variance = by_variance * (statistics.square > statistics.mean.square())
+    by_mean = -scale * by_shift - 2 * statistics.mean * by_variance
+    # μ = V Sᵀ / m and E[V²] = V² Sᵀ / m
+    by_total, by_square = by_mean / statistics.mass, by_variance / statistics.mass
+    by_mass = -(by_total * statistics.mean + by_square * statistics.square).sum(1)[:, :, None]  # (B, N, 1)
+    by_mass = by_mass * (statistics.mass > AN.SMALLEST_MASS).mT
+
+    scale, shift = scale * residual_scale, shift * residual_scale
+    to_value = torch.cat([scale, 2 * by_square, by_total], 1)  # (B, 3C, N)
+    to_layout = torch.cat([scale, by_square, by_total, shift], 1).mT  # (B, N, 4C)
+    to_input = blocks.joint[:, :, :-1].mT  # (B, C, C + N)
+    for_joint = blocks.sums(channels + regions, channels + 1)
+    for block, values, layout in blocks.again():
+        rows = blocks.scratch("rows", values, 4 * channels)
+        product, square, value, g = rows.chunk(4, 1)
+        value.copy_(values), g.copy_(blocks.strips(flat, block))
+        torch.mul(value, value, out=square)
+        torch.mul(value, g, out=product)
+        both = blocks.scratch("both", values, channels + regions)
+        for_values, for_logits = both.split([channels, regions], 1)
+        # ∂/∂S = Aᵀ (G ∘ V) + Eᵀ V² + Mᵀ V + Dᵀ G + the mass, E and M the gradients of the two sums
+        s = blocks.product(blocks.coefficients(to_layout, block), rows, blocks.scratch("logits", values, regions))
+        torch.mul(layout, s.add_(blocks.coefficients(by_mass, block)), out=for_logits)
+        for_logits.addcmul_(layout, for_logits.sum(1, keepdim=True), value=-1)
+        # ∂/∂V = G ∘ (A S) + V ∘ (2 E S) + M S
+        spread = blocks.scratch("spread", values, 3 * channels)
+        first, second, third = blocks.product(blocks.coefficients(to_value, block), layout, spread).chunk(3, 1)
+        torch.addcmul(third.addcmul_(value, second), g, first, out=for_values)
+        blocks.add_product(for_joint, block, both, blocks.centred(block))
+        # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term. They are
+        # needed no more: x's gradient takes their place.
+        product = blocks.scratch("centred", values, channels)
+        blocks.product(blocks.coefficients(to_input, block), both, product)
+        torch.add(product, blocks.strips(flat, block), out=values)
+    for_value, for_logits = for_joint.sum(1).split([channels, regions], 1)
+    for_logits = for_logits * blocks.temperature
+    for_constants = for_logits[:, :, -1] if blocks.has_constants else None
+    for_filters = for_logits[:, :, :-1] + for_logits[:, :, -1:] * blocks.offset.mT
+    return (
+        blocks.values.to(blocks.map.dtype).unflatten(2, gradient.shape[2:]),
+        *(for_value[:, :, :-1].sum(0), for_filters, for_constants, for_residual, for_weight, for_bias),
+    )

@@ -1,0 +1,62 @@
+"""Starts the semantic layouts of a network as sharp as asked, on the features that the network gives them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_an.norms.attentive.layer import SemanticLayout
+
+
+@torch.no_grad()
+def calibrate_layouts(
+    network: nn.Module, run: Callable[[], Any], regions_per_position: float | None = None
+) -> dict[str, float]:
+    """Runs a network once in training mode and calibrates each semantic layout just before it is used.
+
+    Modes and buffers (running statistics, spectral norm's vectors) are afterwards what they were, and so is torch's
+    random state; only the entity filters change.
+
+    Args:
+        network: holds the layouts.
+        run: runs it on inputs such as it is trained with.
+        regions_per_position: what ``SemanticLayout.calibrate`` takes.
+
+    Returns:
+        The factor of each layout that has run, by module name.
+
+    Raises:
+        InputError: what ``SemanticLayout.calibrate`` raises.
+
+    Example:
+        >>> from lit_an.norms import AttentiveNorm2d
+        >>> norm, x = AttentiveNorm2d(8), 0.1 * torch.randn(4, 8, 16, 16)
+        >>> 5 < calibrate_layouts(norm, lambda: norm(x))["layout"] < 20
+        True
+    """
+    factors: dict[str, float] = {}
+
+    def calibrates(name: str) -> Callable[[SemanticLayout, tuple[Tensor, ...]], None]:
+        def hook(layout: SemanticLayout, inputs: tuple[Tensor, ...]) -> None:
+            factors[name] = layout.calibrate(inputs[0], regions_per_position)
+
+        return hook
+
+    layouts = [(name, module) for name, module in network.named_modules() if isinstance(module, SemanticLayout)]
+    handles = [layout.register_forward_pre_hook(calibrates(name)) for name, layout in layouts]
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    modes = [(module, module.training) for module in network.modules()]
+    devices = {parameter.device.index for parameter in network.parameters() if parameter.device.type == "cuda"}
+    try:
+        with torch.random.fork_rng(devices=sorted(devices)):
+            network.train()
+            run()
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module, mode in modes:
+            module.training = mode
+        for buffer, former in buffers:
+            buffer.copy_(former)
+    return factors

@@ -1,0 +1,210 @@
+"""Attentive normalization by the compiled kernel: tensors in, one call of the C library, tensors out.
+
+The same formulas as ``block_path.py``, over panels of positions that stay in the first caches (``kernel/attentive.c``).
+float32 and bfloat16 maps on a CPU, channels first or last; everything is computed in float32, and totals in float64.
+"""
+
+import ctypes
+import itertools
+import threading
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+import lit_an.norms.attentive.kernel_library as kernel_library
+
+_MOST_REGIONS = 64
+_SHORTEST_LANE = 128  # positions
+_SCRATCH = threading.local()
+_LARGEST_SCRATCH = 16 << 20  # bytes; what is larger is given back
+
+
+class _Map(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p)] + [
+        (name, ctypes.c_long) for name in ("half", "image_stride", "channel_stride", "position_stride")
+    ]
+
+
+class _Call(ctypes.Structure):
+    """``Call`` of kernel/call.h, field by field."""
+
+    _fields_ = [
+        ("parallel", ctypes.c_void_p),
+        *((name, ctypes.c_long) for name in ("threads", "batch", "channels", "regions", "length", "lanes")),
+        *((name, _Map) for name in ("x", "gradient", "out")),
+        *((name, ctypes.c_void_p) for name in ("value_weight", "filters", "constants", "weight", "bias")),
+        ("residual_scale", ctypes.c_void_p),
+        ("temperature", ctypes.c_double),
+        ("eps", ctypes.c_double),
+        *((name, ctypes.c_void_p) for name in ("offset", "mass", "mean", "variance", "values", "layouts")),
+        *((name, ctypes.c_void_p) for name in ("for_value", "for_filters", "for_constants", "for_weight", "for_bias")),
+        *((name, ctypes.c_void_p) for name in ("for_residual", "scratch")),
+    ]
+
+
+def suits(x: Tensor, num_regions: int) -> bool:
+    """Whether the kernel can normalize a map in so many regions."""
+    return (
+        type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.bfloat16)
+        and x.numel() > 0
+        and num_regions <= _MOST_REGIONS
+        and torch._C._len_torch_dispatch_stack() == 0  # a mode that counts or records operations would see none
+        and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
+        and kernel_library.library() is not None
+    )
+
+
+def forward(
+    x: Tensor,
+    value_weight: Tensor,
+    filters: Tensor,
+    constants: Tensor | None,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    temperature: float,
+    eps: float,
+    training: bool,
+) -> tuple[Tensor, list[Tensor]]:
+    """The result, and the tensors that ``backward`` needs beside the inputs; ``training``: there may be one."""
+    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
+    batch, channels, regions = call.sizes
+    tensors = [x.new_empty(size, dtype=torch.float32) for size in ((batch, channels), (batch, regions))]
+    tensors += [x.new_empty(batch, regions, channels, dtype=torch.float32) for _ in range(2)]
+    if _keeps(x, regions, training):
+        tensors += call.kept(training)
+    output = torch.empty_like(x)
+    call.run("forward", tensors, out=output)
+    return output, tensors
+
+
+def backward(
+    x: Tensor,
+    value_weight: Tensor,
+    filters: Tensor,
+    constants: Tensor | None,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    temperature: float,
+    eps: float,
+    saved: Sequence[Tensor],
+    gradient: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+    last = not x.is_contiguous()
+    gradient = gradient.to(x.dtype).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
+    batch, channels, regions = call.sizes
+
+    def found(*size: int) -> Tensor:
+        return torch.empty(size, dtype=torch.float32)
+
+    for_x, for_value, for_filters = torch.empty_like(x), found(channels, channels), found(batch, regions, channels)
+    for_constants = None if constants is None else found(batch, regions)
+    for_weight = None if weight is None else found(batch, regions, channels)
+    for_bias = None if bias is None else found(batch, regions, channels)
+    for_residual = torch.empty(batch, dtype=torch.float64)
+    pointers = {
+        "for_value": for_value, "for_filters": for_filters, "for_constants": for_constants,
+        "for_weight": for_weight, "for_bias": for_bias, "for_residual": for_residual,
+    }  # fmt: skip
+    call.run("backward", saved, out=for_x, gradient=gradient, **pointers)
+    return (
+        for_x,
+        for_value.to(value_weight.dtype),
+        for_filters.to(filters.dtype),
+        None if for_constants is None or constants is None else for_constants.to(constants.dtype),
+        for_residual.sum().to(residual_scale.dtype),
+        None if for_weight is None or weight is None else for_weight.sum(0).to(weight.dtype),
+        None if for_bias is None or bias is None else for_bias.sum(0).to(bias.dtype),
+    )
+
+
+def _lanes(batch: int, length: int, threads: int) -> int:
+    """Parts an image is cut into, so that no thread gets much more than another, and no part is very short."""
+    most = max(1, length // _SHORTEST_LANE)
+    return next(n for n in itertools.count(1) if n >= most or batch * n % threads == 0 or batch * n >= 8 * threads)
+
+
+def _keeps(x: Tensor, regions: int, training: bool) -> bool:
+    """Whether values and layouts, which are float32, are kept from pass to pass, and not computed again.
+
+    Where memory allows: a training step stays below 6 times its input, evaluation below 3 times.
+    """
+    channels = x.shape[1]
+    return 4 * (channels + regions) <= (3 if training else 2) * channels * x.element_size()
+
+
+class _Setup:
+    """A call in the making; holds on to every tensor whose address is in it."""
+
+    def __init__(self, x: Tensor, parameters: tuple[Tensor | None, ...], temperature: float, eps: float) -> None:
+        library = kernel_library.library()
+        assert library is not None
+        self.library = library
+        self.alive: list[Tensor] = []
+        self.call = _Call(parallel=kernel_library.parallel(), temperature=temperature, eps=eps)
+        names = ("value_weight", "filters", "constants", "residual_scale", "weight", "bias")
+        for name, parameter in zip(names, parameters, strict=True):
+            if parameter is not None:
+                self._point(name, parameter.float().contiguous())
+        regions = self.alive[1].shape[1]
+        self.sizes = len(x), x.shape[1], regions
+        self.call.batch, self.call.channels, self.call.regions = self.sizes
+        self.call.length = x.shape[2] * x.shape[3]
+        self.call.x = self._map(x)
+        threads = 1 if kernel_library.forked() else torch.get_num_threads()
+        self.call.lanes = _lanes(len(x), self.call.length, threads)
+        self.call.threads = min(threads, len(x) * self.call.lanes)
+
+    def _point(self, name: str, tensor: Tensor) -> None:
+        self.alive.append(tensor)
+        setattr(self.call, name, tensor.data_ptr())
+
+    def _map(self, tensor: Tensor) -> _Map:
+        self.alive.append(tensor)
+        channels, length = tensor.shape[1], self.call.length
+        steps = (length, 1) if tensor.is_contiguous() else (1, channels)
+        return _Map(tensor.data_ptr(), tensor.dtype == torch.bfloat16, channels * length, *steps)
+
+    def kept(self, training: bool) -> list[Tensor]:
+        """Memory for the values and layouts of the whole map."""
+        _, channels, regions = self.sizes
+        sizes = [self.library.kept_floats(ctypes.byref(self.call), ctypes.c_long(rows)) for rows in (channels, regions)]
+        if training or 4 * sum(sizes) > _LARGEST_SCRATCH:
+            return [torch.empty(size, dtype=torch.float32) for size in sizes]
+        return list(_scratch("kept", 4 * sum(sizes)).view(torch.float32).split(sizes))
+
+    def run(
+        self,
+        name: str,
+        tensors: Sequence[Tensor],
+        out: Tensor,
+        gradient: Tensor | None = None,
+        **pointers: Tensor | None,
+    ) -> None:
+        """Calls the function of the library; the interpreter's lock is free meanwhile."""
+        for field, tensor in zip(("offset", "mass", "mean", "variance", "values", "layouts"), tensors, strict=False):
+            self._point(field, tensor)
+        for field, pointer in pointers.items():
+            if pointer is not None:
+                self._point(field, pointer)
+        self.call.out = self._map(out)
+        if gradient is not None:
+            self.call.gradient = self._map(gradient)
+        self._point("scratch", _scratch("panels", self.library.scratch_bytes(ctypes.byref(self.call))))
+        getattr(self.library, name)(ctypes.byref(self.call))
+
+
+def _scratch(name: str, size: int) -> Tensor:
+    """So many bytes of this thread, the same for the same name, kept from call to call: fresh ones cost page faults."""
+    memory: Tensor | None = getattr(_SCRATCH, name, None)
+    if memory is None or memory.numel() < size:
+        with torch.inference_mode(False):  # else it could not be used in training afterwards
+            memory = torch.empty(size, dtype=torch.uint8)
+        setattr(_SCRATCH, name, memory)
+    return memory[:size]

@@ -1,0 +1,67 @@
+"""A trained inpainting generator and what is known of it, from a training checkpoint."""
+
+import inspect
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from lit_an.batch import Inpainted
+from lit_an.errors import InputError
+from lit_an.trained.checkpoints import Description, build_network, read_trained
+
+
+class TrainedInpainter(nn.Module):
+    """An inpainting generator in evaluation mode with its description.
+
+    Args:
+        network: ``forward(image, mask) -> Inpainted``; it erases by itself.
+        description: what is known of it.
+
+    Raises:
+        InputError: the network takes no mask.
+    """
+
+    def __init__(self, network: nn.Module, description: Description) -> None:
+        super().__init__()
+        if "mask" not in inspect.signature(network.forward).parameters:
+            raise InputError(
+                f"{description.class_path} is no inpainting generator: it takes no mask; "
+                f"give a checkpoint of InpaintingGAN"
+            )
+        self.network, self.description = network, description
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
+        """What it makes of erased images.
+
+        Args:
+            image: (B, 3, H, W), in [-1, 1]; H, W ≥ 8. What is in the holes does not matter.
+            mask: (B, 1, H, W), 1 = hole.
+
+        Returns:
+            ``coarse`` and ``fine``, (B, 3, H, W) in [-1, 1], not composited.
+        """
+        made: Inpainted = self.network(image, mask)
+        return made
+
+
+def load_inpainter(checkpoint: str | Path, config: str | Path | None = None) -> TrainedInpainter:
+    """The generator of a checkpoint of ``InpaintingGAN``, with its averaged weights if the run kept any.
+
+    Nothing in the checkpoint is executed, and neither the data nor Lightning is needed.
+
+    Args:
+        checkpoint: a ``.ckpt`` file of a run.
+        config: the config it was trained with; None takes ``config.yaml`` of its run folder.
+
+    Raises:
+        InputError: a file that is missing or of another kind, or weights of another architecture.
+    """
+    trained = read_trained(checkpoint, config)
+    return TrainedInpainter(build_network(trained, str(checkpoint)), trained.description)

@@ -1,0 +1,157 @@
+"""``python cli.py check``: go, or no and why."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import cli
+from lit_an.commands.check_resources import activations, latent_inputs, memory_here, needs_of, parameters
+from lit_an.data import ImageFolder
+from lit_an.data.inspection import inspect, overlap, sample_of
+from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
+from tests.photographs import WNIDS, break_some
+from tests.training import make_task
+
+ROOT = Path(__file__).parent.parent.parent
+QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+
+
+def check(root: Path, *more: str) -> int:
+    return cli.main(
+        [
+            "check",
+            f"--config={QUICKSTART}",
+            "--model.generator.base_width=2",
+            "--model.generator.num_classes=3",
+            "--model.discriminator.base_width=2",
+            "--data=lit_an.data.ImageNet",
+            "--data.image_size=32",
+            f"--data.root={root}",
+            "--data.batch_size=4",
+            *more,
+        ]
+    )
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:
+    """Verdict and text of each subject."""
+    table = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    return {line[9:27].strip(): (line[:8].strip(), line[28:]) for line in table}
+
+
+def test_a_sound_folder_is_a_go_and_leaves_nothing(
+    imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert check(imagenet) == 0
+    found = lines(capsys)
+    assert {verdict for verdict, _ in found.values()} == {"ok"}
+    assert found["train images"][1] == "all 36, 0 unusable"
+    assert found["train labels"][1] == "0 … 2, allowed 0 … 2"
+    assert found["test"][1] == "is val"
+    assert "estimated" in found["memory"][1]
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_another_number_of_classes(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--model.generator.num_classes=2") == 1
+    found = lines(capsys)
+    assert found["classes"] == (
+        "problem",
+        "3 in the data, but the generator was made for 2 and the discriminator was made for 2; set num_classes to 3",
+    )
+    assert found["train labels"] == ("problem", "0 … 2, allowed 0 … 1")
+
+
+def test_another_size(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--data.image_size=64") == 1
+    assert lines(capsys)["image size"] == ("problem", "64 px in the data, but 32 px in the generator")
+
+
+def test_broken_images(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = break_some(imagenet)
+    assert check(imagenet, "--sample=all", "--data.num_workers=1") == 1
+    verdict, text = lines(capsys)["train images"]
+    assert verdict == "problem"
+    assert text.startswith(f"all 40, {len(broken)} unusable: the image ")
+    assert check(imagenet, "--sample=all", "--max_failed=0.1") == 0
+    assert lines(capsys)["train images"][0] == "note"
+
+
+def test_a_sample_is_spread(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--sample=5") == 0
+    assert lines(capsys)["train images"][1] == "5 of 36 looked at, 0 unusable"
+    assert sample_of(36, 5) == [0, 8, 17, 26, 35]
+    assert sample_of(4, None) == sample_of(4, 9) == [0, 1, 2, 3]
+
+
+def test_an_image_in_two_splits(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(imagenet / "train" / WNIDS[0] / "train_001.JPEG", imagenet / "val" / WNIDS[2] / "val_001.JPEG")
+    assert check(imagenet) == 1
+    assert lines(capsys)["train and val"] == ("problem", "1 of 12 images are in train too")
+    assert check(imagenet, "--max_overlap=0.1") == 0
+
+
+def test_small_images(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        Image.new("RGB", (20, 50), (number, 0, 0)).save(imagenet / "train" / WNIDS[0] / f"small_{number}.JPEG")
+    assert check(imagenet) == 1
+    assert lines(capsys)["train resolution"] == (
+        "problem",
+        "5 of 41 are smaller than image_size and will be enlarged",
+    )
+    assert check(imagenet, "--max_small=0.2") == 0
+
+
+def test_a_missing_split_and_bad_options(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--sample=0") == 2
+    assert capsys.readouterr().err.endswith("error: check: sample must be at least 1, or 'all', got 0\n")
+    shutil.rmtree(imagenet / "val")
+    assert check(imagenet) == 1
+    assert lines(capsys)["val"][1].endswith("has no folder 'val'; unpack ILSVRC2012_img_val.tar into one")
+
+
+def test_too_little_memory(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--data.batch_size=100000000") == 1
+    assert lines(capsys)["memory"][0] == "problem"
+
+
+def test_splits_in_memory_are_compared_by_their_pixels(image_folder: Path) -> None:
+    data = ImageFolder(image_folder, 8, val_fraction=0.25)
+    train, val = data.dataset("train"), data.dataset("val")
+    in_memory = [train[index] for index in range(5)]
+    assert overlap(in_memory, in_memory[2:4], None) == (2, 2)  # type: ignore[arg-type]
+    assert overlap(train, val, None) == (0, len(val))  # type: ignore[arg-type]
+    assert overlap(train, train, 3) == (3, 3)
+
+
+def test_images_of_the_wrong_shape_or_range_are_found(image_folder: Path) -> None:
+    item = ImageFolder(image_folder, 8).dataset("train")[0]
+    items = [item, item._replace(image=item.image * 2 + 3), item._replace(image=torch.zeros(1, 8, 8))]
+    complaints = [finding.complaint for finding in inspect(items, 8, None, 0, "")]  # type: ignore[arg-type]
+    assert complaints == ["", "image 1 leaves the range -1 … 1", "image 2 is (1, 8, 8), not (3, 8, 8)"]
+
+
+def test_estimates_follow_the_networks() -> None:
+    """Weights are exact; activations grow with width and do not depend on the batch they are measured on."""
+    task = make_task()
+    count = parameters(task.generator) + parameters(task.discriminator)
+    inputs = latent_inputs(task)
+    few, many = needs_of(task, 1, inputs), needs_of(task, 11, inputs)
+    assert few.checkpoint == 12 * count + 4 * parameters(task.generator)
+    of_an_image = (many.memory - few.memory) / 10
+    assert many.memory - 11 * of_an_image == 16 * count + 4 * parameters(task.generator)
+    wide = make_task()
+    wide.generator = ResNetGenerator(32, num_classes=3, latent_dim=8, base_width=8, long_range_resolution=8)
+    wide.discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=8)
+    assert all(b > 2 * a for a, b in zip(activations(task, inputs), activations(wide, inputs), strict=True))
+
+
+def test_memory_of_a_device_that_is_not_here() -> None:
+    assert memory_here("cpu") > 2**28  # type: ignore[operator]
+    if not torch.cuda.is_available():
+        assert memory_here("gpu") is None

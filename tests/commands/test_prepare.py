@@ -1,0 +1,136 @@
+"""``python cli.py prepare`` and what comes after it, as a person uses them."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cli
+from lit_an.data import EarthTiles
+from tests.photo_folders import make_photographs
+from tests.photographs import add_odd_but_sound, break_some, make_imagenet
+
+pytest.importorskip("streaming")
+
+ROOT = Path(__file__).parent.parent.parent
+QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+
+
+def prepare(source: Path, out: Path, *more: str) -> list[str]:
+    return ["prepare", f"--source={source}", f"--out={out}", "--image_size=32", "--num_workers=2", *more]
+
+
+def tiny(root: Path) -> list[str]:
+    """The quickstart's config at width 2, on shards."""
+    return [
+        f"--config={QUICKSTART}",
+        "--model.generator.base_width=2",
+        "--model.generator.num_classes=3",
+        "--model.discriminator.base_width=2",
+        "--data=lit_an.data.Prepared",
+        "--data.image_size=32",
+        f"--data.root={root}",
+        "--data.batch_size=4",
+    ]
+
+
+def content_hash(printed: str) -> str:
+    (line,) = [line for line in printed.splitlines() if line.startswith("content hash ")]
+    return line
+
+
+def test_a_folder_with_broken_files_goes_through_prepare_check_and_fit(
+    imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shows 2."""
+    broken, odd = break_some(imagenet), add_odd_but_sound(imagenet)
+    out = tmp_path / "shards"
+    assert cli.main(prepare(imagenet, out, "--max_failed=0.1")) == 0
+    said = capsys.readouterr().out
+    assert f"train {36 + len(odd):8} images, 1 shards" in said
+    assert f"{len(broken)} unreadable, 0 passed over" in said
+    assert cli.main(["check", *tiny(out), "--sample=all"]) == 0
+    assert capsys.readouterr().out.endswith("\ngo\n")
+    run = ["fit", *tiny(out), f"--run_folder={tmp_path / 'run'}", "--iterations=2", "--trainer.limit_val_batches=1"]
+    assert cli.main(run) == 0
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
+
+
+def test_above_the_threshold_it_says_no(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    break_some(imagenet)
+    assert cli.main(prepare(imagenet, tmp_path / "out", "--max_failed=0")) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: 4 of 52 images cannot be read, more than max_failed=0.0 allows")
+    assert error.count("\n") == 1
+
+
+def test_bad_input_ends_with_2(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(prepare(tmp_path / "nowhere", tmp_path / "out")) == 2
+    assert "does not exist" in capsys.readouterr().err
+    assert cli.main(prepare(imagenet, tmp_path / "out", "--classes=9")) == 2
+    assert "classes must be between 2 and 3, the classes there are, got 9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [".", "shards", "deep/shards"])
+def test_shards_do_not_go_into_their_source(imagenet: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(imagenet.rglob("*"))
+    assert cli.main(prepare(imagenet, imagenet / out)) == 2
+    assert "lies in --source" in capsys.readouterr().err
+    assert sorted(imagenet.rglob("*")) == before
+
+
+def test_a_subset_of_classes(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(prepare(imagenet, tmp_path / "out", '--classes=["n01484850","n01440764"]')) == 0
+    assert f"train {24:8} images" in capsys.readouterr().out
+
+
+def test_a_killed_preparation_goes_on_to_the_same_hash(
+    few_tiles: EarthTiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shows 2, in a real process: SIGKILL when the first shards are there."""
+    source = make_imagenet(tmp_path / "imagenet", few_tiles, train=60, val=8)
+    break_some(source)
+    options = ("--images_per_shard=1", "--max_failed=0.1")
+    assert cli.main(prepare(source, tmp_path / "whole", *options)) == 0
+    expected = content_hash(capsys.readouterr().out)
+
+    out = tmp_path / "out"
+    arguments = [sys.executable, str(ROOT / "cli.py"), *prepare(source, out, *options)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob(".finished/*.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    # Its workers end with it: the pipe does when the last process that holds it is gone.
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    assert not (out / "manifest.json").exists()
+    finished = list(out.glob("*/*.mds"))
+    assert 1 <= len(finished) < 200
+
+    assert cli.main(prepare(source, out, *options)) == 0
+    assert content_hash(capsys.readouterr().out) == expected
+    assert len(list(out.glob(".finished/*.json"))) == 3 * (60 + 8) + 4
+    for whole in (tmp_path / "whole").glob("*/*.mds"):
+        assert (out / whole.relative_to(tmp_path / "whole")).read_bytes() == whole.read_bytes()
+    assert not (out / ".partial").exists()
+
+
+def test_photographs_without_classes_go_through_prepare_and_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = make_photographs(tmp_path / "photographs"), tmp_path / "shards"
+    options = ("--layout=photographs", "--val_fraction=0.3")
+    assert cli.main(prepare(root, out, *options)) == 0
+    said = capsys.readouterr().out
+    assert f"use it: --data=lit_an.data.PreparedPhotographs --data.root={out} --data.image_size=32\n" in said
+    task = "--model=tests.commands.one_convolution.TinyInpainting"
+    data = ["--data=lit_an.data.PreparedPhotographs", f"--data.root={out}", "--data.image_size=32"]
+    assert cli.main(["check", task, *data]) == 0
+    assert capsys.readouterr().out.endswith("\ngo\n")
+    assert cli.main(prepare(root, tmp_path / "other", "--val_list=nowhere.txt", *options)) == 2
+    assert "the list 'nowhere.txt' is not there" in capsys.readouterr().err
