@@ -9,7 +9,7 @@ import pytest
 
 import lit_an.norms.attentive.kernel_library as kernel_library
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(
     kernel_library.library() is None, reason="needs the compiled kernel: a C compiler, and PyTorch on OpenMP"
 )
