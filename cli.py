@@ -11,7 +11,7 @@ from argparse import Action
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 from pytorch_lightning import Trainer
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only, rank_zero_warn
@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.checkpoint import iteration_of
+from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import BAD_INPUT, BUG, report_bug, sentence_for
 from lit_an.command_line.notices import quieten, warn_of_slow_arithmetic
 from lit_an.command_line.option_names import with_quoted_names
@@ -59,7 +60,12 @@ class _SaysItInOneSentence(ArgumentParser):
 
 
 class Parser(_SaysItInOneSentence, LightningArgumentParser):
-    """LightningCLI's parser, saying what is wrong in one sentence."""
+    """LightningCLI's parser, saying what is wrong in one sentence, whose configs may build on others."""
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        if options.get("action") is ActionConfigFile:
+            options["action"] = ConfigOption
+        return super().add_argument(*names, **options)
 
 
 class Cli(LightningCLI):

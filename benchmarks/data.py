@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_an.batch import Draw
-from lit_an.data import ImageFolder, LabelledImages, Prepared
-from lit_an.data.base import EndlessSampler
-from lit_an.data.earth_tiles_cutting import read_photograph
-from lit_an.data.image_decoding import FORMATS
-from lit_an.data.manifest import Recipe
-from lit_an.data.preparation import prepare
-from lit_an.data.sources import open_source
+from lit_an.batch import Draw, collate
+from lit_an.data import ClassData
+from lit_an.data.preparation import plan_of, prepare
+from lit_an.data.sampler import EndlessSampler
+from lit_an.data.shards.encoding import FORMATS
+from lit_an.data.shards.manifest import Recipe
+from lit_an.data.sources import ImageFolder, Prepared
+from lit_an.data.sources.earth_cutting import read_photograph
 
 IMAGE_SIZE, BATCH_SIZE, ROUNDS = 128, 64, 5
 MEGA = 1e6
@@ -46,27 +46,26 @@ def make_folder(root: Path, images: int) -> None:
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{number:04d}.jpg", quality=92)
 
 
-def draws(data: LabelledImages) -> Iterator[Draw]:
+def draws(data: ClassData) -> Iterator[Draw]:
     """The training order, which is random."""
-    return iter(EndlessSampler(len(data.dataset("train")), seed=0))  # type: ignore[arg-type]
+    return iter(EndlessSampler(len(data.dataset("train")), seed=0))
 
 
-def one_by_one(data: LabelledImages) -> Callable[[float], float]:
+def in_batches(data: ClassData) -> Callable[[float], float]:
     """Images a second of one core: by the time of the processor, which other processes do not change."""
     dataset, order = data.dataset("train"), draws(data)
 
     def measure(seconds: float) -> float:
         start, read = time.process_time(), 0
         while time.process_time() - start < seconds:
-            for draw in itertools.islice(order, 16):
-                dataset[draw]
-            read += 16
+            collate(dataset.__getitems__(list(itertools.islice(order, BATCH_SIZE))))
+            read += BATCH_SIZE
         return read / (time.process_time() - start)
 
     return measure
 
 
-def through_loader(data: LabelledImages) -> Callable[[float], float]:
+def through_loader(data: ClassData) -> Callable[[float], float]:
     """Images a second that arrive from the workers of the training loader."""
     batches = iter(data.train_dataloader())
     for _ in range(8):
@@ -92,11 +91,11 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def modules(root: Path, shards: Path, num_workers: int) -> dict[str, LabelledImages]:
+def modules(root: Path, shards: Path, num_workers: int) -> dict[str, ClassData]:
     """The folder, and the shards of each format."""
     common = {"image_size": IMAGE_SIZE, "batch_size": BATCH_SIZE, "num_workers": num_workers}
-    prepared = {f"shards, {name}": Prepared(shards / name, **common) for name in reversed(FORMATS)}
-    return {"folder of JPEGs": ImageFolder(root, **common), **prepared}
+    prepared = {f"shards, {name}": ClassData(Prepared(shards / name), **common) for name in reversed(FORMATS)}
+    return {"folder of JPEGs": ClassData(ImageFolder(root), **common), **prepared}
 
 
 def main() -> None:
@@ -111,10 +110,10 @@ def main() -> None:
         make_folder(root, options.images)
         sizes = {"folder of JPEGs": size_of(root)}
         for name in FORMATS:
-            prepare(open_source(str(root), IMAGE_SIZE), shards / name, Recipe(IMAGE_SIZE, name))
+            prepare(plan_of(ImageFolder(root), IMAGE_SIZE), shards / name, Recipe(IMAGE_SIZE, name))
             sizes[f"shards, {name}"] = sum(size_of(shards / name / split) for split in ("train", "val"))
-        ways: list[tuple[str, int, Callable[[LabelledImages], Callable[[float], float]]]]
-        ways = [("one core, one by one", 0, one_by_one)]
+        ways: list[tuple[str, int, Callable[[ClassData], Callable[[float], float]]]]
+        ways = [("one core, in batches", 0, in_batches)]
         if options.loaders:
             ways += [(f"loader, {number} worker{'s' * (number > 1)}", number, through_loader) for number in (1, 2)]
         for title, num_workers, way in ways:

@@ -18,11 +18,17 @@ import torch
 from PIL import Image
 
 from lit_an.command_line.allocator import keep_freed_memory
-from lit_an.data.transforms import load_square
-from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
+from lit_an.data.cropping import Cropping
+from lit_an.data.transforms import read_image, to_tensor, to_unit_range
+from lit_an.masks import Border, Center, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 
 SIZE, FILE_SIZE, EACH_ROUND = 256, 512, 100
 LOADING = f"decode {FILE_SIZE} px, resize"
+
+
+def load_square(path: Path) -> torch.Tensor:
+    """What a data module does to a file."""
+    return to_unit_range(to_tensor(Cropping(SIZE).square(read_image(path, SIZE))))
 
 
 def make_photograph(path: Path) -> None:
@@ -47,7 +53,7 @@ def shapes(folder: Path) -> dict[str, HoleShape]:
     kinds: dict[str, HoleShape] = {f"Strokes, {kind}": Strokes(kind) for kind in ("thin", "medium", "thick")}
     return {
         "Rectangle": Rectangle(),
-        "Centre": Centre(),
+        "Center": Center(),
         "FreeForm": FreeForm(),
         **kinds,
         "Border": Border(),
@@ -78,7 +84,7 @@ def main() -> None:
         make_photograph(photograph)
         for size in (SIZE, FILE_SIZE):
             make_masks(folder / str(size), size)
-        acts: dict[str, Callable[[int], object]] = {LOADING: lambda _: load_square(photograph, SIZE)}
+        acts: dict[str, Callable[[int], object]] = {LOADING: lambda _: load_square(photograph)}
         for name, shape in shapes(folder).items():
             acts[name] = lambda seed, shape=shape: shape.draw(SIZE, SIZE, seed)
         found = [{name: milliseconds(act, EACH_ROUND * n) for name, act in acts.items()} for n in range(rounds)]

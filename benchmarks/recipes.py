@@ -25,6 +25,8 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from lit_an.config_files import load_config
+
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from lit_an.batch import ClassBatch
 from lit_an.command_line.allocator import keep_freed_memory
@@ -85,7 +87,7 @@ def meta_device() -> Iterator[None]:
 
 def config_of(path: Path) -> dict[str, Any]:
     """A recipe with its links resolved."""
-    resolved: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    resolved: Any = OmegaConf.to_container(load_config(path), resolve=True)
     return resolved
 
 

@@ -163,7 +163,7 @@ def random_images(folder: Path, batch_size: int) -> list[str]:
             path = folder / split / str(index % 2) / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(random.integers(0, 256, (144, 160, 3), dtype=np.uint8)).save(path)
-    data = {"root": folder, "batch_size": batch_size, "num_workers": 0}
+    data = {"source.root": folder, "batch_size": batch_size, "num_workers": 0}
     return ["--model.generator.num_classes=2", *(f"--data.{name}={value}" for name, value in data.items())]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from callbacks.measuring import Measuring, Stage, agreed, float64_device, label_of
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
+from lit_an.holes import composite
 from lit_an.metrics.baselines import BASELINES
 from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.feature_networks.lpips_weights import MissingWeightsError
@@ -169,11 +170,11 @@ class InpaintingMetrics(Measuring):
                 contents.image.add(batch.image, label_of(batch), index)
                 contents.mask.add_masks(batch.mask, index)
             image, mask = batch.image.to(task.device), batch.mask.to(task.device)
-            composite = torch.where(mask > 0, fill(image, mask), image)
+            filled = composite(image, fill(image, mask), mask)
             device = float64_device(task)
-            table.add(image_scores(image.to(device), composite.to(device), mask.to(device), self._lpips), index)
+            table.add(image_scores(image.to(device), filled.to(device), mask.to(device), self._lpips), index)
             if features is not None:
-                features.add(self._see(composite), label_of(batch), index)
+                features.add(self._see(filled), label_of(batch), index)
         scores = table.collected(task.device)
         return Measured(position, scores, None if features is None else features.collected())
 

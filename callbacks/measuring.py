@@ -70,7 +70,7 @@ class Measuring(Callback):
             return
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
-                f"{type(self).__name__} needs a data module with a method dataset(split), such as ImageFolder"
+                f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"
             )
         self._make_network()
         if stage == "test" or trainer.limit_val_batches != 0:

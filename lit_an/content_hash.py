@@ -5,6 +5,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from lit_an.holes import is_hole
 from lit_an.pixels import to_pixels
 
 
@@ -37,7 +38,7 @@ class ContentHash:
     def add_masks(self, mask: Tensor, index: Tensor) -> None:
         """Adds (B, 1, H, W) masks of 0 and 1 with their numbers (B,)."""
         self.image_size = tuple(mask.shape[-2:])
-        for one, number in zip(mask.cpu().numpy() > 0.5, index.tolist(), strict=True):
+        for one, number in zip(is_hole(mask).cpu().numpy(), index.tolist(), strict=True):
             self._put(number, f"mask {one.shape} ".encode() + one.tobytes())
 
     def _put(self, number: int, content: bytes) -> None:

@@ -33,6 +33,10 @@ class OutputError(InputError, OSError):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[type["OutputError"], tuple[str, OSError]]:
+        # It travels from a process of a pool to the one that waits for it.
+        return type(self), (str(self), OSError(self.errno, self.strerror))
+
 
 def at_least(where: str, least: float, **values: float | None) -> None:
     """Checks numbers that a user gave; None passes.

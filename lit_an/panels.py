@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from lit_an.files import replacing
+from lit_an.holes import is_hole
 
 _GAP = 2
 _BACKGROUND = 255
@@ -93,7 +94,7 @@ def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, 
     Returns:
         (3, height, width), uint8; the names of the columns above.
     """
-    hole = mask.cpu() > 0.5
+    hole = is_hole(mask.cpu())
     truth, first, last = (to_uint8(part.cpu()) for part in (image, coarse, fine))
     erased = torch.where(hole, torch.tensor(128, dtype=torch.uint8), truth)
     columns = [_enlarged(part, side) for part in (truth, erased, first, last, torch.where(hole, last, truth))]
@@ -127,9 +128,9 @@ def write_png(path: Path, image: Tensor) -> None:
 
 def _outline(mask: Tensor) -> Tensor:
     """(B, 1, H, W), bool: the pixels of holes that touch a known pixel."""
-    known = (mask < 0.5).float()
+    hole = is_hole(mask)
     # What lies outside the picture is no neighbour: padding of a pooling never wins.
-    return (F.max_pool2d(known, 3, stride=1, padding=1) > 0.5) & (mask > 0.5)
+    return (F.max_pool2d((~hole).float(), 3, stride=1, padding=1) > 0.5) & hole
 
 
 def _panel_head(colours: Tensor, width: int) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_an.data.earth_tiles import EarthTiles
+from lit_an.data.sources import Earth
 from tests.photographs import make_imagenet
 
 
@@ -34,7 +34,7 @@ def seeded() -> None:
 
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A labelled folder of 48 JPEGs, 40×36 px, in three classes of plainly different colours."""
+    """A labeled folder of 48 JPEGs, 40×36 px, in three classes of plainly different colors."""
     root = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(0)
     for channel, name in enumerate(("blue", "green", "red")):
@@ -47,15 +47,15 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def few_tiles(tmp_path_factory: pytest.TempPathFactory) -> EarthTiles:
-    """EarthTiles that do not overlap, so that they are cut quickly."""
-    tiles = EarthTiles(stride=32, cache_dir=str(tmp_path_factory.mktemp("few_tiles")))
-    tiles.prepare_data()
-    return tiles
+def few_tiles(tmp_path_factory: pytest.TempPathFactory) -> Earth:
+    """Tiles of the Earth that do not overlap, so that they are cut quickly."""
+    earth = Earth(stride=32, cache_dir=tmp_path_factory.mktemp("few_tiles"))
+    earth.fetch(32)
+    return earth
 
 
 @pytest.fixture
-def imagenet(tmp_path: Path, few_tiles: EarthTiles) -> Path:
+def imagenet(tmp_path: Path, few_tiles: Earth) -> Path:
     """A folder laid out like ImageNet: three classes of 12 and 4 JPEGs."""
     return make_imagenet(tmp_path / "imagenet", few_tiles)
 

@@ -1,10 +1,12 @@
-"""Small folders of photographs, laid out as people have them, for the tests of inpainting's data."""
+"""Small folders of pictures, laid out as people have them, for the tests of data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+WNIDS = ("n01440764", "n01443537", "n01484850")
 PLACES_CLASSES = ("a/airfield", "s/swimming_pool/indoor")
 
 
@@ -20,6 +22,20 @@ def write(path: Path, number: int = 0, size: tuple[int, int] = (48, 36)) -> Path
     path.parent.mkdir(parents=True, exist_ok=True)
     gradient(*size, blue=10 * number % 256).save(path)
     return path
+
+
+def write_list(path: Path, *lines: str) -> Path:
+    """A list of files, a line each."""
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def make_classes(root: Path, names: Sequence[str], number: int, ending: str = "png") -> Path:
+    """Class folders of so many images each."""
+    for label, name in enumerate(names):
+        for i in range(number):
+            write(root / name / f"{i:02d}.{ending}", number * label + i)
+    return root
 
 
 def make_photographs(root: Path, number: int = 30) -> Path:
@@ -39,7 +55,7 @@ def make_places(root: Path, train: str = "data_256", size: str = "256", lists: b
         write(root / f"val_{size}" / name, number)
     if lists:
         (root / "places365_train_standard.txt").write_text("\n".join(lines) + "\n")
-        (root / "places365_val.txt").write_text("".join(f"{name} {i}\n" for i, name in enumerate(names)))
+        (root / "places365_val.txt").write_text("".join(f"{name} {i % 2}\n" for i, name in enumerate(names)))
     return root
 
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lit_an.data.earth_tiles import EarthTiles
+from lit_an.data.sources import Earth
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
 
 
-def make_imagenet(root: Path, tiles: EarthTiles, train: int = 12, val: int = 4) -> Path:
+def make_imagenet(root: Path, earth: Earth, train: int = 12, val: int = 4) -> Path:
     """Three classes of JPEGs, 48×40 px, each of another place; ``val`` in class folders."""
-    images = iter(tiles.tiles().image[::7])
+    images = iter(earth.all_tiles(32).image[::7])
     for split, number in (("train", train), ("val", val)):
         for wnid in WNIDS:
             (root / split / wnid).mkdir(parents=True)
@@ -42,7 +42,7 @@ def add_odd_but_sound(root: Path) -> dict[str, Path]:
     exif[0x0112] = 6
     kinds: dict[str, tuple[Image.Image, str, dict[str, object]]] = {
         "CMYK to RGB": (plain.convert("CMYK"), "cmyk.JPEG", {}),
-        "grey to RGB": (plain.convert("L"), "grey.JPEG", {}),
+        "gray to RGB": (plain.convert("L"), "grey.JPEG", {}),
         "16 bits to 8": (Image.fromarray(np.full((40, 40), 30000, dtype=np.uint16)), "deep.png", {}),
         "palette to RGB": (plain.convert("P"), "palette.png", {}),
         "transparency over white": (plain.convert("RGBA"), "alpha.png", {}),

@@ -167,7 +167,7 @@ BAD_INPUT = {
     ),
     "unknown loss": (["--model.adversarial_loss=hing"], "unknown adversarial loss 'hing', did you mean 'hinge'?"),
     "classes": (["--model.generator.num_classes=4"], "the data has 3 classes (blue, green, red) but"),
-    "missing folder": (["--data.root=/no/such/folder"], "/no/such/folder"),
+    "missing folder": (["--data.source.root=/no/such/folder"], "/no/such/folder"),
     "checkpoint": (["--ckpt_path=/no/such.ckpt"], "--ckpt_path /no/such.ckpt: there is no such file"),
 }
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import cli
-from lit_an.data import EarthTiles
+from lit_an.data.sources import Earth
 from tests.inpainting.small_inpainter import write_run
 from tests.photo_folders import make_places
 from tests.photographs import make_imagenet
@@ -83,16 +83,16 @@ def stand_ins(words: list[str], document: Path) -> list[str]:
     return placed
 
 
-def as_check(words: list[str], tiles: EarthTiles) -> list[str]:
+def as_check(words: list[str], tiles: Earth) -> list[str]:
     """A command of the trainer as a check of the same config, with networks and data of a size for tests."""
     words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else CLASSES)]
     if "configs/class_conditional/earth_quickstart.yaml" in words:
-        return [*words, "--data.stride=32", f"--data.cache_dir={tiles.cache_dir}"]
+        return [*words, "--data.source.stride=32", f"--data.source.cache_dir={tiles.cache_dir}"]
     return words if is_inpainting(words) else [*words, "--model.generator.num_classes=3"]
 
 
 @pytest.fixture(scope="module")
-def place(image_folder: Path, few_tiles: EarthTiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(image_folder: Path, few_tiles: Earth, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all that the stand-ins name."""
     place = tmp_path_factory.mktemp("documented")
     (place / "configs").symlink_to(ROOT / "configs")
@@ -112,7 +112,7 @@ def place(image_folder: Path, few_tiles: EarthTiles, tmp_path_factory: pytest.Te
     arguments += [f"--run_folder={place}/runs/earth_quickstart", "--trainer.limit_val_batches=1", "--data.batch_size=4"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["cli.py"])
-        assert cli.main([*arguments, "--data.stride=32", f"--data.cache_dir={few_tiles.cache_dir}"]) == 0
+        assert cli.main([*arguments, "--data.source.stride=32", f"--data.source.cache_dir={few_tiles.cache_dir}"]) == 0
     return place
 
 
@@ -120,7 +120,7 @@ def place(image_folder: Path, few_tiles: EarthTiles, tmp_path_factory: pytest.Te
 def test_commands_run_as_they_are_written(
     document: Path,
     place: Path,
-    few_tiles: EarthTiles,
+    few_tiles: Earth,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -143,7 +143,7 @@ def test_commands_run_as_they_are_written(
         assert code == 0, f"{document.name}: {command}\nas {' '.join(words)}\n{said.out[-1500:]}{said.err[-1500:]}"
 
 
-def run(words: list[str], tiles: EarthTiles) -> int:
+def run(words: list[str], tiles: Earth) -> int:
     """The exit code of a command."""
     if words[0] in ("fit", "validate", "test", "check"):
         if any(part in words for part in PARSED_FOR) or "--print_config" in words:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from lit_an.data.image_decoding import conversions
+from lit_an.data.shards.encoding import conversions
 from lit_an.data.transforms import read_image
 from lit_an.errors import InputError
 from lit_an.inpainting.picture import read_picture, to_model
@@ -172,7 +172,7 @@ def test_an_orientation_beside_broken_entries_counts(reader: str, tmp_path: Path
     data = exif(0x829A, 10, 1, struct.pack("<I", 38), struct.pack("<ii", -1, 0), orientation=True)
     Image.fromarray(HALVES).save(tmp_path / "a.jpg", exif=data, quality=100)
     assert (READERS[reader](tmp_path / "a.jpg") == HALVES.T[..., None]).all()
-    assert conversions(tmp_path / "a.jpg") == ["grey to RGB", "turned by EXIF"]
+    assert conversions(tmp_path / "a.jpg") == ["gray to RGB", "turned by EXIF"]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
@@ -185,7 +185,7 @@ def test_of_pages_the_first_counts_even_if_the_second_is_broken(tmp_path: Path) 
         path.write_bytes(whole[:end])
         assert (READERS["training"](path) == HALVES[..., None]).all()
         assert (READERS["mask"](path) == HALVES[..., None]).all()
-        assert conversions(path) == ["grey to RGB", "first frame of several"]
+        assert conversions(path) == ["gray to RGB", "first frame of several"]
         with pytest.raises(InputError, match=r"it has (several|2) frames or pages"):
             READERS["predict"](path)
         try:

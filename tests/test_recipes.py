@@ -1,13 +1,11 @@
 """Recipes against what is published: each value with its source, written out here and not read from the recipes."""
 
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import yaml
 
-from tests.test_configs import INPAINTING_RECIPES, RECIPES, leaves, parsed
+from tests.test_configs import INPAINTING_RECIPES, RECIPES, leaves, parsed, said_by
 
 # Papers, and the published code: files below github.com/pfnet-research/sngan_projection, brain-research/
 # self-attention-gan, ajbrock/BigGAN-PyTorch, shepnerd/AttenNorm (inpaint-attnorm).
@@ -203,7 +201,7 @@ INPAINTING = {
     "losses.feature_matching_weight": Value(0.0, f"{NET}: build_net"),
     "data.image_size": Value(256, f"{OPTIONS}: img_shapes"),
     "data.batch_size": Value(16, f"{OPTIONS}: batch_size"),
-    "data.crop": Value("centre", "data/data.py: resize_image_with_crop_or_pad"),
+    "data.crop": Value("center", "data/data.py: resize_image_with_crop_or_pad"),
     "data.flip": Value(False, "data/data.py: next"),
     "mask.class_path": Value("lit_an.masks.Rectangle", f"{OPTIONS}: mask_type"),
     "mask.height": Value(0.5, f"{OPTIONS}: mask_shapes 128,128 of 256,256"),
@@ -218,14 +216,20 @@ PUBLISHED = {
     "imagenet128_modern": BIGGAN,
     "imagenet128_sagan": SELF_ATTENTION,
     "imagenet128_sngan": SNGAN_PROJECTION,
-    "celebahq256_an": {**INPAINTING, "data.class_path": Value("lit_an.data.CelebAHQ", AN)},
-    "paris256_an": {**INPAINTING, "data.class_path": Value("lit_an.data.ParisStreetView", AN)},
-    "places256_an": {**INPAINTING, "data.class_path": Value("lit_an.data.Places365", AN)},
+    "celebahq256_an": {**INPAINTING, "source.class_path": Value("lit_an.data.sources.CelebAHQ", AN)},
+    "paris256_an": {**INPAINTING, "source.class_path": Value("lit_an.data.sources.ParisStreetView", AN)},
+    "places256_an": {**INPAINTING, "source.class_path": Value("lit_an.data.sources.Places365", AN)},
 }
 # Keys of the recipes that say where data lie and how they come in; a link to another key.
-NOT_PUBLISHED = {"task.class_path", "data.root", "data.num_workers", "data.class_path", "data.image_size"} | {
-    "data.batches_per_iteration"
-}
+NOT_PUBLISHED = {
+    "task.class_path",
+    "source.class_path",
+    "source.root",
+    "source.size",
+    "data.num_workers",
+    "data.class_path",
+    "data.image_size",
+} | {"data.batches_per_iteration"}
 ALL = {path.stem: path for path in [*RECIPES, *INPAINTING_RECIPES]}
 
 
@@ -235,7 +239,11 @@ def place_in(config: Any, place: str) -> Any:
     if not rest:
         return config[owner]
     model, data = config["model"]["init_args"], config["data"]
-    owners = {"data": data, "mask": data["init_args"].get("mask"), "task": config["model"]}
+    owners = {
+        "data": data,
+        "task": config["model"],
+        **{name: data["init_args"].get(name) for name in ("mask", "source")},
+    }
     found = model["losses"] if owner == "losses" else owners[owner] if owner in owners else model[owner]
     if rest == ["class_path"] or owner == "losses":
         return found[rest[0]]
@@ -257,7 +265,7 @@ def short(place: tuple[str, ...]) -> str:
     """A key of a recipe as the tables above name it."""
     names = [name for name in place if name != "init_args"]
     if place[0] == "data":
-        return ".".join(["mask", *names[2:]] if names[1] == "mask" else names)
+        return ".".join(names[1:] if names[1] in ("mask", "source") else names)
     names = names[1:] if names[1] in ("class_path",) or len(names) > 2 else ["task", names[1]]
     return ".".join(["task", *names] if names == ["class_path"] else names)
 
@@ -265,7 +273,7 @@ def short(place: tuple[str, ...]) -> str:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_no_key_of_a_recipe_is_left_out(name: str) -> None:
     """A key that a recipe sets is compared, or one of those that nobody publishes."""
-    says: dict[str, Any] = yaml.safe_load(Path(ALL[name]).read_text())
+    says = said_by(ALL[name])
     both = {key: says[key] for key in ("model", "data")}
     keys = {short(place) for place, _ in leaves(both)} - {"data.mask", "mask"}
     assert keys - PUBLISHED[name].keys() - NOT_PUBLISHED == set()

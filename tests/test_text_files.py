@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.data.file_lists import read_list
-from lit_an.data.imagenet_labels import read_pairs
+from lit_an.data.sources.file_lists import read_list
+from lit_an.data.sources.imagenet_labels import read_pairs
 from lit_an.errors import InputError
 from lit_an.text_files import lines_of
 from tests.photo_folders import write

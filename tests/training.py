@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from lit_an.data import ImageFolder, Photographs
+from lit_an.data import ClassData, InpaintingData
+from lit_an.data.sources import ImageFolder, Photographs
 from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
 
@@ -42,12 +43,12 @@ def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = 
     )
 
 
-def make_photographs(folder: Path, **kwargs: Any) -> Photographs:
-    return Photographs(root=str(folder), image_size=32, **{"batch_size": 2, "val_fraction": 0.25, **kwargs})
+def make_photographs(folder: Path, **kwargs: Any) -> InpaintingData:
+    return InpaintingData(Photographs(folder, val_fraction=0.25), 32, **{"batch_size": 2, **kwargs})
 
 
-def make_data(folder: Path, **kwargs: Any) -> ImageFolder:
-    return ImageFolder(root=str(folder), image_size=32, **{"batch_size": 4, "val_fraction": 0.25, **kwargs})
+def make_data(folder: Path, **kwargs: Any) -> ClassData:
+    return ClassData(ImageFolder(folder, val_fraction=0.25), 32, **{"batch_size": 4, **kwargs})
 
 
 def make_trainer(

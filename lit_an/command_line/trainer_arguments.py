@@ -97,7 +97,7 @@ _REFUSED: dict[str, Rule] = {
     "min_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(None)),
     "limit_train_batches": Rule(f"the same batches would come again and again; {_LENGTH}", _all),
     "limit_predict_batches": Rule("predict has --samples_per_class, and --images", _all),
-    "overfit_batches": Rule("name a folder of few images with --data.root", _only(0, None)),
+    "overfit_batches": Rule("name a folder of few images with --data.source.root", _only(0, None)),
     "check_val_every_n_epoch": Rule("--trainer.val_check_interval N validates every N iterations", _only(None)),
     "accumulate_grad_batches": Rule("--model.accumulate N splits the batch of a step into N parts", _only(1)),
     "gradient_clip_val": Rule("--model.gradient_clip_norm X limits the norm of each network's gradient", _only(None)),

@@ -9,7 +9,8 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from lit_an.commands.check_data import Limits, Line, data_lines
 from lit_an.commands.check_resources import latent_inputs, masked_inputs, memory_here, needs_of
-from lit_an.data.base import ImageData, LabelledImages
+from lit_an.data.base import ImageData
+from lit_an.data.class_data import ClassData
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -60,15 +61,15 @@ def classes_of(model: AdversarialTask) -> int | None:
 def kind_lines(model: AdversarialTask, data: ImageData) -> Iterator[Line]:
     """Whether the data are of the kind that the task takes, and of as many classes."""
     wants_labels = classes_of(model) is not None
-    if isinstance(data, LabelledImages) and wants_labels:
+    if isinstance(data, ClassData) and wants_labels:
         yield classes_line(model, data)
-    elif isinstance(data, LabelledImages) or wants_labels:
+    elif isinstance(data, ClassData) or wants_labels:
         has, wants = ("holes", "labels") if wants_labels else ("labels", "holes")
         text = f"{type(data).__name__} gives images with {has}, but {type(model).__name__} takes images with {wants}"
         yield Line("problem", "kind of data", text)
 
 
-def classes_line(model: AdversarialTask, data: LabelledImages) -> Line:
+def classes_line(model: AdversarialTask, data: ClassData) -> Line:
     """Whether networks and data have the same number of classes."""
     of_data = len(data.class_names)
     wanted = {

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from torch.utils.data import Dataset
-
-from lit_an.data.base import ImageData, left_out_of
+from lit_an.data.base import ImageData, Squares, left_out_of
 from lit_an.data.inspection import Finding, inspect, overlap, same_images
-from lit_an.data.listing import spell
-from lit_an.data.shard_folder import ShardFolder
+from lit_an.data.shards.folder import ShardFolder
+from lit_an.data.sources.listing import spell
+from lit_an.data.sources.prepared import Prepared
 from lit_an.errors import InputError
 
 Verdict = Literal["ok", "note", "problem"]
@@ -39,7 +38,7 @@ def data_lines(data: ImageData, num_classes: int | None, sample: int | None, lim
         sample: how many images of each split to look at; None looks at all.
         limits: shares that are let pass.
     """
-    splits: dict[str, Dataset[Any]] = {}
+    splits: dict[str, Squares[Any]] = {}
     for name in ("train", "val", "test"):
         try:
             images = data.dataset(name)  # type: ignore[arg-type]
@@ -54,9 +53,8 @@ def data_lines(data: ImageData, num_classes: int | None, sample: int | None, lim
             yield Line("note", f"{name} files", left_out_of(images))
         found = inspect(images, data.image_size, sample, data.num_workers, name)
         yield from finding_lines(name, found, len(images), num_classes, limits)  # type: ignore[arg-type]
-    shards = getattr(data, "shards", None)
-    if isinstance(shards, ShardFolder):
-        yield shards_line(shards)
+    if isinstance(data.source, Prepared):
+        yield shards_line(data.source.shards)
     for name in ("val", "test"):
         if "train" in splits and name in splits:
             yield overlap_line(name, data, splits, sample, limits)
@@ -96,15 +94,15 @@ def shards_line(shards: ShardFolder) -> Line:
 
 
 def overlap_line(
-    split: str, data: ImageData, splits: dict[str, Dataset[Any]], sample: int | None, limits: Limits
+    split: str, data: ImageData, splits: dict[str, Squares[Any]], sample: int | None, limits: Limits
 ) -> Line:
     """How many images of a split are in the training set."""
-    manifest = getattr(data, "manifest", None)
-    if manifest is not None:
+    if isinstance(data.source, Prepared):
         # prepare compared them all, pixel for pixel.
+        manifest = data.source.shards.manifest
         name = split if split in manifest["splits"] else "val"
         number = int(manifest.get("in_two_splits", {}).get(f"train and {name}", 0))
-        looked_at = len(splits[split])  # type: ignore[arg-type]
+        looked_at = len(splits[split])
     else:
         number, looked_at = overlap(splits["train"], splits[split], sample)
     text = f"{number} of {looked_at} images are in train too"

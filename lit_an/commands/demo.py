@@ -48,7 +48,7 @@ def run(
         gradio = quiet_gradio(Path(place))
         inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(device_called(device))
         page = build_page(gradio, inpainter, Path(place), shown, tiling, max_picture)
-        address = serve(page, host, port, max_file_size, folder)
+        address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.set())

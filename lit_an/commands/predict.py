@@ -1,13 +1,13 @@
 """``python cli.py predict``: images and pictures from one checkpoint, without the data set."""
 
-import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from torch import Tensor
 
-from lit_an.data.base import LabelledImages
+from lit_an.commands.configured_data import configured_data
+from lit_an.data.class_data import ClassData
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.latents import check_truncation
@@ -18,7 +18,7 @@ from lit_an.sampling.neighbours import nearest_neighbours
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
-from lit_an.trained.checkpoints import config_beside, device_called, read_config, run_folder_of, weights_hash
+from lit_an.trained.checkpoints import config_beside, device_called, run_folder_of, weights_hash
 from lit_an.trained.exported import load_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
 
@@ -96,7 +96,7 @@ def run(
         for name, picture in _pictures(generator, write, labels, seeds, rows, truncation):
             write_png(folder / f"{name}.png", picture)
         if "neighbours" in write:
-            data = _data(config or config_beside(path))
+            data = configured_data(config or config_beside(path))
             sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
             write_png(folder / "neighbours.png", sheet)
     print(f"The samples are in {printable(folder)}", flush=True)
@@ -154,20 +154,8 @@ def _pictures(
         yield from ((f"layouts_{name}", panel) for name, panel in panels.items())
 
 
-def _data(config: str | Path) -> LabelledImages:
-    """The data module of a config, for what cannot do without the training images."""
-    chosen = read_config(config, "data")
-    module, _, name = chosen["class_path"].rpartition(".")
-    kind = getattr(importlib.import_module(module), name)
-    if not issubclass(kind, LabelledImages):
-        raise InputError(f"{config}: {chosen['class_path']} has no labelled images to find neighbours among")
-    data: LabelledImages = kind(**(chosen.get("init_args") or {}))
-    data.prepare_data()
-    return data
-
-
 def _neighbours(
-    generator: TrainedGenerator, data: LabelledImages, shown: list[int], seed: int, truncation: float | None
+    generator: TrainedGenerator, data: ClassData, shown: list[int], seed: int, truncation: float | None
 ) -> Tensor:
     images = sample(generator, shown, [seed] * len(shown), truncation)
     found = nearest_neighbours(images, data.dataset("train"), num_workers=data.num_workers)

@@ -1,123 +1,175 @@
-"""What every data module shares: endless shuffled training draws, loaders, split names, checked arguments."""
+"""What both data modules share: squares cut from a source's pictures, endless training draws, loaders."""
 
-from collections.abc import Iterator
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
-from torch.utils.data import DataLoader, Dataset, DistributedSampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from lit_an.batch import ClassBatch, Draw, SampleRequest, collate
-from lit_an.errors import InputError
+from lit_an.batch import Draw, collate
+from lit_an.data.cropping import Crop, Cropping, check_cropping
+from lit_an.data.sampler import EndlessSampler
+from lit_an.data.sources.base import Pictures, Source, Split
+from lit_an.data.transforms import flips, mirror, to_unit_range
+from lit_an.errors import at_least
 from lit_an.seeds import mix_seed
 from lit_an.workers import leave_signals_to_parent
 
-Split = Literal["train", "val", "test"]
-
 Batch = TypeVar("Batch", bound=tuple[Any, ...])
 
+CROP = 1  # the part of a draw's seed that chooses its crop, so that the crop says nothing about a hole
 
-class EndlessSampler(DistributedSampler[Draw]):
-    """Shuffled draws without an end: epoch after epoch in one stream that can start anywhere.
 
-    Draw ``p`` of the stream (over all ranks) is item ``p mod n`` of the permutation of epoch ``p div n``, a
-    function of ``seed`` and ``p`` alone. A run that is resumed after ``p`` images goes on with draw ``p``, on
-    any number of ranks.
+class Squares(Dataset[Batch]):
+    """The pictures of one split as squares. A subclass implements ``items``.
 
-    It is a ``DistributedSampler`` so that Lightning leaves it alone; it has no length, so that Lightning sees
-    one endless epoch and a run's length is its number of iterations.
+    A ``Draw`` is cut and mirrored by its seed. An ``int`` gives the same square always: as much of the picture as can
+    be shown.
 
     Args:
-        num_items: items in the data set, ≥ 1.
-        seed: chooses the permutations and the seed of each draw.
-        start: draws of the stream, over all ranks, that are already used.
-        rank: this process, 0 ≤ rank < world_size; it takes every ``world_size``-th draw.
-        world_size: number of processes.
-
-    Example:
-        >>> draws = iter(EndlessSampler(num_items=3, seed=0))
-        >>> sorted(next(draws).index for _ in range(3))
-        [0, 1, 2]
+        pictures: of the split.
+        cropping: how they become squares.
+        flip: mirror what a ``Draw`` asks for, image and regions alike, if its seed says so.
     """
 
-    def __init__(self, num_items: int, seed: int = 0, start: int = 0, rank: int = 0, world_size: int = 1) -> None:
-        assert num_items >= 1
-        assert start >= 0
-        assert 0 <= rank < world_size
-        self.num_items, self.seed, self.start = num_items, seed, start
-        self.rank, self.num_replicas = rank, world_size
-
-    def __iter__(self) -> Iterator[Draw]:
-        position = self.start + self.rank
-        epoch, order = -1, torch.empty(0)
-        while True:
-            if position // self.num_items != epoch:
-                epoch = position // self.num_items
-                order = torch.randperm(self.num_items, generator=self._generator(epoch))
-            yield Draw(int(order[position % self.num_items]), mix_seed(self.seed, position))
-            position += self.num_replicas
+    def __init__(self, pictures: Pictures, cropping: Cropping, flip: bool) -> None:
+        self.pictures, self.cropping, self.flip = pictures, cropping, flip
 
     def __len__(self) -> int:
-        raise TypeError("an endless sampler has no length")
+        return len(self.pictures)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to set: the epoch follows from the position in the stream."""
+    def __getitem__(self, item: Draw | int) -> Batch:
+        """One item; raises InputError if its picture cannot be read."""
+        return self.__getitems__([item])[0]
 
-    def _generator(self, epoch: int) -> torch.Generator:
-        return torch.Generator().manual_seed(mix_seed(self.seed, -1, epoch))
+    def __getitems__(self, wanted: Sequence[Draw | int]) -> list[Batch]:
+        """Several items, as a loader asks for them.
 
+        Raises:
+            InputError: a picture cannot be read.
+        """
+        indices = [item.index if isinstance(item, Draw) else item for item in wanted]
+        image, regions = self._cut(indices, wanted)
+        flipped = [i for i, item in enumerate(wanted) if self.flip and isinstance(item, Draw) and flips(item.seed)]
+        if flipped:
+            image[flipped] = mirror(image[flipped])
+            if regions is not None:
+                regions[flipped] = mirror(regions[flipped])
+        return self.items(wanted, indices, to_unit_range(image), regions)
 
-class SampleRequests(Dataset[SampleRequest]):
-    """Requests for ``per_class`` images of each class, in class order, for prediction."""
+    def items(
+        self, wanted: Sequence[Draw | int], indices: Sequence[int], image: Tensor, regions: Tensor | None
+    ) -> list[Batch]:
+        """Items of squares.
 
-    def __init__(self, num_classes: int, per_class: int) -> None:
-        self.num_classes, self.per_class = num_classes, per_class
+        Args:
+            wanted: what was asked for.
+            indices: the numbers of the pictures.
+            image: (B, 3, S, S), float32 in [-1, 1].
+            regions: (B, S, S), int64, or None.
+        """
+        raise NotImplementedError
 
-    def __len__(self) -> int:
-        return self.num_classes * self.per_class
+    def file(self, index: int) -> Path | None:
+        """The file of a picture, if it has one of its own."""
+        return self.pictures.file(index)
 
-    def __getitem__(self, index: int) -> SampleRequest:
-        return SampleRequest(torch.tensor(index // self.per_class), torch.tensor(index % self.per_class))
+    def _cut(self, indices: Sequence[int], wanted: Sequence[Draw | int]) -> tuple[Tensor, Tensor | None]:
+        random = self.cropping.crop == "random" and any(isinstance(item, Draw) for item in wanted)
+        if self.pictures.side == self.cropping.image_size and not random:
+            image, regions = self.pictures.gather(indices)
+            return image, None if regions is None else regions.long()
+        cut = [self._square(index, item) for index, item in zip(indices, wanted, strict=True)]
+        maps = [part for _, part in cut if part is not None]
+        return torch.stack([image for image, _ in cut]), torch.stack(maps) if maps else None
+
+    def _square(self, index: int, item: Draw | int) -> tuple[Tensor, Tensor | None]:
+        seed = mix_seed(item.seed, CROP) if isinstance(item, Draw) else None
+        picture = self.pictures.picture(index, self.cropping.side_to_read(seed))
+        return self.cropping.cut(picture.image, picture.regions, seed)
 
 
 class ImageData(pl.LightningDataModule, Generic[Batch]):
-    """Base of all data modules: how the items of a data set become the batches of training, validation and test.
+    """Base of the data modules: how the pictures of a source become the batches of training, validation and test.
 
-    A subclass gives the data set of a split (``dataset``), whose items are batches without the batch dimension,
-    reached by a ``Draw`` in training (take all randomness from its seed) and by an ``int`` elsewhere (none).
+    In training, crop and mirroring are functions of the draw's seed, so that a run goes on exactly where it stopped, on
+    any number of devices and workers. In validation and test, image ``i`` is always the same.
 
     Args:
+        source: where the pictures are; see ``lit_an.data.sources``.
         image_size: side of the images in pixels.
+        crop: ``center`` takes the center square of the short side, ``random`` in training a square at a random place
+            whose side is a random share of the short side, ``resize`` the whole image, squeezed.
+        min_scale: least share of ``random``, 0 < min_scale ≤ 1.
         batch_size: images of one discriminator step on one device.
-        batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``.
-            A training batch holds the images of a whole iteration.
+        batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``. A training
+            batch holds the images of a whole iteration.
         num_workers: loader processes; 0 loads in the training process.
         flip: mirror training images left to right at random.
         seed: chooses the order of the training images and whatever is random about them.
+
+    Raises:
+        InputError: a number out of its range, or an unknown ``crop``.
     """
 
     def __init__(
-        self, image_size: int, batch_size: int, batches_per_iteration: int, num_workers: int, flip: bool, seed: int
+        self,
+        source: Source,
+        image_size: int,
+        *,
+        crop: Crop = "center",
+        min_scale: float = 0.5,
+        batch_size: int = 64,
+        batches_per_iteration: int = 1,
+        num_workers: int = 0,
+        flip: bool = True,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        check_least("image_size", image_size)
-        check_least("batch_size", batch_size)
-        check_least("batches_per_iteration", batches_per_iteration)
-        check_least("num_workers", num_workers, 0)
-        self.image_size, self.batch_size, self.batches_per_iteration = image_size, batch_size, batches_per_iteration
-        self.num_workers, self.flip, self.seed = num_workers, flip, seed
+        sizes = {"image_size": image_size, "batch_size": batch_size, "batches_per_iteration": batches_per_iteration}
+        at_least("data", 1, **sizes)
+        at_least("data", 0, num_workers=num_workers)
+        self.source, self.image_size, self.batch_size = source, image_size, batch_size
+        self.cropping = Cropping(image_size, crop, min_scale)
+        check_cropping(self.cropping)
+        self.batches_per_iteration, self.num_workers, self.flip, self.seed = (
+            batches_per_iteration, num_workers, flip, seed
+        )  # fmt: skip
+        self._datasets: dict[Split, Squares[Batch]] = {}
 
-    def dataset(self, split: Split) -> Dataset[Batch]:
-        """The data set of a split, ready to be indexed."""
+    def squares(self, split: Split, pictures: Pictures) -> Squares[Batch]:
+        """The data set of a split's pictures."""
         raise NotImplementedError
+
+    def dataset(self, split: Split) -> Squares[Batch]:
+        """The data set of a split; its pictures are listed once.
+
+        Raises:
+            InputError: the split is missing or empty.
+        """
+        if split not in self._datasets:
+            self._datasets[split] = self.squares(split, self.source.pictures(split, self.image_size))
+        return self._datasets[split]
+
+    # Lightning declares a name that it never reads.
+    def name(self, split: Split, index: int) -> str:  # type: ignore[override]
+        """What tables call an image: its path below the folder of its split, or a number."""
+        return self.dataset(split).pictures.name(index)
+
+    def prepare_data(self) -> None:
+        """Fetches what the source needs; Lightning calls it once on each node."""
+        self.source.fetch(self.image_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         dataset = self.dataset("train")
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         # The task counts the images it has seen over all ranks: that count is the position in the stream.
         start = getattr(self.trainer.lightning_module, "images_seen", 0) if self.trainer else 0
-        sampler = EndlessSampler(len(dataset), self.seed, start, rank, world_size)  # type: ignore[arg-type]
+        sampler = EndlessSampler(len(dataset), self.seed, start, rank, world_size)
         return self._loader(dataset, self.batch_size * self.batches_per_iteration, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -127,7 +179,7 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
         return self._loader(self.dataset("test"), self.batch_size)
 
     def _loader(
-        self, dataset: Dataset[Batch], batch_size: int, sampler: EndlessSampler | None = None
+        self, dataset: Squares[Batch], batch_size: int, sampler: EndlessSampler | None = None
     ) -> DataLoader[Batch]:
         left_out = left_out_of(dataset)
         if left_out:
@@ -144,50 +196,7 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
         )
 
 
-class LabelledImages(ImageData[ClassBatch]):
-    """Base of the data modules that yield ``ClassBatch``; a subclass also says what its classes are.
-
-    Args:
-        image_size: side of the images in pixels.
-        batch_size: images of one discriminator step on one device.
-        batches_per_iteration: batches that one training iteration takes: the task's ``discriminator_steps``.
-        num_workers: loader processes; 0 loads in the training process.
-        flip: mirror training images left to right at random.
-        samples_per_class: images of each class that ``predict`` asks for.
-        seed: chooses the order of the training images and their augmentation.
-    """
-
-    def __init__(
-        self,
-        image_size: int,
-        batch_size: int = 64,
-        batches_per_iteration: int = 1,
-        num_workers: int = 0,
-        flip: bool = True,
-        samples_per_class: int = 16,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(image_size, batch_size, batches_per_iteration, num_workers, flip, seed)
-        check_least("samples_per_class", samples_per_class)
-        self.samples_per_class = samples_per_class
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the classes in the order of their labels."""
-        raise NotImplementedError
-
-    def predict_dataloader(self) -> DataLoader[SampleRequest]:
-        requests = SampleRequests(len(self.class_names), self.samples_per_class)
-        return DataLoader(requests, batch_size=self.batch_size)
-
-
-def left_out_of(dataset: Any) -> str:
+def left_out_of(dataset: Squares[Any]) -> str:
     """What lies in the folder of a split and is not taken, in one line; nothing where there is nothing of it."""
-    left_out = str(getattr(dataset, "left_out", ""))
-    return f"in {str(dataset.folder)!r} {left_out}" if left_out else ""
-
-
-def check_least(name: str, value: int, least: int = 1) -> None:
-    """Raises InputError for an argument below its least value."""
-    if value < least:
-        raise InputError(f"data: {name} must be at least {least}, got {value}")
+    left_out = str(dataset.pictures.left_out)
+    return f"in {str(dataset.pictures.folder)!r} {left_out}" if left_out else ""

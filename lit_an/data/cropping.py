@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.data.transforms import to_tensor, to_unit_range
+from lit_an.data.transforms import to_tensor
 from lit_an.errors import InputError
 from lit_an.seeds import mix_seed
 
-Crop = Literal["centre", "random", "resize"]
+Crop = Literal["center", "random", "resize"]
 
 
 class Box(NamedTuple):
@@ -29,14 +29,14 @@ class Cropping(NamedTuple):
 
     Attributes:
         image_size: side of the squares in pixels.
-        crop: ``centre``: the centre square of the short side. ``random``: in training, a square at a random place
-            whose side is a random share of the short side; elsewhere as ``centre``. ``resize``: the whole picture,
+        crop: ``center``: the center square of the short side. ``random``: in training, a square at a random place
+            whose side is a random share of the short side; elsewhere as ``center``. ``resize``: the whole picture,
             squeezed or stretched.
         min_scale: least share of ``random``, 0 < min_scale ≤ 1; the largest is 1.
     """
 
     image_size: int
-    crop: Crop = "centre"
+    crop: Crop = "center"
     min_scale: float = 1.0
 
     def box(self, width: int, height: int, seed: int | None) -> Box:
@@ -47,7 +47,7 @@ class Cropping(NamedTuple):
             seed: of a training draw; None where nothing is random.
 
         Example:
-            >>> Cropping(64, "centre").box(300, 200, seed=None)
+            >>> Cropping(64, "center").box(300, 200, seed=None)
             Box(left=50, top=0, width=200, height=200)
         """
         if self.crop == "resize":
@@ -55,7 +55,7 @@ class Cropping(NamedTuple):
         # Whole source pixels: half a pixel of offset would blur a picture that needs no resizing.
         side = max(1, round(self._scale(seed) * min(width, height)))
         free_across, free_down = width - side, height - side
-        if self.crop == "centre" or seed is None:
+        if self.crop == "center" or seed is None:
             return Box(free_across // 2, free_down // 2, side, side)
         return Box(_up_to(free_across, mix_seed(seed, 1)), _up_to(free_down, mix_seed(seed, 2)), side, side)
 
@@ -74,7 +74,7 @@ class Cropping(NamedTuple):
             seed: of a training draw; None where nothing is random.
 
         Returns:
-            (3, S, S), float32 in [-1, 1], and (S, S), int64, or None.
+            (3, S, S), uint8, and (S, S), int64, or None.
         """
         width, height = (image.shape[2], image.shape[1]) if isinstance(image, Tensor) else image.size
         box = self.box(width, height, seed)
@@ -83,10 +83,17 @@ class Cropping(NamedTuple):
         )
         shown = None if regions is None else torch.from_numpy(regions[np.ix_(rows, columns)]).long()
         if isinstance(image, Tensor) and box == (0, 0, self.image_size, self.image_size) == (0, 0, width, height):
-            return to_unit_range(image), shown  # what a resize would give, several times as fast
-        return to_unit_range(to_tensor(self._resized(_as_image(image), box))), shown
+            return image, shown  # what a resize would give, several times as fast
+        return to_tensor(self.square(as_image(image), seed)), shown
 
-    def _resized(self, image: Image.Image, box: Box) -> Image.Image:
+    def square(self, image: Image.Image, seed: int | None = None) -> Image.Image:
+        """What is shown of a picture, S × S, antialiased.
+
+        Example:
+            >>> Cropping(64).square(Image.new("RGB", (300, 200))).size
+            (64, 64)
+        """
+        box = self.box(*image.size, seed)
         # Cropped, not by resize's box, whose filter would look over the edge.
         part = image.crop((box.left, box.top, box.left + box.width, box.top + box.height))
         return part.resize((self.image_size, self.image_size), Image.Resampling.LANCZOS)
@@ -106,7 +113,7 @@ def check_cropping(cropping: Cropping) -> None:
 
 
 def nearest(start: int, length: int, number: int) -> np.ndarray:
-    """(number,), int64: the source pixels under the centres of ``number`` pixels spread over ``length`` from ``start``.
+    """(number,), int64: the source pixels under the centers of ``number`` pixels spread over ``length`` from ``start``.
 
     Example:
         >>> nearest(10, 8, 4).tolist()
@@ -115,7 +122,8 @@ def nearest(start: int, length: int, number: int) -> np.ndarray:
     return start + ((np.arange(number) + 0.5) * length / number).astype(np.int64)
 
 
-def _as_image(image: Image.Image | Tensor) -> Image.Image:
+def as_image(image: Image.Image | Tensor) -> Image.Image:
+    """A picture as Pillow has it; a tensor is (3, H, W), uint8."""
     if isinstance(image, Image.Image):
         return image
     return Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())

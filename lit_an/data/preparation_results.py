@@ -1,48 +1,101 @@
-"""What is written when the shards are there: the report and the manifest; or why there is none."""
+"""What is written when all shards are there: the report and the manifest; or why there is none."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import lit_an.data.manifest as manifests
-from lit_an.data.manifest import Recipe
-from lit_an.data.shards import write_index
-from lit_an.data.sources import Source
+import lit_an.data.shards.manifest as manifests
+from lit_an.data.shards.manifest import Recipe
+from lit_an.data.sources.base import Pictures, Split
+from lit_an.data.sources.walking import LeftOut
 from lit_an.files import replacing
 
 REPORT = "report.json"
 
 
-def complaint_about(
-    source: Source, records: Sequence[dict[str, Any]], pictures: int, failed: int, max_failed: float, folder: Path
+class Plan(NamedTuple):
+    """What there is to prepare.
+
+    Attributes:
+        class_names: in the order of their labels, or None where there are no classes.
+        splits: the pictures of each split.
+    """
+
+    class_names: list[str] | None
+    splits: Mapping[Split, Pictures]
+
+    def left_out(self) -> dict[Path, LeftOut]:
+        """What lies in the folders of the splits and is not taken."""
+        found: dict[Path, LeftOut] = {}
+        for pictures in self.splits.values():
+            # Beside lists only the split that is not listed has any.
+            if pictures.folder is not None and (pictures.folder not in found or str(pictures.left_out)):
+                found[pictures.folder] = pictures.left_out
+        return found
+
+
+class Outcome(NamedTuple):
+    """What came of a preparation.
+
+    Attributes:
+        manifest: what was written, or None where too much failed or other parts are not finished.
+        complaint: why there is none, in one sentence, if too much failed.
+        unfinished: shards that other parts have yet to make.
+        failed: how many pictures could not be read.
+    """
+
+    manifest: dict[str, Any] | None
+    complaint: str
+    unfinished: int
+    failed: int
+
+
+def outcome_of(
+    plan: Plan, records: Sequence[dict[str, Any]], folder: Path, recipe: Recipe, max_failed: float
+) -> Outcome:
+    """Writes the report, and the manifest unless too much failed."""
+    failed = sum(len(record["failed"]) for record in records)
+    _write_report(folder, plan, records)
+    complaint = _complaint_about(plan, records, failed, max_failed, folder)
+    return Outcome(None if complaint else _write_manifest(folder, plan, recipe, records), complaint, 0, failed)
+
+
+def _complaint_about(
+    plan: Plan, records: Sequence[dict[str, Any]], failed: int, max_failed: float, folder: Path
 ) -> str:
+    pictures = sum(map(len, plan.splits.values()))
     if failed > max_failed * pictures:
         return (
             f"{failed} of {pictures} images cannot be read, more than max_failed={max_failed} allows; they are listed "
             f"in {str(folder / REPORT)!r}: mend or remove them, or raise max_failed"
         )
-    counts = _counts(source, records)
-    for split, of_class in counts.items():
-        for name, count in zip(source.class_names, of_class, strict=True):
-            if split == "train" and not count:
-                return f"no readable image of the class {name!r} is left in 'train'; see {str(folder / REPORT)!r}"
-        if not any(of_class):
+    for split in plan.splits:
+        if not sum(shard["images"] for shard in _shards(records, split)):
             return f"no readable image is left in {split!r}; see {str(folder / REPORT)!r}"
+    for name, count in zip(plan.class_names or [], _of_class(plan, _shards(records, "train")) or [], strict=True):
+        if not count:
+            return f"no readable image of the class {name!r} is left in 'train'; see {str(folder / REPORT)!r}"
     return ""
 
 
-def _counts(source: Source, records: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
-    """Images of each class in each split."""
-    counts = {name: [0] * len(source.class_names) for name in source.splits}
-    for record in records:
-        for label in record["labels"]:
-            counts[record["split"]][label] += 1
+def _shards(records: Sequence[dict[str, Any]], split: Split) -> list[dict[str, Any]]:
+    return [record["entry"] for record in records if record["split"] == split and record["entry"]]
+
+
+def _of_class(plan: Plan, shards: Sequence[dict[str, Any]]) -> list[int] | None:
+    """Images of each class in some shards, or None where they have no labels."""
+    if plan.class_names is None or any(shard["labels"] is None for shard in shards):
+        return None
+    counts = [0] * len(plan.class_names)
+    for shard in shards:
+        for label, count in shard["labels"]:
+            counts[label] += count
     return counts
 
 
-def write_report(folder: Path, source: Source, records: Sequence[dict[str, Any]]) -> None:
+def _write_report(folder: Path, plan: Plan, records: Sequence[dict[str, Any]]) -> None:
     converted: Counter[str] = Counter()
     for record in records:
         converted.update(record["conversions"])
@@ -51,22 +104,27 @@ def write_report(folder: Path, source: Source, records: Sequence[dict[str, Any]]
         for record in records
         for name, reason in record["failed"]
     ]
-    report = {"failed": failed, "passed_over": source.passed_over, "converted": dict(sorted(converted.items()))}
+    report = {"failed": failed, "passed_over": passed_over(plan), "converted": dict(sorted(converted.items()))}
     with replacing(folder / REPORT) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def write_manifest(folder: Path, source: Source, recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    counts = _counts(source, records)
+def passed_over(plan: Plan) -> list[str]:
+    """The paths of the files and links that are not taken."""
+    left_out = plan.left_out().items()
+    return sorted(str(folder / path) for folder, kinds in left_out for kind in kinds for path in kind)
+
+
+def _write_manifest(folder: Path, plan: Plan, recipe: Recipe, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     splits = {}
-    for name in source.splits:
-        shards = [record["entry"] for record in records if record["split"] == name and record["entry"]]
-        write_index(folder / name, shards)
-        splits[name] = {"images": sum(counts[name]), "images_of_class": counts[name], "shards": shards}
+    for split in plan.splits:
+        shards = _shards(records, split)
+        images = sum(shard["images"] for shard in shards)
+        splits[split] = {"images": images, "images_of_class": _of_class(plan, shards), "shards": shards}
     manifest = {
         "version": manifests.VERSION,
         "preprocessing": manifests.preprocessing(recipe),
-        "class_names": source.class_names,
+        "class_names": plan.class_names,
         "splits": splits,
         "in_two_splits": _in_two_splits(records),
         "failed": sum(len(record["failed"]) for record in records),

@@ -51,20 +51,6 @@ def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -
         ) from error
 
 
-def crop_to_square(image: Image.Image, image_size: int) -> Image.Image:
-    """Resizes the short side to ``image_size`` with antialiasing and keeps the centre of the long side.
-
-    Example:
-        >>> crop_to_square(Image.new("RGB", (300, 200)), 64).size
-        (64, 64)
-    """
-    side = min(image.size)
-    # Whole source pixels: half a pixel of offset would blur a picture that needs no resizing.
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return square.resize((image_size, image_size), Image.Resampling.LANCZOS)
-
-
 def to_tensor(image: Image.Image) -> Tensor:
     """(3, H, W), uint8: the pixels of an RGB image, channels first."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
@@ -100,15 +86,6 @@ def dequantize(image: Tensor, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(mix_seed(seed, NOISE))
     noise = torch.rand(image.shape, generator=generator)
     return (image + 1).mul_(127.5).round_().add_(noise).div_(128).sub_(1)
-
-
-def load_square(path: str | os.PathLike[str], image_size: int) -> Tensor:
-    """(3, image_size, image_size), float32 in [-1, 1]: the centre square of an image file.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    return to_unit_range(to_tensor(crop_to_square(read_image(path, image_size), image_size)))
 
 
 def flips(seed: int) -> bool:

@@ -68,9 +68,7 @@ def build_page(
         notes = "  \n".join(made.notes)
         return made.composite, made.coarse, made.fine, made.regions, str(made.file), notes
 
-    font = ["system-ui", "sans-serif"]
-    theme = gradio.themes.Base(font=font, font_mono=["ui-monospace", "monospace"])
-    with gradio.Blocks(title="Inpainting", analytics_enabled=False, theme=theme) as page:
+    with gradio.Blocks(title="Inpainting", analytics_enabled=False) as page:
         description = inpainter.description
         gradio.Markdown(
             f"**{description.class_path.rpartition('.')[2]}**, {description.iteration} iterations"
@@ -105,8 +103,8 @@ def build_page(
         regions = gradio.Gallery(
             label="Regions of the norm", format="png", columns=6, object_fit="contain", height="auto", elem_id="regions"
         )
-        # The first picture that the editor of Gradio 5.50 is given after the page has loaded is not fitted into its
-        # frame, and no stroke on it can be undone; after it was emptied, all is well.
+        # The first picture that the editor is given after the page has loaded is not fitted into its
+        # frame, and no stroke on it can be undone (seen with Gradio 5.50); after it was emptied, both work.
         blank = upload.change(lambda: np.full((256, 256, 3), 255, np.uint8), None, [editor], api_name=False)
         emptied = blank.then(lambda: None, None, [editor], api_name=False)
         emptied.then(_in_one_sentence(gradio, show), [upload], [editor], api_name="show")
@@ -116,7 +114,7 @@ def build_page(
     return page
 
 
-def serve(page: Any, host: str, port: int | None, max_file_size: str, examples: Path | None = None) -> str:
+def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: str, examples: Path | None = None) -> str:
     """Starts the page's server in a thread; returns its address.
 
     Raises:
@@ -124,6 +122,8 @@ def serve(page: Any, host: str, port: int | None, max_file_size: str, examples: 
     """
     from starlette.middleware import Middleware
 
+    # The fonts of the machine: others would be fetched.
+    theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     try:
         _, address, _ = page.launch(
             server_name=host,
@@ -136,6 +136,7 @@ def serve(page: Any, host: str, port: int | None, max_file_size: str, examples: 
             allowed_paths=[str(examples)] if examples else None,
             enable_monitoring=False,
             ssr_mode=False,
+            theme=theme,
             app_kwargs={"middleware": [Middleware(_Policy)]},
         )
     except OSError as error:

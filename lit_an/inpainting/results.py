@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.files import replacing
+from lit_an.holes import erase
 from lit_an.inpainting.picture import Deviation, Picture, filled
 from lit_an.inpainting.picture_writing import Format, format_of, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
-from lit_an.masks.compositing import erase
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel, to_uint8, write_png
 from lit_an.trained.inpainter import TrainedInpainter

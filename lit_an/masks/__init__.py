@@ -13,7 +13,7 @@ from lit_an.masks.border import Border, Half
 from lit_an.masks.free_form import FreeForm
 from lit_an.masks.from_files import MaskFiles
 from lit_an.masks.mixture import Mixture
-from lit_an.masks.rectangle import Centre, Rectangle
+from lit_an.masks.rectangle import Center, Rectangle
 from lit_an.masks.strokes import Strokes
 
-__all__ = ["Border", "Centre", "FreeForm", "Half", "HoleShape", "MaskFiles", "Mixture", "Rectangle", "Strokes"]
+__all__ = ["Border", "Center", "FreeForm", "Half", "HoleShape", "MaskFiles", "Mixture", "Rectangle", "Strokes"]

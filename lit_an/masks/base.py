@@ -54,8 +54,8 @@ class HoleShape(ABC):
             InputError: the shape cannot be drawn at that size.
 
         Example:
-            >>> from lit_an.masks.rectangle import Centre
-            >>> Centre().draw(4, 4, seed=0)[0].int().tolist()
+            >>> from lit_an.masks.rectangle import Center
+            >>> Center().draw(4, 4, seed=0)[0].int().tolist()
             [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
         """
         for attempt in range(ATTEMPTS):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from lit_an.errors import InputError
 from lit_an.files import remove_leftovers, replacing
-from lit_an.hole_area import BINS, bins_of
+from lit_an.holes import BINS, bins_of
 from lit_an.masks.base import HoleShape
 from lit_an.masks.from_files import read_mask
 from lit_an.masks.hashing import mask_set_hash
@@ -35,7 +35,7 @@ class Recipe(NamedTuple):
     Attributes:
         image_size: side in pixels.
         per_bin: masks in each bin.
-        bins: which of ``lit_an.hole_area.BINS``.
+        bins: which of ``lit_an.holes.BINS``.
         seed: chooses the masks.
         max_draws: masks to draw in a row of which none is of any use, before a bin is given up.
     """

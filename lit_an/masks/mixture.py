@@ -21,8 +21,8 @@ class Mixture(HoleShape):
 
     Example:
         >>> from lit_an.masks.border import Half
-        >>> from lit_an.masks.rectangle import Centre
-        >>> mixture = Mixture([Centre(), Half()], weights=[1.0, 3.0])
+        >>> from lit_an.masks.rectangle import Center
+        >>> mixture = Mixture([Center(), Half()], weights=[1.0, 3.0])
         >>> 60 < sum(float(mixture.draw(8, 8, seed).mean()) == 0.5 for seed in range(100)) < 90
         True
     """

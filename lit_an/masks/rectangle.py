@@ -50,7 +50,7 @@ class Rectangle(HoleShape):
         return slice(start + inset, start + side - inset)
 
 
-class Centre(HoleShape):
+class Center(HoleShape):
     """A rectangle in the middle, always the same.
 
     Args:
@@ -61,7 +61,7 @@ class Centre(HoleShape):
         InputError: values out of their range.
 
     Example:
-        >>> Centre(height=1.0).draw(2, 4, seed=0)[0].int().tolist()
+        >>> Center(height=1.0).draw(2, 4, seed=0)[0].int().tolist()
         [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
 

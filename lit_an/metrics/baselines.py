@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.holes import erase, is_hole
 from lit_an.registry import Registry
 
 
@@ -46,7 +47,7 @@ class MeanColour(Baseline):
     """
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        known = mask == 0
+        known = ~is_hole(mask)
         total = image.where(known, 0).sum(dim=(2, 3), keepdim=True)
         return (total / known.sum(dim=(2, 3), keepdim=True).clamp_min(1)).expand_as(image)
 
@@ -76,8 +77,8 @@ class Biharmonic(Baseline):
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
         filled = []
-        known = image.where(mask == 0, 0).double().cpu()
-        for one, hole in zip(known.permute(0, 2, 3, 1).numpy(), mask[:, 0].cpu().numpy() > 0, strict=True):
+        known = erase(image, mask).double().cpu()
+        for one, hole in zip(known.permute(0, 2, 3, 1).numpy(), is_hole(mask)[:, 0].cpu().numpy(), strict=True):
             found = self._restoration.inpaint_biharmonic(one, hole, channel_axis=-1)
             filled.append(torch.from_numpy(np.clip(found, -1, 1)).permute(2, 0, 1))
         return torch.stack(filled).to(image)

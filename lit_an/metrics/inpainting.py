@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.hole_area import BINS, bins_of
+from lit_an.holes import BINS, bins_of
 from lit_an.metrics.discriminative import discriminative_scores
 from lit_an.metrics.feature_set import FeatureSet, moved
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features

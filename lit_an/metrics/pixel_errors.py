@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lit_an.holes import is_hole
+
 # Identical images have an infinite PSNR, which no mean survives and no JSON file can hold.
 HIGHEST_PSNR = 100.0
 
@@ -60,5 +62,6 @@ def psnr(mean_square: Tensor) -> Tensor:
 
 def hole_mean(values: Tensor, mask: Tensor) -> Tensor:
     """(B,), float64: mean of (B, C, H, W) over channels and the positions of the hole; NaN where there is none."""
-    inside = values.double().mean(1, keepdim=True).where(mask > 0, 0)
-    return inside.sum(dim=(1, 2, 3)) / (mask > 0).sum(dim=(1, 2, 3))
+    hole = is_hole(mask)
+    inside = values.double().mean(1, keepdim=True).where(hole, 0)
+    return inside.sum(dim=(1, 2, 3)) / hole.sum(dim=(1, 2, 3))

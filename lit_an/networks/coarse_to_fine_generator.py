@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from lit_an.batch import Inpainted
 from lit_an.clipping import clip
 from lit_an.errors import InputError
+from lit_an.holes import composite, erase
 from lit_an.networks.initialization import Initialization, LayerFactory, Padding
 from lit_an.networks.inpainting_blocks import (
     InpaintingBlock,
@@ -113,17 +114,14 @@ class CoarseToFineGenerator(nn.Module):
         """
         check_image_and_mask("CoarseToFineGenerator", image, mask, SMALLEST_SIDE)
         height, width = image.shape[2:]
-        hole = mask > 0.5
-        # Filled, not multiplied: not even a NaN may leak out of the hole.
-        erased = image.masked_fill(hole, 0)
+        erased = erase(image, mask)
         below, right = -height % self.multiple, -width % self.multiple
         if below or right:
             erased, mask = (mirrored(part, 0, right, 0, below) for part in (erased, mask))
-            hole = mask > 0.5
         mask = mask.to(erased.dtype)
 
         coarse = self._image(self.coarse_to_image(self.coarse(_with_mask(erased, mask), mask)), image.dtype)
-        known_or_coarse = _with_mask(torch.where(hole, coarse, erased), mask)
+        known_or_coarse = _with_mask(composite(erased, coarse, mask), mask)
         branches = self.dilated(known_or_coarse, mask), self.long_range(known_or_coarse, mask)
         fine = self._image(self.fine_to_image(self.fine(torch.cat(branches, 1), mask)), image.dtype)
         return Inpainted(coarse[..., :height, :width], fine[..., :height, :width])

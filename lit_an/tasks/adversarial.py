@@ -74,6 +74,7 @@ class AdversarialTask(pl.LightningModule):
         discriminator: nn.Module,
         generator_optimizer: OptimizerCallable,
         discriminator_optimizer: OptimizerCallable,
+        *,
         generator_scheduler: LRSchedulerCallable | None = None,
         discriminator_scheduler: LRSchedulerCallable | None = None,
         discriminator_steps: int = 1,

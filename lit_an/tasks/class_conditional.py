@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from pytorch_lightning.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lit_an.augmentations import AUGMENTATIONS
@@ -28,11 +28,6 @@ class ClassConditionalGAN(AdversarialTask):
         generator: ``latent_dim``, ``num_classes``, and ``forward(latent, label) -> image``.
         discriminator: ``forward(image, label) -> logits``.
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer; two learning rates are TTUR.
-        generator_scheduler, discriminator_scheduler: schedules over iterations, or None.
-        discriminator_steps: discriminator steps per generator step.
-        accumulate: parts that each step's batch is split into.
-        gradient_clip_norm: largest norm of a network's gradient; 0 for no limit.
-        channels_last: lay out convolutions channels-last.
         adversarial_loss: ``hinge``, ``non_saturating``, ``relativistic`` or ``wasserstein``.
         orthogonality_weight: weight of the norms' penalties, ≥ 0; 1e-3 in the paper.
         r1_weight: weight γ of the R1 penalty ½ γ E ‖∇D(real)‖², ≥ 0.
@@ -43,6 +38,7 @@ class ClassConditionalGAN(AdversarialTask):
         augmentation: what is done to all that the discriminator sees in training: ``none``, ``diffaugment`` or
             ``ada``; for small data sets. Gradient penalties are taken at the images before it.
         augmentation_kwargs: its arguments.
+        kwargs: see ``lit_an.tasks.AdversarialTask``.
 
     Raises:
         InputError: a number out of range, an unknown loss or augmentation, or an argument that it does not take.
@@ -57,12 +53,7 @@ class ClassConditionalGAN(AdversarialTask):
         discriminator: nn.Module,
         generator_optimizer: OptimizerCallable,
         discriminator_optimizer: OptimizerCallable,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_steps: int = 1,
-        accumulate: int = 1,
-        gradient_clip_norm: float = 0.0,
-        channels_last: bool = True,
+        *,
         adversarial_loss: str = "hinge",
         orthogonality_weight: float = 1e-3,
         r1_weight: float = 0.0,
@@ -71,19 +62,9 @@ class ClassConditionalGAN(AdversarialTask):
         penalty_every: int = 1,
         augmentation: str = "none",
         augmentation_kwargs: dict[str, bool | int | float | str] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            generator,
-            discriminator,
-            generator_optimizer,
-            discriminator_optimizer,
-            generator_scheduler,
-            discriminator_scheduler,
-            discriminator_steps,
-            accumulate,
-            gradient_clip_norm,
-            channels_last,
-        )
+        super().__init__(generator, discriminator, generator_optimizer, discriminator_optimizer, **kwargs)
         at_least("ClassConditionalGAN", 1, penalty_every=penalty_every)
         at_least(
             "ClassConditionalGAN",
@@ -116,7 +97,7 @@ class ClassConditionalGAN(AdversarialTask):
         if data is not None and names is None:
             raise InputError(
                 f"ClassConditionalGAN takes images with classes, and {type(data).__name__} has none (class_names); "
-                "choose other data, such as lit_an.data.ImageFolder"
+                "choose other data, such as lit_an.data.ClassData"
             )
         networks = (("generator", self.generator), ("discriminator", self.discriminator))
         made = {name: int(network.num_classes) for name, network in networks if hasattr(network, "num_classes")}  # type: ignore[arg-type]

@@ -3,14 +3,14 @@
 from typing import Any
 
 import torch
-from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from pytorch_lightning.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted, InpaintingBatch, Judgement, collate
 from lit_an.errors import InputError, at_least
+from lit_an.holes import composite
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
-from lit_an.masks.compositing import composite
 from lit_an.precision import at_least_float32
 from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
@@ -29,16 +29,13 @@ class InpaintingGAN(AdversarialTask):
         generator: ``forward(image, mask) -> Inpainted``; it erases the hole itself.
         discriminator: ``critics``, modules with ``forward(image, mask) -> Judgement``; losses are summed over them.
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer.
-        generator_scheduler, discriminator_scheduler: schedules over iterations, or None.
         discriminator_steps: discriminator steps per generator step; 5 in the paper.
-        accumulate: parts that each step's batch is split into.
-        gradient_clip_norm: largest norm of a network's gradient; 0 for no limit.
-        channels_last: lay out convolutions channels-last.
         adversarial_from: iteration from which the discriminator plays, ≥ 0; None for never.
         adversarial_loss: ``wasserstein`` (the paper), ``hinge``, ``non_saturating`` or ``relativistic``.
         adversarial_weight: weight of the generator's adversarial term, ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, taken inside the hole, ≥ 0; 10 in the paper.
         losses: the weights of all other terms of the generator; the paper's are the defaults.
+        kwargs: see ``lit_an.tasks.AdversarialTask``.
 
     Raises:
         InputError: a number out of range, an unknown loss, or, for the terms on features, weights that are not there.
@@ -52,29 +49,22 @@ class InpaintingGAN(AdversarialTask):
         discriminator: nn.Module,
         generator_optimizer: OptimizerCallable,
         discriminator_optimizer: OptimizerCallable,
-        generator_scheduler: LRSchedulerCallable | None = None,
-        discriminator_scheduler: LRSchedulerCallable | None = None,
+        *,
         discriminator_steps: int = 5,
-        accumulate: int = 1,
-        gradient_clip_norm: float = 0.0,
-        channels_last: bool = True,
         adversarial_from: int | None = 0,
         adversarial_loss: str = "wasserstein",
         adversarial_weight: float = 1e-3,
         gradient_penalty_weight: float = 10.0,
         losses: FillingWeights = FillingWeights(),  # noqa: B008  # frozen
+        **kwargs: Any,
     ) -> None:
         super().__init__(
             generator,
             discriminator,
             generator_optimizer,
             discriminator_optimizer,
-            generator_scheduler,
-            discriminator_scheduler,
-            discriminator_steps,
-            accumulate,
-            gradient_clip_norm,
-            channels_last,
+            discriminator_steps=discriminator_steps,
+            **kwargs,
         )
         at_least(
             "InpaintingGAN",
@@ -92,13 +82,13 @@ class InpaintingGAN(AdversarialTask):
         """Also: images with holes.
 
         Raises:
-            InputError: sizes differ, or the data are labelled images.
+            InputError: sizes differ, or the data are labeled images.
         """
         super().check_data(data)
         if hasattr(data, "class_names"):
             raise InputError(
                 f"InpaintingGAN takes images with holes, and {type(data).__name__} gives images with classes; choose "
-                "other data, such as lit_an.data.Photographs"
+                "other data, such as lit_an.data.InpaintingData"
             )
 
     def inpaint(self, image: Tensor, mask: Tensor) -> Inpainted:
@@ -204,7 +194,9 @@ class InpaintingGAN(AdversarialTask):
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "dataset"):
-            raise InputError("a preview of filled holes needs a data module with dataset('val'), such as Photographs")
+            raise InputError(
+                "a preview of filled holes needs a data module with dataset('val'), such as lit_an.data.InpaintingData"
+            )
         dataset = data.dataset("val")
         # Evenly spread: neighbours in a list of files look alike.
         count = min(count, len(dataset))

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
 from yaml import YAMLError
 
+from lit_an.config_files import load_config
 from lit_an.errors import InputError
 
 
@@ -163,12 +164,10 @@ def read_config(path: str | Path, key: str) -> dict[str, Any]:
         InputError: no such file, no such part, or no YAML.
     """
     try:
-        part = OmegaConf.select(OmegaConf.load(path), key)
+        part = OmegaConf.select(load_config(Path(path)), key)
         if not OmegaConf.is_dict(part) or "class_path" not in part:
             raise InputError(f"{path}: it has no {key} with a class_path; give the config that the run was made with")
         resolved = OmegaConf.to_container(part, resolve=True)
-    except OSError as error:
-        raise InputError(f"{path}: the config cannot be read ({error.strerror})") from error
     except (YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{path}: the config cannot be read ({' '.join(str(error).split())})") from error
     assert isinstance(resolved, dict)

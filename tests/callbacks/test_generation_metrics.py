@@ -259,8 +259,8 @@ def test_the_command_line_prints_the_table(
     common = [
         *("--config", str(root / "configs/class_conditional/earth_quickstart.yaml")),
         *("--trainer.precision=32-true", "--model.generator.base_width=2", "--model.generator.num_classes=3"),
-        *("--model.discriminator.base_width=2", "--data=lit_an.data.ImageFolder", "--data.image_size=32"),
-        *(f"--data.root={image_folder}", "--data.batch_size=4"),
+        *("--model.discriminator.base_width=2", "--data.source=lit_an.data.sources.ImageFolder"),
+        *(f"--data.source.root={image_folder}", "--data.batch_size=4"),
     ]
     assert cli.main(["fit", *common, "--iterations=2", f"--run_folder={tmp_path / 'run'}"]) == 0
     capsys.readouterr()

@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import Callback
 
 from callbacks import GeneratorEMA, InpaintingMetrics
 from lit_an.errors import InputError
-from lit_an.hole_area import BINS, bins_of
+from lit_an.holes import BINS, bins_of
 from lit_an.metrics.baselines import MeanColour
 from lit_an.metrics.feature_networks import lpips_weights
 from lit_an.metrics.inpainting import InpaintingResult

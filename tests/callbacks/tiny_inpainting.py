@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lit_an.batch import Draw, Inpainted, InpaintingBatch, collate
-from lit_an.data.base import EndlessSampler
+from lit_an.data.sampler import EndlessSampler
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from tests.training import ADAM
 

@@ -21,9 +21,8 @@ def arguments(image_folder: Path, run_folder: Path, *more: str, command: str = "
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
-        "--data=lit_an.data.ImageFolder",
-        "--data.image_size=32",
-        f"--data.root={image_folder}",
+        "--data.source=lit_an.data.sources.ImageFolder",
+        f"--data.source.root={image_folder}",
         "--data.batch_size=4",
         *more,
     ]

@@ -15,7 +15,7 @@ CASES = {
         "'discriminator_steps'?"
     ),
     "--model.generator.base_width=wide": "error: model.generator.base_width: expected an int, got wide",
-    "--data.stride=x": "error: data.stride: expected an int, got x",
+    "--data.source.stride=x": "error: data.source.stride: expected an int, got x",
     "--iterations=abc": "error: iterations: expected an int, got abc",
     "--config=no_such_file.yaml": "error: config: File does not exist: ",
     "--trainer.callbacks+=callbacks.Nope": "error: trainer.callbacks: module 'callbacks' has no attribute 'Nope'",

@@ -56,8 +56,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "Early stopping conditioned on metric `val/nope` which is not available",
     ),
     "other data": (
-        ["--data=lit_an.data.Photographs", "--trainer.callbacks=[]"],
-        "ClassConditionalGAN takes images with classes, and Photographs has none",
+        ["--data=lit_an.data.InpaintingData", "--trainer.callbacks=[]"],
+        "ClassConditionalGAN takes images with classes, and InpaintingData has none",
     ),
     "workers": (["--data.num_workers=-1"], "num_workers must be at least 0"),
     "uneven batch": (["--model.accumulate=3"], "cannot be split into 3 equal parts"),

@@ -9,8 +9,9 @@ from PIL import Image
 
 import cli
 from lit_an.commands.check_resources import activations, latent_inputs, memory_here, needs_of, parameters
-from lit_an.data import ImageFolder
+from lit_an.data import ClassData
 from lit_an.data.inspection import inspect, overlap, sample_of
+from lit_an.data.sources import ImageFolder
 from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
 from tests.photographs import WNIDS, break_some
 from tests.training import make_task
@@ -27,9 +28,9 @@ def check(root: Path, *more: str) -> int:
             "--model.generator.base_width=2",
             "--model.generator.num_classes=3",
             "--model.discriminator.base_width=2",
-            "--data=lit_an.data.ImageNet",
+            "--data.source=lit_an.data.sources.ImageNet",
             "--data.image_size=32",
-            f"--data.root={root}",
+            f"--data.source.root={root}",
             "--data.batch_size=4",
             *more,
         ]
@@ -121,7 +122,7 @@ def test_too_little_memory(imagenet: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_splits_in_memory_are_compared_by_their_pixels(image_folder: Path) -> None:
-    data = ImageFolder(image_folder, 8, val_fraction=0.25)
+    data = ClassData(ImageFolder(image_folder, val_fraction=0.25), 8)
     train, val = data.dataset("train"), data.dataset("val")
     in_memory = [train[index] for index in range(5)]
     assert overlap(in_memory, in_memory[2:4], None) == (2, 2)  # type: ignore[arg-type]
@@ -130,7 +131,7 @@ def test_splits_in_memory_are_compared_by_their_pixels(image_folder: Path) -> No
 
 
 def test_images_of_the_wrong_shape_or_range_are_found(image_folder: Path) -> None:
-    item = ImageFolder(image_folder, 8).dataset("train")[0]
+    item = ClassData(ImageFolder(image_folder), 8).dataset("train")[0]
     items = [item, item._replace(image=item.image * 2 + 3), item._replace(image=torch.zeros(1, 8, 8))]
     complaints = [finding.complaint for finding in inspect(items, 8, None, 0, "")]  # type: ignore[arg-type]
     assert complaints == ["", "image 1 leaves the range -1 … 1", "image 2 is (1, 8, 8), not (3, 8, 8)"]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.data.manifest import Recipe
-from lit_an.data.preparation import prepare
-from lit_an.data.sources import open_source
+from lit_an.data.preparation import plan_of, prepare
+from lit_an.data.shards.manifest import Recipe
+from lit_an.data.sources import ImageNet
 from tests.commands.test_check import check, lines
 from tests.photographs import WNIDS
 
@@ -32,17 +32,16 @@ def test_a_dangling_link_is_an_unusable_image(imagenet: Path, capsys: pytest.Cap
 
 
 def test_damaged_shards_are_found(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("streaming")
     shards = tmp_path / "shards"
-    prepare(open_source(str(imagenet), 32), shards, Recipe(32, images_per_shard=20))
-    assert check(shards, "--data=lit_an.data.Prepared") == 0
+    prepare(plan_of(ImageNet(imagenet), 32), shards, Recipe(32, images_per_shard=20))
+    assert check(shards, "--data.source=lit_an.data.sources.Prepared") == 0
     assert lines(capsys)["shards"] == ("ok", "all are what the manifest says")
-    path = shards / "train" / "shard.00001.mds"
+    path = shards / "train" / "00001.arrow"
     damaged = bytearray(path.read_bytes())
     damaged[-9] ^= 1
     path.write_bytes(damaged)
     # One image of the sample is looked at, not the damaged one.
-    assert check(shards, "--data=lit_an.data.Prepared", "--sample=1") == 1
+    assert check(shards, "--data.source=lit_an.data.sources.Prepared", "--sample=1") == 1
     text = f"1 are damaged: {path}; prepare again, which makes only these"
     assert lines(capsys)["shards"] == ("problem", text)
 

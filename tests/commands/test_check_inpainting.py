@@ -12,11 +12,11 @@ from callbacks import Checkpointing, InpaintingMetrics
 from lit_an.batch import InpaintingBatch
 from lit_an.commands import check as check_tool
 from lit_an.commands.check_resources import FLOAT, activations, masked_inputs
-from lit_an.data import EarthTiles, Photographs, PreparedPhotographs
+from lit_an.data import ClassData, InpaintingData
 from lit_an.data.inspection import inspect
-from lit_an.data.manifest import Recipe
-from lit_an.data.preparation import prepare
-from lit_an.data.sources import open_source
+from lit_an.data.preparation import plan_of, prepare
+from lit_an.data.shards.manifest import Recipe
+from lit_an.data.sources import Earth, Photographs, Prepared
 from lit_an.masks.base import HoleShape
 from tests.commands.one_convolution import TinyInpainting
 from tests.photo_folders import make_photographs
@@ -26,12 +26,12 @@ CONFIG = """
 trainer: {accelerator: cpu}
 model: {class_path: tests.commands.one_convolution.TinyInpainting}
 data:
-  class_path: lit_an.data.Photographs
+  class_path: lit_an.data.InpaintingData
   init_args:
+    source: {class_path: lit_an.data.sources.Photographs, init_args: {val_fraction: 0.3}}
     image_size: 16
-    val_fraction: 0.3
     mask: {class_path: lit_an.masks.Rectangle, init_args: {height: 0.25, width: 0.25, max_shrink: 0.0}}
-    val_mask: {class_path: lit_an.masks.Centre}
+    val_mask: {class_path: lit_an.masks.Center}
 """
 
 
@@ -53,7 +53,7 @@ def root(tmp_path: Path) -> Path:
 def check(root: Path, *more: str) -> int:
     config = root.parent / "config.yaml"
     config.write_text(CONFIG)
-    return cli.main(["check", f"--config={config}", f"--data.root={root}", *more])
+    return cli.main(["check", f"--config={config}", f"--data.source.root={root}", *more])
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:
@@ -76,7 +76,7 @@ def test_a_sound_folder_is_a_go(root: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_broken_small_and_doubled_images(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = Photographs(root, 16, val_fraction=0.3)
+    data = InpaintingData(Photographs(root, val_fraction=0.3), 16)
     first, second = data.dataset("train").file(0), data.dataset("val").file(0)
     assert first is not None
     assert second is not None
@@ -96,29 +96,28 @@ def test_networks_that_cannot_take_the_size(root: Path, capsys: pytest.CaptureFi
 
 
 def test_a_task_and_data_of_different_kinds(
-    root: Path, image_folder: Path, few_tiles: EarthTiles, capsys: pytest.CaptureFixture[str]
+    root: Path, image_folder: Path, few_tiles: Earth, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert check_tool.run(TinyInpainting(), few_tiles, {"accelerator": "cpu"}, sample=3) == 1
-    text = "EarthTiles gives images with labels, but TinyInpainting takes images with holes"
+    assert check_tool.run(TinyInpainting(), ClassData(few_tiles, 32), {"accelerator": "cpu"}, sample=3) == 1
+    text = "ClassData gives images with labels, but TinyInpainting takes images with holes"
     assert lines(capsys)["kind of data"] == ("problem", text)
-    data = Photographs(root, 32, val_fraction=0.3)
+    data = InpaintingData(Photographs(root, val_fraction=0.3), 32)
     assert check_tool.run(make_task(), data, {"accelerator": "cpu"}, sample=3) == 1
-    text = "Photographs gives images with holes, but ClassConditionalGAN takes images with labels"
+    text = "InpaintingData gives images with holes, but ClassConditionalGAN takes images with labels"
     assert lines(capsys)["kind of data"] == ("problem", text)
 
 
 def test_shards_know_their_doubles(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("streaming")
-    source = open_source(str(root), 16, layout="photographs", val_fraction=0.3)
-    shutil.copy(source.splits["train"].name(0), source.splits["val"].name(0))
-    prepare(source, tmp_path / "shards", Recipe(16))
-    data = PreparedPhotographs(tmp_path / "shards", 16)
+    plan = plan_of(Photographs(root, val_fraction=0.3), 16)
+    shutil.copy(plan.splits["train"].file(0), plan.splits["val"].file(0))  # type: ignore[arg-type]
+    prepare(plan, tmp_path / "shards", Recipe(16))
+    data = InpaintingData(Prepared(tmp_path / "shards"), 16)
     assert check_tool.run(TinyInpainting(), data, {"accelerator": "cpu"}) == 1
     assert lines(capsys)["train and val"] == ("problem", f"1 of {len(data.dataset('val'))} images are in train too")
 
 
 def test_masks_that_cannot_be_are_found(root: Path) -> None:
-    found = inspect(Photographs(root, 16, mask=Everything()).dataset("train"), 16, 1, 0, "")
+    found = inspect(InpaintingData(Photographs(root), 16, mask=Everything()).dataset("train"), 16, 1, 0, "")
     assert found[0].complaint == "image 0 has a mask that is all hole"
     image, mask = torch.zeros(3, 8, 8), torch.zeros(1, 8, 8)
     items = [
@@ -144,6 +143,6 @@ def test_activations_are_those_of_the_masked_networks() -> None:
 
 def test_only_what_writes_checkpoints_keeps_any(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     callbacks = [Checkpointing(keep=3), InpaintingMetrics(keep=9, lpips=None, extractor=None)]
-    data = Photographs(root, 32, val_fraction=0.25)
+    data = InpaintingData(Photographs(root, val_fraction=0.25), 32)
     check_tool.run(TinyInpainting(), data, {"accelerator": "cpu", "callbacks": callbacks}, sample=3)
     assert " for 4 checkpoints (estimated)" in capsys.readouterr().out

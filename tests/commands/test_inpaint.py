@@ -219,7 +219,7 @@ def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint:
     (tmp_path / "images").mkdir()
     for index in range(40):
         photograph(120, 120).save(tmp_path / "images" / f"{index:02d}.png")
-    shape = ["--hole_shape=lit_an.masks.Centre", "--device=cpu", f"--ckpt_path={checkpoint}"]
+    shape = ["--hole_shape=lit_an.masks.Center", "--device=cpu", f"--ckpt_path={checkpoint}"]
     argv = ["predict", f"--images={tmp_path / 'images'}", *shape]
     broken = tmp_path / "broken"
     process = subprocess.Popen(
@@ -253,7 +253,7 @@ def test_the_published_generator_from_its_checkpoint(tmp_path: Path) -> None:
         f"model:\n  class_path: lit_an.tasks.InpaintingGAN\n  init_args:\n    generator: {generator}\n"
     )
     photograph(37, 51).save(tmp_path / "a.png")
-    argv = [f"--images={tmp_path / 'a.png'}", "--hole_shape=lit_an.masks.Centre", "--write=[composite,layouts]"]
+    argv = [f"--images={tmp_path / 'a.png'}", "--hole_shape=lit_an.masks.Center", "--write=[composite,layouts]"]
     assert predict(tmp_path / "checkpoints" / "last.ckpt", *argv, f"--output={tmp_path / 'out'}") == 0
     assert pixels(tmp_path / "out" / "composite" / "a.png").shape == (37, 51, 3)
     assert len(list((tmp_path / "out" / "layouts").iterdir())) == 1

@@ -23,7 +23,7 @@ def predict(checkpoint: Path) -> Predict:
     """Runs the command with a hole in the middle of every picture, unless masks are named."""
 
     def run(images: Path, *more: object) -> int:
-        holes = [] if any("--masks" in str(each) for each in more) else ["--hole_shape=lit_an.masks.Centre"]
+        holes = [] if any("--masks" in str(each) for each in more) else ["--hole_shape=lit_an.masks.Center"]
         fixed = [f"--ckpt_path={checkpoint}", "--device=cpu", f"--images={images}"]
         return cli.main(["predict", *fixed, *holes, *map(str, more)])
 

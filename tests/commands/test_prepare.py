@@ -9,18 +9,21 @@ from pathlib import Path
 import pytest
 
 import cli
-from lit_an.data import EarthTiles
+from lit_an.data.sources import Earth
 from tests.photo_folders import make_photographs
 from tests.photographs import add_odd_but_sound, break_some, make_imagenet
-
-pytest.importorskip("streaming")
 
 ROOT = Path(__file__).parent.parent.parent
 QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
 
 
-def prepare(source: Path, out: Path, *more: str) -> list[str]:
+def prepare(source: Path | str, out: Path, *more: str) -> list[str]:
     return ["prepare", f"--source={source}", f"--out={out}", "--image_size=32", "--num_workers=2", *more]
+
+
+def of_imagenet(root: Path, out: Path, *more: str) -> list[str]:
+    """With arguments of the source, which a folder alone does not take."""
+    return prepare("lit_an.data.sources.ImageNet", out, f"--source.root={root}", *more)
 
 
 def tiny(root: Path) -> list[str]:
@@ -30,9 +33,8 @@ def tiny(root: Path) -> list[str]:
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
-        "--data=lit_an.data.Prepared",
-        "--data.image_size=32",
-        f"--data.root={root}",
+        "--data.source=lit_an.data.sources.Prepared",
+        f"--data.source.root={root}",
         "--data.batch_size=4",
     ]
 
@@ -70,7 +72,7 @@ def test_above_the_threshold_it_says_no(imagenet: Path, tmp_path: Path, capsys: 
 def test_bad_input_ends_with_2(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(prepare(tmp_path / "nowhere", tmp_path / "out")) == 2
     assert "does not exist" in capsys.readouterr().err
-    assert cli.main(prepare(imagenet, tmp_path / "out", "--classes=9")) == 2
+    assert cli.main(of_imagenet(imagenet, tmp_path / "out", "--source.classes=9")) == 2
     assert "classes must be between 2 and 3, the classes there are, got 9" in capsys.readouterr().err
 
 
@@ -78,17 +80,17 @@ def test_bad_input_ends_with_2(imagenet: Path, tmp_path: Path, capsys: pytest.Ca
 def test_shards_do_not_go_into_their_source(imagenet: Path, out: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(imagenet.rglob("*"))
     assert cli.main(prepare(imagenet, imagenet / out)) == 2
-    assert "lies in --source" in capsys.readouterr().err
+    assert "lies in the source" in capsys.readouterr().err
     assert sorted(imagenet.rglob("*")) == before
 
 
 def test_a_subset_of_classes(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(prepare(imagenet, tmp_path / "out", '--classes=["n01484850","n01440764"]')) == 0
+    assert cli.main(of_imagenet(imagenet, tmp_path / "out", '--source.classes=["n01484850","n01440764"]')) == 0
     assert f"train {24:8} images" in capsys.readouterr().out
 
 
 def test_a_killed_preparation_goes_on_to_the_same_hash(
-    few_tiles: EarthTiles, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few_tiles: Earth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Shows 2, in a real process: SIGKILL when the first shards are there."""
     source = make_imagenet(tmp_path / "imagenet", few_tiles, train=60, val=8)
@@ -109,28 +111,33 @@ def test_a_killed_preparation_goes_on_to_the_same_hash(
     assert process.stdout is not None
     assert process.stdout.read() == b""
     assert not (out / "manifest.json").exists()
-    finished = list(out.glob("*/*.mds"))
+    finished = list(out.glob("*/*.arrow"))
     assert 1 <= len(finished) < 200
 
     assert cli.main(prepare(source, out, *options)) == 0
     assert content_hash(capsys.readouterr().out) == expected
     assert len(list(out.glob(".finished/*.json"))) == 3 * (60 + 8) + 4
-    for whole in (tmp_path / "whole").glob("*/*.mds"):
+    for whole in (tmp_path / "whole").glob("*/*.arrow"):
         assert (out / whole.relative_to(tmp_path / "whole")).read_bytes() == whole.read_bytes()
-    assert not (out / ".partial").exists()
+    assert not list(out.rglob(".lit_an-*"))
 
 
 def test_photographs_without_classes_go_through_prepare_and_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root, out = make_photographs(tmp_path / "photographs"), tmp_path / "shards"
-    options = ("--layout=photographs", "--val_fraction=0.3")
-    assert cli.main(prepare(root, out, *options)) == 0
+    source = ("lit_an.data.sources.Photographs", out, f"--source.root={root}", "--source.val_fraction=0.3")
+    assert cli.main(prepare(*source)) == 0
     said = capsys.readouterr().out
-    assert f"use it: --data=lit_an.data.PreparedPhotographs --data.root={out} --data.image_size=32\n" in said
+    assert f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {out}\n" in said
     task = "--model=tests.commands.one_convolution.TinyInpainting"
-    data = ["--data=lit_an.data.PreparedPhotographs", f"--data.root={out}", "--data.image_size=32"]
+    data = [
+        "--data=lit_an.data.InpaintingData",
+        "--data.source=lit_an.data.sources.Prepared",
+        f"--data.source.root={out}",
+        "--data.image_size=32",
+    ]
     assert cli.main(["check", task, *data]) == 0
     assert capsys.readouterr().out.endswith("\ngo\n")
-    assert cli.main(prepare(root, tmp_path / "other", "--val_list=nowhere.txt", *options)) == 2
+    assert cli.main(prepare(*source, "--source.val_list=nowhere.txt")) == 2
     assert "the list 'nowhere.txt' is not there" in capsys.readouterr().err

@@ -36,8 +36,8 @@ def test_mixtures_and_bins_are_given_as_json(tmp_path: Path) -> None:
 
 
 def test_a_shape_out_of_reach_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["prepare_masks", "--shape=lit_an.masks.Centre", f"--out={tmp_path}", "--image_size=16", "--max_draws=20"]
+    command = ["prepare_masks", "--shape=lit_an.masks.Center", f"--out={tmp_path}", "--image_size=16", "--max_draws=20"]
     assert cli.main(command) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: prepare_masks: in 20 draws in a row Centre(height=0.5, width=0.5) gave no hole of")
+    assert error.startswith("error: prepare_masks: in 20 draws in a row Center(height=0.5, width=0.5) gave no hole of")
     assert error.count("\n") == 1

@@ -1,42 +1,35 @@
 """CelebA-HQ by its numbers, split as it says, and every error sentence."""
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lit_an.data import CelebAHQ
-from lit_an.data.base import Split
-from lit_an.data.celeba_hq import last_held_out
-from lit_an.errors import InputError
-from tests.photo_folders import make_faces, make_photographs, write
+from lit_an.data.sources import CelebAHQ
+from lit_an.data.sources.base import SPLITS
+from lit_an.data.sources.celeba_hq import last_held_out
+from tests.data.small_sources import names_of, refusal
+from tests.photo_folders import make_faces, make_photographs, write, write_list
 
 pytestmark = pytest.mark.filterwarnings("ignore:CelebA-HQ has")
 
 
-def names_of(data: CelebAHQ, split: Split) -> list[str]:
-    return [data.name(split, index) for index in range(len(data.dataset(split)))]
-
-
-def sentence_of(root: Path, split: Split = "train", **arguments: str) -> str:
-    with pytest.raises(InputError) as caught:
-        CelebAHQ(root, 8, **arguments).dataset(split)  # type: ignore[arg-type]
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+sentence_of = partial(refusal, CelebAHQ)
 
 
 @pytest.mark.parametrize("name", ["{}.jpg", "{:05d}.png", "imgHQ{:05d}.png"])
 def test_the_last_by_number_are_held_out(tmp_path: Path, name: str) -> None:
     """A fifteenth: 2,000 of 30,000, 2 of 30. By number, not by name: 9 comes before 28."""
-    data = CelebAHQ(make_faces(tmp_path, 30, name), 8)
-    assert names_of(data, "train") == [name.format(i) for i in range(28)]
-    assert names_of(data, "val") == names_of(data, "test") == [name.format(28), name.format(29)]
+    source = CelebAHQ(make_faces(tmp_path, 30, name))
+    assert names_of(source, "train") == [name.format(i) for i in range(28)]
+    assert names_of(source, "val") == names_of(source, "test") == [name.format(28), name.format(29)]
 
 
 def test_numbers_may_begin_with_one(tmp_path: Path) -> None:
     make_faces(tmp_path, 31, "{:05d}.jpg")
     (tmp_path / "00000.jpg").unlink()
-    assert names_of(CelebAHQ(tmp_path, 8), "val") == ["00029.jpg", "00030.jpg"]
+    assert names_of(CelebAHQ(tmp_path), "val") == ["00029.jpg", "00030.jpg"]
 
 
 def test_thirty_thousand_are_28000_and_2000_without_a_warning() -> None:
@@ -47,24 +40,28 @@ def test_thirty_thousand_are_28000_and_2000_without_a_warning() -> None:
 
 
 def test_another_number_is_taken_with_a_warning(tmp_path: Path) -> None:
-    data = CelebAHQ(make_faces(tmp_path, 3), 8)
+    source = CelebAHQ(make_faces(tmp_path, 3))
     with pytest.warns(UserWarning, match=r"^CelebA-HQ has 30,000 images, but '.*' holds 3$"):
-        assert len(data.dataset("train")) == 2
+        assert len(names_of(source, "train")) == 2
 
 
 def test_split_folders_and_lists_go_before_numbers(tmp_path: Path) -> None:
     for split, number in (("train", 4), ("val", 2)):
         make_faces(tmp_path / "split" / split, number)
-    data = CelebAHQ(tmp_path / "split", 8)
-    assert (names_of(data, "train"), names_of(data, "val")) == (
+    source = CelebAHQ(tmp_path / "split")
+    assert (names_of(source, "train"), names_of(source, "val")) == (
         ["0.jpg", "1.jpg", "2.jpg", "3.jpg"],
         ["0.jpg", "1.jpg"],
     )
     make_faces(tmp_path / "flat", 12)
-    (tmp_path / "val_shuffled.flist").write_text("11.jpg\n3.jpg\n")
-    data = CelebAHQ(tmp_path / "flat", 8, val_list=str(tmp_path / "val_shuffled.flist"))
-    assert names_of(data, "val") == names_of(data, "test") == ["11.jpg", "3.jpg"]
-    assert sorted(names_of(data, "train")) == sorted(f"{i}.jpg" for i in range(12) if i not in (3, 11))
+    lists = {name: str(tmp_path / f"{name}.flist") for name in ("val_list", "test_list")}
+    write_list(tmp_path / "val_list.flist", "11.jpg", "3.jpg")
+    source = CelebAHQ(tmp_path / "flat", val_list=lists["val_list"])
+    assert names_of(source, "val") == names_of(source, "test") == ["11.jpg", "3.jpg"]
+    assert sorted(names_of(source, "train")) == sorted(f"{i}.jpg" for i in range(12) if i not in (3, 11))
+    write_list(tmp_path / "test_list.flist", "0.jpg")
+    source = CelebAHQ(tmp_path / "flat", **lists)
+    assert [len(names_of(source, split)) for split in SPLITS] == [9, 2, 1]
 
 
 def test_a_root_one_too_high_or_too_low(tmp_path: Path) -> None:
@@ -86,7 +83,7 @@ def test_names_that_are_no_numbers_or_the_same(tmp_path: Path) -> None:
     (tmp_path / "00003.png").rename(tmp_path / "me.png")
     assert sentence_of(tmp_path) == (
         f"data: 'me.png' in {str(tmp_path)!r} is not called by its number, as the images of CelebA-HQ are; remove it, "
-        f"or take lit_an.data.Photographs"
+        f"or take lit_an.data.sources.Photographs"
     )
 
 

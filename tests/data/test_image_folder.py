@@ -1,94 +1,55 @@
 """Folders of images as users have them: layouts, hold-out, odd files, and every error sentence."""
 
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torch.utils.data import DataLoader
 
-from lit_an.batch import Draw, collate
-from lit_an.data.image_folder import ImageFolder, list_images
-from lit_an.data.listing import ImageFile, hold_out, spell
-from lit_an.data.transforms import dequantize, flips
-from lit_an.errors import InputError
+from lit_an.data.sources.image_folder import ImageFolder, list_images
+from lit_an.data.sources.listing import ImageFile, hold_out, spell
 from lit_an.image_files import ENDINGS
+from tests.data.small_sources import names_of, refusal
+from tests.photo_folders import make_classes, write
 
-
-def write(path: Path, colour: tuple[int, int, int] = (255, 0, 0), size: tuple[int, int] = (12, 10)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    return path
+sentence_of = partial(refusal, ImageFolder)
 
 
 @pytest.fixture
 def classes(tmp_path: Path) -> Path:
-    """Two classes of 30 images each, cats red and dogs green."""
-    for i in range(30):
-        write(tmp_path / "cat" / f"{i}.png", (255, 0, i))
-        write(tmp_path / "dog" / f"{i}.png", (0, 255, i))
-    return tmp_path
+    """Two classes of 30 images each."""
+    return make_classes(tmp_path, ("cat", "dog"), 30)
 
 
 @pytest.fixture
 def splits(tmp_path: Path) -> Path:
     """A root with train and val folders, of 3 and 1 images a class."""
     for split, number in (("train", 3), ("val", 1)):
-        for name in ("cat", "dog"):
-            for i in range(number):
-                write(tmp_path / split / name / f"{split}{i}.png")
+        make_classes(tmp_path / split, ("cat", "dog"), number)
     return tmp_path
-
-
-def paths_of(data: ImageFolder, split: str) -> list[str]:
-    return list(data.dataset(split).paths)  # type: ignore[arg-type, attr-defined]
-
-
-def sentence_of(root: Path, split: str = "train", **arguments: float) -> str:
-    with pytest.raises(InputError) as caught:
-        ImageFolder(root, image_size=8, **arguments).dataset(split)  # type: ignore[arg-type]
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_classes_are_the_sorted_folders(classes: Path) -> None:
     write(classes / "Ant" / "a.png")
-    data = ImageFolder(str(classes), image_size=8)
-    assert data.class_names == ["Ant", "cat", "dog"]
-    files, _ = list_images(classes, data.class_names)
+    source = ImageFolder(str(classes))
+    assert source.class_names == ["Ant", "cat", "dog"]
+    files, _ = list_images(classes, source.class_names)
     assert {(file.path.split("/")[0], file.label) for file in files} == {("Ant", 0), ("cat", 1), ("dog", 2)}
 
 
-def test_items_are_floats_and_labels(classes: Path) -> None:
-    dataset = ImageFolder(classes, image_size=8).dataset("train")
-    first, last = dataset[0], dataset[len(dataset) - 1]  # type: ignore[arg-type]
-    assert first.image.shape == (3, 8, 8)
-    assert first.image.dtype == torch.float32
-    assert first.image[:2, 0, 0].tolist() == [1.0, -1.0]
-    assert last.image[:2, 0, 0].tolist() == [-1.0, 1.0]
-    assert (int(first.label), int(last.label)) == (0, 1)
-    assert first.label.dtype == torch.int64
-    assert first.regions is None
-    with pytest.raises(IndexError):
-        dataset[len(dataset)]  # type: ignore[arg-type]
-
-
 def test_the_hold_out_parts_the_images_and_is_the_same_each_time(classes: Path) -> None:
-    data = ImageFolder(classes, image_size=8, val_fraction=0.3)
-    train, val = paths_of(data, "train"), paths_of(data, "val")
-    assert sorted(train + val) == sorted(f"{name}/{i}.png" for name in ("cat", "dog") for i in range(30))
+    source = ImageFolder(classes, val_fraction=0.3)
+    train, val = names_of(source, "train"), names_of(source, "val")
+    assert sorted(train + val) == sorted(f"{name}/{i:02d}.png" for name in ("cat", "dog") for i in range(30))
     assert 8 <= len(val) <= 28
-    assert paths_of(data, "test") == val
-    assert paths_of(ImageFolder(classes, image_size=8, val_fraction=0.3, seed=9), "val") == val
+    assert names_of(source, "test") == val
+    assert names_of(ImageFolder(classes, val_fraction=0.3), "val") == val
 
 
 def test_an_added_image_moves_no_other(classes: Path) -> None:
-    before = paths_of(ImageFolder(classes, image_size=8), "val")
+    before = names_of(ImageFolder(classes), "val")
     for i in range(100, 120):
         write(classes / "cat" / f"{i}.png")
-    after = paths_of(ImageFolder(classes, image_size=8), "val")
+    after = names_of(ImageFolder(classes), "val")
     assert [path for path in after if int(Path(path).stem) < 100] == before
 
 
@@ -114,76 +75,34 @@ def test_files_are_found_at_any_depth_by_their_ending(tmp_path: Path) -> None:
     for name in ("cat/notes.txt", "cat/.hidden.png", "cat/.cache/x.png", ".git/x.png", "stray.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"no image")
-    data = ImageFolder(tmp_path, image_size=8, val_fraction=1e-12)
-    assert data.class_names == ["cat", "dog"]
-    dataset = data.dataset("train")
-    assert set(dataset.paths) == wanted  # type: ignore[attr-defined]
-    assert len([dataset[i] for i in range(len(wanted))]) == len(wanted)
+    source = ImageFolder(tmp_path, val_fraction=1e-12)
+    assert source.class_names == ["cat", "dog"]
+    pictures = source.open("train", 8)
+    assert set(pictures.paths) == wanted
+    assert {pictures.picture(i).image.size for i in range(len(wanted))} == {(48, 36)}  # type: ignore[union-attr]
 
 
 def test_linked_folders_are_followed(tmp_path: Path) -> None:
     write(tmp_path / "elsewhere" / "inner" / "a.png")
     write(tmp_path / "root" / "dog" / "b.png")
     (tmp_path / "root" / "cat").symlink_to(tmp_path / "elsewhere")
-    assert paths_of(ImageFolder(tmp_path / "root", image_size=8), "train") == ["cat/inner/a.png", "dog/b.png"]
+    assert names_of(ImageFolder(tmp_path / "root"), "train") == ["cat/inner/a.png", "dog/b.png"]
 
 
 def test_split_folders_are_the_splits(splits: Path) -> None:
-    data = ImageFolder(splits, image_size=8)
-    assert data.class_names == ["cat", "dog"]
-    assert len(paths_of(data, "train")) == 6
-    assert paths_of(data, "val") == paths_of(data, "test") == ["cat/val0.png", "dog/val0.png"]
+    source = ImageFolder(splits)
+    assert source.class_names == ["cat", "dog"]
+    assert len(names_of(source, "train")) == 6
+    assert names_of(source, "val") == names_of(source, "test") == ["cat/00.png", "dog/00.png"]
     for name in ("cat", "dog"):
         write(splits / "test" / name / "t.png")
-    assert paths_of(ImageFolder(splits, image_size=8), "test") == ["cat/t.png", "dog/t.png"]
+    assert names_of(ImageFolder(splits), "test") == ["cat/t.png", "dog/t.png"]
 
 
 def test_classes_may_be_called_train(tmp_path: Path) -> None:
     for name in ("train", "bus", "tram"):
         write(tmp_path / name / "a.png")
-    assert ImageFolder(tmp_path, image_size=8).class_names == ["bus", "train", "tram"]
-
-
-def test_draws_are_mirrored_by_their_seed(tmp_path: Path) -> None:
-    half = np.zeros((8, 8, 3), dtype=np.uint8)
-    half[:, :4] = 255
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        Image.fromarray(half).save(tmp_path / name / "x.png")
-    dataset = ImageFolder(tmp_path, image_size=8).dataset("train")
-    seeds = range(20)
-    left_is_white = [bool(dataset[Draw(0, seed)].image[0, 0, 0] == 1) for seed in seeds]  # type: ignore[index]
-    assert left_is_white == [not flips(seed) for seed in seeds]
-    assert bool(dataset[0].image[0, 0, 0] == 1)
-    still = ImageFolder(tmp_path, image_size=8, flip=False).dataset("train")
-    assert all(bool(still[Draw(0, seed)].image[0, 0, 0] == 1) for seed in seeds)  # type: ignore[index]
-
-
-def test_training_batches_are_the_same_for_any_number_of_workers(classes: Path) -> None:
-    def batches(num_workers: int) -> list[torch.Tensor]:
-        data = ImageFolder(classes, image_size=8, batch_size=16, num_workers=num_workers)
-        return [torch.cat([batch.image.flatten(), batch.label]) for batch in islice(data.train_dataloader(), 5)]
-
-    alone, shared = batches(0), batches(2)
-    assert all(torch.equal(a, b) for a, b in zip(alone, shared, strict=True))
-
-
-@pytest.mark.parametrize("start_method", ["fork", "spawn"])
-def test_an_unreadable_image_is_named_across_the_worker_process(splits: Path, start_method: str) -> None:
-    bad = splits / "val" / "dog" / "val0.png"
-    bad.write_bytes(b"no image")
-    dataset = ImageFolder(splits, image_size=8).dataset("val")
-    loader = DataLoader(dataset, num_workers=1, collate_fn=collate, multiprocessing_context=start_method)
-    batches = iter(loader)
-    assert next(batches).image.shape == (1, 3, 8, 8)
-    with pytest.raises(InputError) as caught:
-        next(batches)
-    assert next(batches, None) is None  # the workers end here, not whenever the exception's traceback is collected
-    last_line = str(caught.value).strip().splitlines()[-1]
-    assert last_line == (
-        f"lit_an.errors.InputError: the image {str(bad)!r} cannot be read "
-        f"(not an image, or of an unknown format); replace or remove it"
-    )
+    assert ImageFolder(tmp_path).class_names == ["bus", "train", "tram"]
 
 
 def test_root_must_exist_and_be_a_folder(tmp_path: Path) -> None:
@@ -228,7 +147,7 @@ def test_an_empty_class_is_named(classes: Path) -> None:
 
 def test_val_must_have_the_classes_of_train(splits: Path) -> None:
     (splits / "val" / "dog").rename(splits / "val" / "dgo")
-    assert ImageFolder(splits, image_size=8).dataset("train")
+    assert names_of(ImageFolder(splits), "train")
     assert sentence_of(splits, "val") == (
         f"data: the class folders of {str(splits / 'val')!r} must be those of {str(splits / 'train')!r}; "
         f"only one of the two has dgo, dog"
@@ -267,10 +186,3 @@ def test_many_different_classes_are_not_all_listed(splits: Path) -> None:
     for i in range(30):
         write(splits / "val" / f"extra{i:02d}" / "a.png")
     assert sentence_of(splits, "val").endswith("extra07 and 22 more")
-
-
-def test_noise_is_added_in_training_only(classes: Path) -> None:
-    dataset = ImageFolder(classes, image_size=8, flip=False, dequantize=True).dataset("train")
-    plain = dataset[3].image
-    assert torch.equal(dataset[Draw(3, 5)].image, dequantize(plain, 5))  # type: ignore[index]
-    assert torch.equal(plain, ImageFolder(classes, image_size=8).dataset("train")[3].image)

@@ -1,24 +1,30 @@
 """ImageNet's layouts: classes by WordNet id, subsets, every way a flat validation folder gets its labels."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lit_an.data.imagenet import ImageNet, choose_classes, is_imagenet
-from lit_an.data.imagenet_labels import GROUND_TRUTH, devkit_synsets
+from lit_an.data.sources.base import Split
+from lit_an.data.sources.imagenet import ImageNet, choose_classes, is_imagenet
+from lit_an.data.sources.imagenet_labels import GROUND_TRUTH, devkit_synsets
 from lit_an.errors import InputError
+from tests.data.small_sources import refusal
+from tests.photo_folders import WNIDS
 
-WNIDS = ["n01440764", "n01443537", "n02000001"]
-COLOURS = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+COLORS = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
 # What the flat validation images show, in the order of their names.
 SHOWN = [2, 0, 1, 0]
 
 
+sentence_of = partial(refusal, ImageNet, split="val")
+
+
 def write(path: Path, label: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (12, 10), COLOURS[label]).save(path)
+    Image.new("RGB", (12, 10), COLORS[label]).save(path)
 
 
 @pytest.fixture
@@ -36,34 +42,25 @@ def names(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "val").glob("*.JPEG"))
 
 
-def labels_are_those_of_the_colours(data: ImageNet, number: int, split: str = "val") -> None:
-    dataset = data.dataset(split)  # type: ignore[arg-type]
-    items = [dataset[index] for index in range(len(dataset))]  # type: ignore[arg-type]
-    assert len(items) == number
-    for image, label, regions in items:
-        assert image[:, 4, 4].argmax() == label
-        assert regions is None
-
-
-def sentence_of(root: Path, split: str = "val", **kwargs: object) -> str:
-    with pytest.raises(InputError) as caught:
-        ImageNet(root, 8, **kwargs).dataset(split)  # type: ignore[arg-type]
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+def labels_are_those_of_the_colors(source: ImageNet, number: int, split: Split = "val") -> None:
+    pictures = source.pictures(split, 8)
+    assert pictures.labels is not None
+    shown = [np.asarray(pictures.picture(index).image)[4, 4].argmax() for index in range(len(pictures))]
+    assert (pictures.labels.tolist(), len(shown)) == (shown, number)
 
 
 def test_the_label_is_the_place_among_the_sorted_wordnet_ids(root: Path) -> None:
-    data = ImageNet(root, 8)
-    assert data.class_names == WNIDS
-    labels_are_those_of_the_colours(data, 6, "train")
+    source = ImageNet(root)
+    assert source.class_names == list(WNIDS)
+    labels_are_those_of_the_colors(source, 6, "train")
 
 
 def test_val_in_class_folders(root: Path) -> None:
     for name, label in zip(names(root), SHOWN, strict=True):
         (root / "val" / WNIDS[label]).mkdir(exist_ok=True)
         (root / "val" / name).rename(root / "val" / WNIDS[label] / name)
-    labels_are_those_of_the_colours(ImageNet(root, 8), 4)
-    labels_are_those_of_the_colours(ImageNet(root, 8), 4, "test")
+    labels_are_those_of_the_colors(ImageNet(root), 4)
+    labels_are_those_of_the_colors(ImageNet(root), 4, "test")
 
 
 def kaggle(root: Path) -> None:
@@ -92,9 +89,9 @@ def devkit_with_text(root: Path) -> None:
 @pytest.mark.parametrize("classes", [None, 2, ["n01443537", "n01440764"]])
 def test_flat_val(root: Path, labels: object, classes: object) -> None:
     labels(root)  # type: ignore[operator]
-    data = ImageNet(root, 8, classes)  # type: ignore[arg-type]
-    assert data.class_names == (WNIDS if classes is None else WNIDS[:2])
-    labels_are_those_of_the_colours(data, 4 if classes is None else 3)
+    source = ImageNet(root, classes)  # type: ignore[arg-type]
+    assert source.class_names == list(WNIDS if classes is None else WNIDS[:2])
+    labels_are_those_of_the_colors(source, 4 if classes is None else 3)
 
 
 def test_the_kits_own_synset_list(root: Path) -> None:
@@ -102,7 +99,7 @@ def test_the_kits_own_synset_list(root: Path) -> None:
     folder = devkit(root)
     synsets = np.array([(1, WNIDS[2]), (2, WNIDS[0]), (3, WNIDS[1])], [("ILSVRC2012_ID", "i4"), ("WNID", "O")])
     io.savemat(folder / "meta.mat", {"synsets": synsets})
-    labels_are_those_of_the_colours(ImageNet(root, 8), 4)
+    labels_are_those_of_the_colors(ImageNet(root), 4)
 
 
 def test_the_kits_numbers_alone_are_refused(root: Path) -> None:
@@ -126,13 +123,13 @@ def test_every_line_of_the_kit_stands_for_an_image(root: Path) -> None:
 def test_a_label_file_elsewhere(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     plain(root)
     elsewhere = (root / "val" / "val_labels.txt").rename(tmp_path_factory.mktemp("labels") / "mine.txt")
-    labels_are_those_of_the_colours(ImageNet(root, 8, val_labels=str(elsewhere)), 4)
+    labels_are_those_of_the_colors(ImageNet(root, val_labels=str(elsewhere)), 4)
     assert "does not exist" in sentence_of(root, val_labels="nowhere.txt")
 
 
 def test_names_are_ids_with_a_word(root: Path) -> None:
-    (root / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\nn02000001 great white/shark, jaws\n")
-    assert ImageNet(root, 8).class_names == ["n01440764_tench", "n01443537", "n02000001_great_white_shark"]
+    (root / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\nn01484850 great white/shark, jaws\n")
+    assert ImageNet(root).class_names == ["n01440764_tench", "n01443537", "n01484850_great_white_shark"]
 
 
 def test_what_can_be_wrong(root: Path) -> None:
@@ -143,7 +140,7 @@ def test_what_can_be_wrong(root: Path) -> None:
     assert "classes names 'n09999999', which is no folder" in sentence_of(root, classes=["n01440764", "n09999999"])
     assert "classes must be between 2 and 3" in sentence_of(root, classes=1)
     (root / "train" / "cats").mkdir()
-    assert "'cats' is none; for folders of other names take lit_an.data.ImageFolder" in sentence_of(root)
+    assert "'cats' is none; for folders of other names take lit_an.data.sources.ImageFolder" in sentence_of(root)
     assert "there is no folder" in sentence_of(root / "nowhere")
 
 
@@ -152,15 +149,27 @@ def test_a_class_without_validation_images_is_named(root: Path) -> None:
     for name, label in zip(names(root), SHOWN, strict=True):
         if label == 2:
             (root / "val" / name).unlink()
-    assert sentence_of(root).endswith("is of the class n02000001")
+    assert sentence_of(root).endswith("is of the class n01484850")
 
 
 def test_classes_are_sorted_and_different() -> None:
-    assert choose_classes(WNIDS, WNIDS[::-1]) == WNIDS
+    assert choose_classes([*WNIDS], [*WNIDS[::-1]]) == [*WNIDS]
     with pytest.raises(InputError, match="two different"):
-        choose_classes(WNIDS, [WNIDS[0], WNIDS[0]])
+        choose_classes([*WNIDS], [WNIDS[0], WNIDS[0]])
 
 
-def test_the_layout_is_recognised(root: Path, image_folder: Path) -> None:
+@pytest.mark.parametrize("names", [("training", "validation"), ("Train", "Val")])
+def test_the_folders_of_the_splits_may_be_called_otherwise(root: Path, names: tuple[str, str]) -> None:
+    plain(root)
+    for old, new in zip(("train", "val"), names, strict=True):
+        (root / old).rename(root / new)
+    assert is_imagenet(root)
+    labels_are_those_of_the_colors(ImageNet(root), 6, "train")
+    labels_are_those_of_the_colors(ImageNet(root), 4)
+    (root / names[1] / "val_labels.txt").unlink()
+    assert f"the images in {str(root / names[1])!r} have" in sentence_of(root)
+
+
+def test_the_layout_is_recognized(root: Path, image_folder: Path) -> None:
     assert is_imagenet(root)
     assert not is_imagenet(image_folder)

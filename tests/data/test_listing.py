@@ -5,20 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.data.file_lists import read_list
-from lit_an.data.listing import did_you_mean, list_photographs
+from lit_an.data.sources.file_lists import read_list
+from lit_an.data.sources.listing import did_you_mean, list_photographs
 from lit_an.errors import InputError
-from tests.photo_folders import make_photographs, write
+from tests.photo_folders import make_photographs, write, write_list
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return make_photographs(tmp_path / "root", 12)
-
-
-def listed(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def sentence_of(file: Path, root: Path, **arguments: str) -> str:
@@ -29,23 +24,24 @@ def sentence_of(file: Path, root: Path, **arguments: str) -> str:
 
 def test_a_list_keeps_its_order_and_may_say_more(root: Path, tmp_path: Path) -> None:
     lines = ("# mine", "", "deep/er/02.png", "  00.png ", str(root / "deep/01.png"), "# end")
-    file = listed(tmp_path / "list.txt", *lines)
-    assert read_list(file, root) == ["deep/er/02.png", "00.png", str(root / "deep/01.png")]
+    file = write_list(tmp_path / "list.txt", *lines)
+    paths = ["deep/er/02.png", "00.png", str(root / "deep/01.png")]
+    assert read_list(file, root) == [(path, 0) for path in paths]
 
 
 def test_names_of_any_bytes_are_found(root: Path, tmp_path: Path) -> None:
     odd = os.fsdecode("grün ".encode() + b"\xff.png")
     write(root / odd.encode("utf-8", "replace").decode()).rename(root / odd)
     (tmp_path / "list.txt").write_bytes(os.fsencode(odd) + b"\r\n")
-    assert read_list(tmp_path / "list.txt", root) == [odd]
+    assert read_list(tmp_path / "list.txt", root) == [(odd, 0)]
 
 
 def test_a_missing_file_is_named_with_its_line(root: Path, tmp_path: Path) -> None:
-    file = listed(tmp_path / "list.txt", "# two", "00.png", "deep/nothing.png")
+    file = write_list(tmp_path / "list.txt", "# two", "00.png", "deep/nothing.png")
     expected = f"data: line 3 of {str(file)!r} names 'deep/nothing.png', which is not in {str(root)!r}"
     assert sentence_of(file, root) == expected
     assert sentence_of(file, root, hint="; look again") == f"{expected}; look again"
-    listed(file, "nowhere/00.png")
+    write_list(file, "nowhere/00.png")
     assert (
         sentence_of(file, root)
         == f"data: line 1 of {str(file)!r} names 'nowhere/00.png', which is not in {str(root)!r}"
@@ -53,16 +49,16 @@ def test_a_missing_file_is_named_with_its_line(root: Path, tmp_path: Path) -> No
 
 
 def test_the_folder_that_was_meant_is_named(root: Path, tmp_path: Path) -> None:
-    file = listed(tmp_path / "list.txt", "04.png")
+    file = write_list(tmp_path / "list.txt", "04.png")
     assert sentence_of(file, root).endswith(f"; did you mean {str(root / 'deep')!r}?")
-    listed(file, "root/00.png")
+    write_list(file, "root/00.png")
     assert sentence_of(file, root).endswith(f"; did you mean {str(tmp_path)!r}?")
 
 
 def test_no_list_and_an_empty_one(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "list.txt"
     assert sentence_of(file, root) == f"data: the list {str(file)!r} is not there; it must hold one path a line"
-    listed(file, "# nothing yet")
+    write_list(file, "# nothing yet")
     assert sentence_of(file, root) == f"data: the list {str(file)!r} names no images; it must hold one path a line"
 
 

@@ -1,14 +1,13 @@
 """Folders and lists of photographs: which images are in which split, and every error sentence."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-import torch
 
-from lit_an.data import Photographs
-from lit_an.data.base import Split
-from lit_an.errors import InputError
-from tests.photo_folders import make_photographs, write
+from lit_an.data.sources import Photographs
+from tests.data.small_sources import names_of, refusal
+from tests.photo_folders import make_photographs, write, write_list
 
 
 @pytest.fixture
@@ -16,82 +15,67 @@ def root(tmp_path: Path) -> Path:
     return make_photographs(tmp_path / "root", 40)
 
 
-def names_of(data: Photographs, split: Split) -> list[str]:
-    return [data.name(split, index) for index in range(len(data.dataset(split)))]
-
-
-def sentence_of(root: Path, split: Split = "train", **arguments: object) -> str:
-    with pytest.raises(InputError) as caught:
-        Photographs(root, 8, **arguments).dataset(split)  # type: ignore[arg-type]
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def listed(path: Path, *lines: str) -> str:
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
+sentence_of = partial(refusal, Photographs)
 
 
 def test_a_part_is_held_out_by_the_paths_alone(root: Path) -> None:
-    data = Photographs(str(root), 8, val_fraction=0.3)
-    train, val = names_of(data, "train"), names_of(data, "val")
+    source = Photographs(str(root), val_fraction=0.3)
+    train, val = names_of(source, "train"), names_of(source, "val")
     assert len(train) + len(val) == 40
     assert 5 <= len(val) <= 20
     assert not set(train) & set(val)
     assert {name.rpartition("/")[0] for name in train} == {"", "deep", "deep/er"}
-    assert names_of(data, "test") == val
+    assert names_of(source, "test") == val
     for i in range(100, 120):
         write(root / "deep" / f"{i}.png")
-    after = names_of(Photographs(root, 8, val_fraction=0.3, seed=5), "val")
+    after = names_of(Photographs(root, val_fraction=0.3), "val")
     assert [name for name in after if len(Path(name).stem) == 2] == val
 
 
 def test_split_folders_are_the_splits(tmp_path: Path) -> None:
     for split, number in (("train", 5), ("val", 3)):
         make_photographs(tmp_path / split, number)
-    data = Photographs(tmp_path, 8)
-    assert names_of(data, "train") == ["00.png", "03.png", "deep/01.png", "deep/04.png", "deep/er/02.png"]
-    assert names_of(data, "val") == names_of(data, "test") == ["00.png", "deep/01.png", "deep/er/02.png"]
-    assert not data.has_test
+    source = Photographs(tmp_path)
+    assert names_of(source, "train") == ["00.png", "03.png", "deep/01.png", "deep/04.png", "deep/er/02.png"]
+    assert names_of(source, "val") == names_of(source, "test") == ["00.png", "deep/01.png", "deep/er/02.png"]
+    assert not source.has_test
     make_photographs(tmp_path / "test", 1)
-    data = Photographs(tmp_path, 8)
-    assert data.has_test
-    assert names_of(data, "test") == ["00.png"]
+    source = Photographs(tmp_path)
+    assert source.has_test
+    assert names_of(source, "test") == ["00.png"]
 
 
 def test_lists_are_the_splits_in_their_order(root: Path, tmp_path: Path) -> None:
     elsewhere = write(tmp_path / "elsewhere" / "x.png", 25)
-    data = Photographs(
+    source = Photographs(
         root,
-        8,
-        train_list=listed(tmp_path / "train.txt", "# three", "03.png", "deep/01.png", str(elsewhere)),
-        val_list=listed(tmp_path / "val.txt", "deep/er/02.png"),
+        train_list=write_list(tmp_path / "train.txt", "# three", "03.png", "deep/01.png", str(elsewhere)),
+        val_list=write_list(tmp_path / "val.txt", "deep/er/02.png"),
     )
-    assert names_of(data, "train") == ["03.png", "deep/01.png", str(elsewhere)]
-    assert names_of(data, "val") == names_of(data, "test") == ["deep/er/02.png"]
-    blue = data.dataset("train")[2].image[2]
-    assert torch.allclose(blue, torch.tensor(250 / 127.5 - 1))
+    assert names_of(source, "train") == ["03.png", "deep/01.png", str(elsewhere)]
+    assert names_of(source, "val") == names_of(source, "test") == ["deep/er/02.png"]
+    assert source.open("train", 8).picture(2).image.getpixel((0, 0))[2] == 250  # type: ignore[union-attr]
 
 
 def test_without_a_list_one_trains_on_all_others(root: Path, tmp_path: Path) -> None:
-    val = listed(tmp_path / "val.txt", "03.png", str(root / "deep/01.png"))
-    data = Photographs(root, 8, val_list=val, test_list=listed(tmp_path / "test.txt", "deep/er/../er/02.png"))
-    train = names_of(data, "train")
+    val = write_list(tmp_path / "val.txt", "03.png", str(root / "deep/01.png"))
+    source = Photographs(root, val_list=val, test_list=write_list(tmp_path / "test.txt", "deep/er/../er/02.png"))
+    train = names_of(source, "train")
     assert len(train) == 37
     assert not {"03.png", "deep/01.png", "deep/er/02.png"} & set(train)
-    assert data.has_test
-    assert len(names_of(data, "test")) == 1
+    assert source.has_test
+    assert len(names_of(source, "test")) == 1
 
 
 def test_a_missing_file_is_named_with_list_and_line(root: Path, tmp_path: Path) -> None:
-    val = listed(tmp_path / "val.txt", "03.png", "cat/7.png")
+    val = write_list(tmp_path / "val.txt", "03.png", "cat/7.png")
     assert sentence_of(root, "val", val_list=val) == (
-        f"data: line 2 of {val!r} names 'cat/7.png', which is not in {str(root)!r}"
+        f"data: line 2 of {str(val)!r} names 'cat/7.png', which is not in {str(root)!r}"
     )
 
 
 def test_lists_that_leave_nothing_or_lack_validation(root: Path, tmp_path: Path) -> None:
-    everything = listed(tmp_path / "all.txt", *names_of(Photographs(root, 8, val_fraction=1e-9), "train"))
+    everything = write_list(tmp_path / "all.txt", *names_of(Photographs(root, val_fraction=1e-9), "train"))
     assert sentence_of(root, val_list=everything) == (
         f"data: the lists name all images below {str(root)!r}; none are left to train on"
     )

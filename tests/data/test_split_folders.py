@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.data import CelebAHQ, ImageFolder, Photographs
-from lit_an.data.sources import layout_of, open_source
-from lit_an.data.split_folders import split_called, split_folders
+from lit_an.data.sources import CelebAHQ, ImageFolder, Photographs
+from lit_an.data.sources.base import SPLITS
+from lit_an.data.sources.detection import source_at
+from lit_an.data.sources.split_folders import split_called, split_folders
 from lit_an.errors import InputError
 from tests.photo_folders import write
 
@@ -33,21 +34,20 @@ def test_names_of_splits() -> None:
 @pytest.mark.parametrize(("train", "val"), [("Train", "Val"), ("training", "validation"), ("seg_train", "VALID")])
 def test_they_are_taken_as_splits(tmp_path: Path, train: str, val: str) -> None:
     root = folder(tmp_path, train, val, "Test", "annotations")
-    data = ImageFolder(root, image_size=8)
-    assert data.class_names == ["cat", "dog"]
-    places = {split: data.dataset(split).folder.name for split in ("train", "val", "test")}  # type: ignore[arg-type, attr-defined]
+    source = source_at(root)
+    assert isinstance(source, ImageFolder)
+    assert source.class_names == ["cat", "dog"]
+    places = {split: source.open(split, 8).folder.name for split in SPLITS}
     assert places == {"train": train, "val": val, "test": "Test"}
-    assert open_source(str(root), 8).splits.keys() == places.keys()
-    assert layout_of(str(root)) == "classes"
 
 
 @pytest.mark.parametrize("kind", [Photographs, CelebAHQ])
 def test_photographs_have_them_too(tmp_path: Path, kind: type[Photographs | CelebAHQ]) -> None:
     for number in range(4):
         write(tmp_path / ("Training" if number < 3 else "Validation") / f"{number}.png")
-    data = kind(tmp_path, image_size=8)
-    assert (len(data.photos("train")), list(data.photos("val").paths)) == (3, ["3.png"])
-    assert layout_of(str(tmp_path)) == "photographs"
+    source = kind(tmp_path)
+    assert (len(source.open("train", 8)), list(source.open("val", 8).paths)) == (3, ["3.png"])
+    assert isinstance(source_at(tmp_path), Photographs)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_or_refused(tmp_path: Path, names: tuple[str, ...], sentence: str) -> No
     root = folder(tmp_path, *names)
     for kind in (ImageFolder, Photographs):
         with pytest.raises(InputError, match=sentence):
-            kind(root, image_size=8)
+            kind(root)
 
 
 def test_one_such_name_among_others_is_a_class(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.data import ImageFolder, Photographs
-from lit_an.data.walking import LeftOut, sub_folders, walk
+from lit_an.data import InpaintingData
+from lit_an.data.sources import ImageFolder, Photographs
+from lit_an.data.sources.walking import LeftOut, sub_folders, walk
 from lit_an.errors import InputError
 from tests.photo_folders import write
 
@@ -61,8 +62,8 @@ def test_links_leak_nothing_into_validation(root: Path) -> None:
     for number in range(20):
         write(root / "dog" / f"more{number}.png")
     (root / "cat" / "dogs").symlink_to("../dog")
-    data = ImageFolder(root, image_size=8, val_fraction=0.4)
-    listed = [list(data.dataset(split).paths) for split in ("train", "val")]  # type: ignore[arg-type, attr-defined]
+    source = ImageFolder(root, val_fraction=0.4)
+    listed = [list(source.open(split, 8).paths) for split in ("train", "val")]  # type: ignore[arg-type]
     assert sorted(listed[0] + listed[1]) == sorted({*listed[0], *listed[1]}) == images(root)
     assert not [path for path in listed[0] + listed[1] if path.startswith("cat/dogs")]
 
@@ -70,7 +71,7 @@ def test_links_leak_nothing_into_validation(root: Path) -> None:
 def test_a_class_that_is_another_one_is_named(root: Path) -> None:
     (root / "bird").symlink_to("dog")
     with pytest.raises(InputError, match=r"bird' holds no images .*; 1 link leads to what is listed already \(bird\)$"):
-        ImageFolder(root, image_size=8).dataset("train")
+        ImageFolder(root).open("train", 8)
 
 
 def test_a_listed_image_is_not_trained_on_under_another_name(root: Path, tmp_path: Path) -> None:
@@ -78,8 +79,8 @@ def test_a_listed_image_is_not_trained_on_under_another_name(root: Path, tmp_pat
     (root / "dog" / "a").symlink_to(tmp_path / "pool")
     (root / "link.png").symlink_to("cat/0.png")
     (tmp_path / "val.txt").write_text(f"link.png\n{tmp_path / 'pool' / '3.png'}\n")
-    data = Photographs(root, image_size=8, val_list=str(tmp_path / "val.txt"))
-    assert list(data.photos("train").paths) == ["cat/deep/1.png", "dog/2.png"]
+    source = Photographs(root, val_list=str(tmp_path / "val.txt"))
+    assert list(source.open("train", 8).paths) == ["cat/deep/1.png", "dog/2.png"]
 
 
 def test_dangling_links_are_said_by_name(root: Path) -> None:
@@ -89,9 +90,9 @@ def test_dangling_links_are_said_by_name(root: Path) -> None:
     assert images[""][2:] == ["dog/2.png", "dog/gone.png"]
     assert linked == {"dog/gone.png"}
     assert str(left_out) == "the link 'dog/more' leads nowhere"
-    dataset = ImageFolder(root, image_size=8, val_fraction=1e-9).dataset("train")
+    pictures = ImageFolder(root, val_fraction=1e-9).open("train", 8)
     with pytest.raises(InputError, match=r"gone.png' cannot be read \(No such file or directory\)"):
-        dataset[3]
+        pictures.picture(3)
 
 
 def test_a_class_folder_that_is_gone_is_no_smaller_data_set(root: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_class_folder_that_is_gone_is_no_smaller_data_set(root: Path) -> None:
     with pytest.raises(
         InputError, match=r"the link '.*emu' leads to '/nowhere', which is not there; mend or remove it"
     ):
-        ImageFolder(root, image_size=8)
+        ImageFolder(root)
     (root / "emu").rename(root / "old.zip")
     assert sub_folders(root) == ["cat", "dog"]
 
@@ -121,7 +122,7 @@ def test_what_is_left_out_is_counted_by_ending(root: Path) -> None:
         (root / "dog" / name).parent.mkdir(exist_ok=True)
         (root / "dog" / name).touch()
     write(root / "stray.png")
-    left_out = ImageFolder(root, image_size=8, val_fraction=1e-9).dataset("train").left_out  # type: ignore[attr-defined]
+    left_out = ImageFolder(root, val_fraction=1e-9).open("train", 8).left_out
     assert str(left_out) == (
         "4 files are no images by their endings (2 .heic, 1 without, 1 .txt); "
         "1 image lies in no class folder (stray.png)"
@@ -131,6 +132,6 @@ def test_what_is_left_out_is_counted_by_ending(root: Path) -> None:
 
 def test_a_run_warns_of_what_is_left_out(root: Path) -> None:
     (root / "dog" / "a.heic").touch()
-    data = Photographs(root, image_size=8, val_fraction=0.5)
+    data = InpaintingData(Photographs(root, val_fraction=0.5), 8)
     with pytest.warns(UserWarning, match=r"^data: in '.*root' 1 file is no image by its ending \(1 .heic\)$"):
         data.train_dataloader()

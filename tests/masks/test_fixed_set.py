@@ -16,8 +16,8 @@ from PIL import Image
 from lit_an.content_hash import ContentHash
 from lit_an.errors import InputError
 from lit_an.files import TEMPORARY
-from lit_an.hole_area import BINS, bins_of
-from lit_an.masks import Centre, FreeForm, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
+from lit_an.holes import BINS, bins_of
+from lit_an.masks import Center, FreeForm, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 from lit_an.masks.fixed_set import Recipe, make_set
 
 SHAPE = Mixture([Strokes("thick", max_share=1.0), Strokes("thin")])
@@ -123,7 +123,7 @@ def test_a_bin_out_of_reach_is_said(tmp_path: Path) -> None:
 def test_recipes_that_cannot_be(changes: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     recipe = Recipe(image_size=16, per_bin=1)._replace(**changes)
     with pytest.raises(InputError, match=sentence):
-        make_set(Centre(), tmp_path / "set", recipe)
+        make_set(Center(), tmp_path / "set", recipe)
     assert not (tmp_path / "set").exists()
 
 

@@ -7,8 +7,8 @@ import torch
 from jsonargparse import ArgumentParser
 
 from lit_an.errors import InputError
-from lit_an.hole_area import hole_share
-from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, Mixture, Rectangle, Strokes
+from lit_an.holes import hole_share
+from lit_an.masks import Border, Center, FreeForm, Half, HoleShape, Mixture, Rectangle, Strokes
 
 CONFIG = """
 mask:
@@ -43,21 +43,21 @@ def parser() -> ArgumentParser:
 
 @pytest.mark.parametrize("weights", [[1, 3, 0, 4], [0.25, 0.75, 0.0, 1.0]])
 def test_weights_are_kept(weights: list[float]) -> None:
-    shapes: list[HoleShape] = [Centre(0.25, 0.25), Centre(0.5, 0.5), Centre(0.75, 1.0), Half()]
+    shapes: list[HoleShape] = [Center(0.25, 0.25), Center(0.5, 0.5), Center(0.75, 1.0), Half()]
     shares = torch.cat([hole_share(Mixture(shapes, weights).draw(16, 16, seed)[None]) for seed in range(2000)])
     for share, weight in zip((1 / 16, 1 / 4, 3 / 4, 1 / 2), weights, strict=True):
         assert abs(float((shares == share).float().mean()) - weight / sum(weights)) < 0.05
 
 
 def test_without_weights_each_is_as_likely() -> None:
-    mixture = Mixture([Centre(0.25, 0.25), Half()])
+    mixture = Mixture([Center(0.25, 0.25), Half()])
     halves = sum(float(mixture.draw(16, 16, seed).mean()) == 0.5 for seed in range(1000))
     assert 430 < halves < 570
 
 
 def test_the_choice_says_nothing_about_what_is_chosen() -> None:
     """The shape draws with a seed of its own: in a mixture it is as varied as alone."""
-    mixture = Mixture([Half(), Centre(0.25, 0.25)])
+    mixture = Mixture([Half(), Center(0.25, 0.25)])
     drawn = [mixture.draw(8, 8, seed) for seed in range(400)]
     kinds = [mask.numpy().tobytes() for mask in drawn if mask.mean() == 0.5]
     assert len({*kinds}) == 4
@@ -113,4 +113,4 @@ def test_mixtures_that_cannot_be() -> None:
         Mixture([Half()], weights=[1, 2])
     for weights in ([-1.0, 2.0], [0.0, 0.0], [float("nan"), 1.0]):
         with pytest.raises(InputError, match="weights must be at least 0 and not all 0"):
-            Mixture([Half(), Centre()], weights=weights)
+            Mixture([Half(), Center()], weights=weights)

@@ -1,6 +1,6 @@
 """Rectangles: the published ones, margins, the middle."""
 
-from lit_an.masks import Centre, Rectangle
+from lit_an.masks import Center, Rectangle
 from tests.masks.drawing import drawn
 
 
@@ -28,6 +28,6 @@ def test_a_rectangle_keeps_its_margin() -> None:
 
 
 def test_the_centre_is_in_the_middle() -> None:
-    hole = Centre().draw(256, 256, 0)[0]
+    hole = Center().draw(256, 256, 0)[0]
     assert hole.sum() == 128 * 128
     assert hole[64:192, 64:192].all()

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 import lit_an.masks as masks
 from lit_an.batch import InpaintingBatch, collate
 from lit_an.errors import InputError
-from lit_an.masks import Border, Centre, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
+from lit_an.masks import Border, Center, FreeForm, Half, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 from lit_an.masks.strokes import PUBLISHED
 
 SIZES = [(256, 256), (64, 64), (37, 53), (53, 37), (8, 8), (16, 300)]
@@ -23,8 +23,8 @@ VARIANTS: dict[str, Callable[[], HoleShape]] = {
     "Rectangle": Rectangle,
     "Rectangle full width": lambda: Rectangle(height=0.9, width=1.0, max_shrink=0.0),
     "Rectangle tiny": lambda: Rectangle(height=0.001, width=0.001, max_shrink=0.001, margin=0.4),
-    "Centre": Centre,
-    "Centre large": lambda: Centre(height=0.99, width=1.0),
+    "Center": Center,
+    "Center large": lambda: Center(height=0.99, width=1.0),
     "FreeForm": FreeForm,
     "FreeForm one part": lambda: FreeForm(parts=1, max_vertices=1),
     **{f"Strokes {kind}": lambda kind=kind: Strokes(kind) for kind in PUBLISHED},
@@ -94,7 +94,7 @@ def test_a_mixture_hands_the_index_on(folder: str) -> None:
 
 
 def test_other_seeds_give_other_masks(shape: HoleShape) -> None:
-    if isinstance(shape, Centre) or (isinstance(shape, Half) and shape.side != "random"):
+    if isinstance(shape, Center) or (isinstance(shape, Half) and shape.side != "random"):
         pytest.skip("always the same")
     assert len({shape.draw(64, 64, seed).numpy().tobytes() for seed in range(20)}) > 2
 
@@ -173,7 +173,7 @@ def test_empty_and_full_masks_are_drawn_again() -> None:
         (lambda: Rectangle(height=1, width=1), "height and width are both 1, so that nothing would be known"),
         (lambda: Rectangle(max_shrink=0.6), "Rectangle: max_shrink must be from 0 to 0.5, got 0.6"),
         (lambda: Rectangle(margin=0.3), "Rectangle: margin must be from 0 to 0.25, got 0.3"),
-        (lambda: Centre(height=float("nan")), "Centre: height must be above 0 and at most 1, got nan"),
+        (lambda: Center(height=float("nan")), "Center: height must be above 0 and at most 1, got nan"),
         (lambda: FreeForm(parts=0), "FreeForm: parts must be at least 1, got 0"),
         (lambda: FreeForm(min_width=30), "FreeForm: min_width must be at most max_width, got 30 and 20.0"),
         (lambda: FreeForm(max_length=-1), "FreeForm: max_length must be at least 0, got -1"),

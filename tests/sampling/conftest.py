@@ -23,9 +23,8 @@ def run(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
-        "--data=lit_an.data.ImageFolder",
-        "--data.image_size=32",
-        f"--data.root={image_folder}",
+        "--data.source=lit_an.data.sources.ImageFolder",
+        f"--data.source.root={image_folder}",
         "--data.batch_size=4",
     ]
     with pytest.MonkeyPatch.context() as patch:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from lit_an.batch import ClassBatch
-from lit_an.data import ImageFolder
+from lit_an.data import ClassData
+from lit_an.data.sources import ImageFolder
 from lit_an.errors import InputError
 from lit_an.panels import sample_grid, to_uint8
 from lit_an.sampling import nearest_neighbours, sample
@@ -92,7 +93,7 @@ def test_neighbours_are_those_of_the_slow_loop() -> None:
 
 
 def test_neighbours_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:
-    train = ImageFolder(root=str(image_folder), image_size=32).dataset("train")
+    train = ClassData(ImageFolder(image_folder), 32).dataset("train")
     image = train[7].image[None]
     found = nearest_neighbours(image, train, count=2)
     assert found.index[0, 0] == 7

@@ -1,0 +1,25 @@
+"""The option ``--config``: a file, and what it builds on."""
+
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionConfigFile
+
+from lit_an.config_files import chain_of
+from lit_an.errors import InputError
+
+
+class ConfigOption(ActionConfigFile):
+    """Applies the bases of a config before the config itself; see ``lit_an.config_files``."""
+
+    def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
+        path = Path(str(value))
+        chain = chain_of(path) if path.is_file() else []
+        if len(chain) < 2:
+            super().__call__(parser, config, value, option_string)
+            return
+        for file in chain:
+            try:
+                self.apply_config(parser, config, self.dest, file.text)
+            except TypeError as error:
+                raise InputError(f"the config {file.path} cannot be read ({' '.join(str(error).split())})") from error

@@ -1,0 +1,59 @@
+"""Config files that build on another: a file's first key may be ``base``, the path of the one that it changes."""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import OmegaConf
+
+from lit_an.errors import InputError
+
+_BASE = re.compile(r"^base:[ \t]*([^\s#].*?)[ \t]*(?:#.*)?$", re.MULTILINE)
+
+
+class ConfigFile(NamedTuple):
+    """One file.
+
+    Attributes:
+        path: of it.
+        text: YAML; the line that names the base is left empty, so that others keep their numbers.
+    """
+
+    path: Path
+    text: str
+
+
+def chain_of(path: Path) -> list[ConfigFile]:
+    """A config and all that it builds on, which come first; each changes what those before it say.
+
+    Args:
+        path: of a YAML file; ``base`` in it is relative to its folder.
+
+    Raises:
+        InputError: a base is missing or leads back, or a file cannot be read.
+    """
+    chain: list[ConfigFile] = []
+    while True:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+            above = f", the base of {chain[0].path}," if chain else ""
+            raise InputError(f"the config {path}{above} cannot be read ({reason})") from error
+        found = _BASE.search(text)
+        chain.insert(0, ConfigFile(path, _BASE.sub("", text, count=1)))
+        if found is None:
+            return chain
+        path = path.parent / found[1].strip("'\"")
+        if any(path.resolve() == each.path.resolve() for each in chain):
+            raise InputError(f"{chain[0].path}: its base {path} builds on it; a config cannot build on itself")
+
+
+def load_config(path: Path) -> Any:
+    """What a config and its bases say together, an ``omegaconf.DictConfig``; references are not resolved.
+
+    Raises:
+        InputError: as ``chain_of``.
+        OmegaConfBaseException, YAMLError: a file is no YAML.
+    """
+    return OmegaConf.merge(*(OmegaConf.create(file.text) for file in chain_of(path)))

@@ -1,0 +1,193 @@
+"""A folder or object store of prepared shards: its manifest, what is fetched of it, its samples by their number."""
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+import lit_an.data.shards.manifest as manifests
+from lit_an.data.shards.format import Sample, Shard, engine, fetch
+from lit_an.errors import InputError
+from lit_an.files import cache_folder, sha256_of
+from lit_an.write_errors import write_errors_said
+
+SPARE_FILES = 256  # that a process may have open beside the shards
+
+
+class Samples(Sequence[Sample]):
+    """The samples of several shards as one sequence.
+
+    Args:
+        shards: of a split, in their order.
+    """
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self.shards = shards
+        self._ends = list(accumulate(map(len, shards)))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, index: int) -> Sample:  # type: ignore[override]
+        """A sample as it is stored."""
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        shard = bisect_right(self._ends, index)
+        return self.shards[shard][index - (self._ends[shard - 1] if shard else 0)]
+
+
+class ShardFolder:
+    """Shards that ``python cli.py prepare`` made.
+
+    Args:
+        root: the folder of ``manifest.json``, or its URL.
+        cache_dir: where fetched shards are kept; None takes the usual folder for a URL, and reads a folder in place.
+
+    Attributes:
+        root: as given, without a slash at its end.
+        folder: where the shards are or will be read.
+        manifest: what is in them.
+
+    Raises:
+        InputError: there is no manifest, or it was changed.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None) -> None:
+        self.root = str(root).rstrip("/") if "://" in str(root) else str(Path(root).expanduser())
+        self.folder, self.manifest = _find(self.root, cache_dir)
+
+    @property
+    def image_size(self) -> int:
+        """Side of the stored images in pixels."""
+        return int(self.manifest["preprocessing"]["image_size"])
+
+    @property
+    def stored_as(self) -> str:
+        """Format of the stored images, see ``lit_an.data.shards.encoding``."""
+        return str(self.manifest["preprocessing"]["format"])
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a split ``test``."""
+        return "test" in self.manifest["splits"]
+
+    def fetch_missing(self) -> None:
+        """Fetches the shards that are not there yet."""
+        if self.folder == Path(self.root):
+            return
+        missing = [(split, shard) for split, shard in self._entries() if not self._path(split, shard).is_file()]
+        # disable=None: a bar on a terminal, nothing in a log file.
+        for split, shard in tqdm(missing, "fetching shards", disable=None):
+            self._fetch(split, shard)
+
+    def damaged(self) -> list[str]:
+        """The shards, of all splits, whose bytes are not what the manifest says; those that are missing too."""
+        shards = [(self._path(split, shard), shard["sha256"]) for split, shard in self._entries()]
+        # disable=None: a bar on a terminal, nothing in a log file.
+        return [
+            str(path)
+            for path, digest in tqdm(shards, "verifying shards", disable=None)
+            if not path.is_file() or sha256_of(path) != digest
+        ]
+
+    def labels(self, split: str) -> np.ndarray | None:
+        """(N,), int64, the class of each image of a split, or None where they have none."""
+        shards = self.manifest["splits"][split]["shards"]
+        if self.manifest["class_names"] is None or any(shard["labels"] is None for shard in shards):
+            return None
+        runs = [run for shard in shards for run in shard["labels"]]
+        labels, counts = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+        return np.repeat(labels, counts)
+
+    def samples(self, split: str) -> Samples:
+        """The samples of a split.
+
+        Raises:
+            InputError: the split is not there, or a shard is missing or incomplete, or the format's package is.
+        """
+        engine()
+        splits = self.manifest["splits"]
+        if split not in splits or not splits[split]["images"]:
+            raise InputError(f"data: the shards in {self.root!r} have no split {split!r}")
+        self.fetch_missing()
+        shards = splits[split]["shards"]
+        for shard in shards:
+            _check_whole(self._path(split, shard), shard["bytes"])
+        _allow_open_files(sum(len(content["shards"]) for content in splits.values()))
+        return Samples([Shard(self._path(split, shard), shard["images"]) for shard in shards])
+
+    def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for split, content in self.manifest["splits"].items():
+            for shard in content["shards"]:
+                yield split, shard
+
+    def _path(self, split: str, shard: dict[str, Any]) -> Path:
+        return self.folder / split / str(shard["file"])
+
+    def _fetch(self, split: str, shard: dict[str, Any]) -> None:
+        target = self._path(split, shard)
+        arriving = target.with_name(f".{target.name}.{os.getpid()}")
+        with _written(self.folder):
+            try:
+                fetch(f"{self.root}/{split}/{shard['file']}", arriving)
+                if sha256_of(arriving) != shard["sha256"]:
+                    raise InputError(f"data: {self.root}/{split}/{shard['file']} is not what its manifest says")
+                os.replace(arriving, target)
+            finally:
+                _remove(arriving)
+
+
+def _find(root: str, cache_dir: str | os.PathLike[str] | None) -> tuple[Path, dict[str, Any]]:
+    """Where the shards are or will be read, and their manifest."""
+    if "://" not in root and cache_dir is None:
+        return Path(root), manifests.read(Path(root) / manifests.FILE, root)
+    cache = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
+    arriving = cache / f".manifest-{os.getpid()}.json"
+    with _written(cache):
+        try:
+            fetch(f"{root}/{manifests.FILE}", arriving)
+            manifest = manifests.read(arriving, root)
+        finally:
+            _remove(arriving)
+    # By content: shards that were prepared again never mix with those fetched before.
+    return cache / f"prepared-{manifest['content_hash'][:16]}", manifest
+
+
+def _written(cache: Path) -> AbstractContextManager[None]:
+    return write_errors_said("data", cache, "make room or name another folder with cache_dir")
+
+
+def _remove(arriving: Path) -> None:
+    with suppress(OSError):  # it may not be there, or not even its folder
+        arriving.unlink()
+
+
+def _check_whole(path: Path, size: int) -> None:
+    if not path.is_file():
+        raise InputError(f"data: the shard {str(path)!r} is missing; prepare again, which makes only what is missing")
+    if path.stat().st_size != size:
+        raise InputError(f"data: the shard {str(path)!r} is incomplete; prepare again, which makes only such ones")
+
+
+def _allow_open_files(shards: int) -> None:
+    """A mapped shard is an open file: asks the system for as many, where it allows fewer at first."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = shards + SPARE_FILES
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise InputError(
+            f"data: {shards} shards are more files than this process may have open ({hard}); raise it with "
+            f"'ulimit -Hn {needed}', or prepare fewer shards with --images_per_shard"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
