@@ -7,7 +7,8 @@ package registers through the entry-point group ``lit_an.norms``.
 """
 
 from lit_an.norms.attentive.calibration import calibrate_layouts
-from lit_an.norms.attentive.layer import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.attentive.layer import AttentiveNorm2d
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.base import Norm2d, Penalized, total_penalty
 from lit_an.norms.conditional import ConditionalBatchNorm2d, ConditionalInstanceNorm2d
 from lit_an.norms.region import LearnedRegionNorm2d, RegionNorm2d

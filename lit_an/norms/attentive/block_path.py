@@ -29,6 +29,19 @@ class _Statistics(NamedTuple):
     scale: Tensor  # 1 / sqrt(σ² + eps)
 
 
+def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
+    """Empty tensors of the sizes that ``forward`` saves for ``backward``.
+
+    Args:
+        x: (B, C, H, W); may be a fake tensor, of a symbolic size.
+        num_regions: N.
+    """
+    batch, channels = x.shape[:2]
+    per_region = (batch, channels, num_regions)
+    sizes = [(batch, channels, 1), (batch, 1, num_regions), per_region, per_region, per_region]
+    return [x.new_empty(size, dtype=torch.promote_types(x.dtype, torch.float32)) for size in sizes]
+
+
 def forward(
     x: Tensor,
     value_weight: Tensor,

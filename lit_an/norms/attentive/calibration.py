@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_an.norms.attentive.layer import SemanticLayout
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ float32 and bfloat16 maps on a CPU, channels first or last; everything is comput
 
 import ctypes
 import itertools
+import math
 import threading
 from collections.abc import Sequence
 
@@ -45,16 +46,32 @@ class _Call(ctypes.Structure):
 
 def suits(x: Tensor, num_regions: int) -> bool:
     """Whether the kernel can normalize a map in so many regions."""
+    real = type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
+    # A mode that counts or records operations would see none.
+    return real and torch._C._len_torch_dispatch_stack() == 0 and accepts(x, num_regions)
+
+
+def accepts(x: Tensor, num_regions: int) -> bool:
+    """Whether the kernel can normalize maps of this type, shape and order of memory; ``x`` may be a fake tensor."""
     return (
-        type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.numel() > 0
         and num_regions <= _MOST_REGIONS
-        and torch._C._len_torch_dispatch_stack() == 0  # a mode that counts or records operations would see none
         and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
         and kernel_library.library() is not None
     )
+
+
+def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
+    """Empty tensors of the sizes that ``forward`` saves for ``backward``: statistics, and kept values and layouts.
+
+    Args:
+        x: (B, C, H, W), which ``accepts`` knows; may be a fake tensor, of a symbolic size.
+        num_regions: N.
+    """
+    kept = _kept_sizes(x, num_regions) if _keeps(x, num_regions, True) else []
+    return _empty_like(x, _statistics_sizes(x, num_regions) + kept)
 
 
 def forward(
@@ -70,12 +87,9 @@ def forward(
     training: bool,
 ) -> tuple[Tensor, list[Tensor]]:
     """The result, and the tensors that ``backward`` needs beside the inputs; ``training``: there may be one."""
+    regions = filters.shape[1]
     call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
-    batch, channels, regions = call.sizes
-    tensors = [x.new_empty(size, dtype=torch.float32) for size in ((batch, channels), (batch, regions))]
-    tensors += [x.new_empty(batch, regions, channels, dtype=torch.float32) for _ in range(2)]
-    if _keeps(x, regions, training):
-        tensors += call.kept(training)
+    tensors = saved_like(x, regions) if training else _forgotten_like(x, regions)
     output = torch.empty_like(x)
     call.run("forward", tensors, out=output)
     return output, tensors
@@ -139,6 +153,38 @@ def _keeps(x: Tensor, regions: int, training: bool) -> bool:
     return 4 * (channels + regions) <= (3 if training else 2) * channels * x.element_size()
 
 
+def _statistics_sizes(x: Tensor, regions: int) -> list[tuple[int, ...]]:
+    """Sizes of offset, mass, mean and variance."""
+    batch, channels = x.shape[:2]
+    return [(batch, channels), (batch, regions), (batch, regions, channels), (batch, regions, channels)]
+
+
+def _kept_sizes(x: Tensor, regions: int) -> list[tuple[int, ...]]:
+    """Sizes of the memory for the values and the layouts of the whole map."""
+    library = kernel_library.library()
+    assert library is not None
+    batch, channels, height, width = x.shape
+    block, strip = library.block_positions(), library.strip_rows()
+    positions = (height * width + block - 1) // block * block
+    return [(batch, positions, (rows + strip - 1) // strip * strip) for rows in (channels, regions)]
+
+
+def _empty_like(x: Tensor, sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    return [x.new_empty(size, dtype=torch.float32) for size in sizes]
+
+
+def _forgotten_like(x: Tensor, regions: int) -> list[Tensor]:
+    """As ``saved_like`` for a pass without a backward pass: kept values and layouts in memory of the thread."""
+    tensors = _empty_like(x, _statistics_sizes(x, regions))
+    if _keeps(x, regions, False):
+        sizes = _kept_sizes(x, regions)
+        counts = [math.prod(size) for size in sizes]
+        small = 4 * sum(counts) <= _LARGEST_SCRATCH
+        memory = _scratch("kept", 4 * sum(counts)).view(torch.float32).split(counts) if small else _empty_like(x, sizes)
+        tensors.extend(memory)
+    return tensors
+
+
 class _Setup:
     """A call in the making; holds on to every tensor whose address is in it."""
 
@@ -170,14 +216,6 @@ class _Setup:
         channels, length = tensor.shape[1], self.call.length
         steps = (length, 1) if tensor.is_contiguous() else (1, channels)
         return _Map(tensor.data_ptr(), tensor.dtype == torch.bfloat16, channels * length, *steps)
-
-    def kept(self, training: bool) -> list[Tensor]:
-        """Memory for the values and layouts of the whole map."""
-        _, channels, regions = self.sizes
-        sizes = [self.library.kept_floats(ctypes.byref(self.call), ctypes.c_long(rows)) for rows in (channels, regions)]
-        if training or 4 * sum(sizes) > _LARGEST_SCRATCH:
-            return [torch.empty(size, dtype=torch.float32) for size in sizes]
-        return list(_scratch("kept", 4 * sum(sizes)).view(torch.float32).split(sizes))
 
     def run(
         self,

@@ -21,7 +21,7 @@ Inputs = dict[str, Tensor | float | None]
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both paths of a map that the kernel knows."""
     if request.param == "blocks":
-        monkeypatch.setattr(kernel_path, "suits", lambda *args: False)
+        monkeypatch.setattr(kernel_path, "accepts", lambda *args: False)
     elif kernel_library.library() is None:
         pytest.skip("needs the compiled kernel: a C compiler, and PyTorch on OpenMP")
 

@@ -375,10 +375,10 @@ long scratch_bytes(const Call *call) {
     return end - (char *)NULL;
 }
 
-/* Floats that keep the values (rows = C) or layouts (rows = N) of the whole map. */
-long kept_floats(const Call *call, long rows) {
-    return call->batch * sizes_of(call).blocks * BLOCK * up_to(rows, STRIP);
-}
+/* The values and layouts of an image are kept in whole blocks of positions and whole strips of rows. */
+long block_positions(void) { return BLOCK; }
+
+long strip_rows(void) { return STRIP; }
 
 void forward(const Call *call) { run_passes(call, measure, normalize, 0); }
 

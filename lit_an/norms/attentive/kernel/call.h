@@ -29,7 +29,7 @@ typedef struct {
     double temperature, eps;
     float *offset;                      /* (B, C), anything near the channel's mean */
     float *mass, *mean, *variance;      /* (B, N), (B, N, C), (B, N, C) */
-    float *values, *layouts;            /* kept from pass to pass, see kept_floats; or NULL, then computed again */
+    float *values, *layouts;            /* kept from pass to pass, see block_positions; or NULL, then computed again */
     float *for_value, *for_filters, *for_constants; /* (C, C), (B, N, C), (B, N) */
     float *for_weight, *for_bias;       /* (B, N, C): of each image */
     double *for_residual;               /* (B,): of each image */
