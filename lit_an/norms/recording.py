@@ -1,4 +1,4 @@
-"""What the semantic layouts of a network do while it runs."""
+"""Reads the semantic layouts of a network while it runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ Recorded = dict[str, tuple[Tensor, Tensor]]
 def recorded_layouts(network: nn.Module) -> Iterator[Recorded]:
     """Records input features and layout of every ``SemanticLayout`` that runs in the block, by module name.
 
-    A norm computes its result as it does when nobody reads, bit for bit, and its layout beside it.
+    Recording does not change the result: a norm computes it by the same algorithm, and computes its layout in addition.
 
     Yields:
         A dictionary that is filled when the block ends: name to ((B, C, H, W) features, (B, N, H, W) layout) of the

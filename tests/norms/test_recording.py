@@ -4,8 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import lit_an.norms.attentive.kernel_library as kernel_library
-import lit_an.norms.attentive.kernel_path as kernel_path
 from lit_an.norms import AttentiveNorm2d
 from lit_an.norms.attentive.functional import regional_normalize
 from lit_an.norms.recording import recorded_layouts
@@ -27,16 +25,10 @@ def step(network: nn.Module) -> list[Tensor]:
     return [y.detach(), *(leaf.grad.clone() for leaf in (x, *network.parameters()) if leaf.grad is not None)]
 
 
-@pytest.mark.parametrize("path", ["blocks", "kernel"])
+@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("kwargs", [{}, {"centered": True, "affine": True}, {"moments": "masked"}])
-def test_reading_changes_no_bit(
-    path: str, training: bool, kwargs: dict[str, object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if path == "blocks":
-        monkeypatch.setattr(kernel_path, "accepts", lambda *args: False)
-    elif kernel_library.library() is None:
-        pytest.skip("needs the compiled kernel")
+def test_reading_changes_no_bit(training: bool, kwargs: dict[str, object]) -> None:
     network = make_network(**kwargs).train(training)
     expected = step(network)
     with recorded_layouts(network) as recorded:

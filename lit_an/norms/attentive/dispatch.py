@@ -1,4 +1,4 @@
-"""Attentive normalization as one differentiable function, and the one place that chooses how it is computed.
+"""Attentive normalization as one differentiable function; the only place that chooses how it is computed.
 
 Two paths have forward and backward in closed form:
 
@@ -19,6 +19,7 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_path as kernel_path
+from lit_an.norms.attentive.inputs import Inputs
 from lit_an.norms.attentive.operator import attentive_normalize as operator
 from lit_an.norms.attentive.operator import differentiable_backward
 
@@ -41,7 +42,7 @@ def attentive_normalize(
     if form == "composition":
         scalars = (temperature, residual_scale, weight, bias, eps)
         return AN.attentive_normalize(x, value_weight, filters, constants, *scalars)
-    inputs = (x, value_weight, filters.expand(len(x), -1, -1), constants, residual_scale, weight, bias)
+    inputs = Inputs(x, value_weight, filters.expand(len(x), -1, -1), constants, residual_scale, weight, bias)
     if form == "operator":
         return operator(*inputs, temperature, eps, torch.is_grad_enabled())[0]
     output: Tensor = _AttentiveNormalize.apply(*inputs, temperature, eps, torch.is_grad_enabled())
@@ -49,40 +50,41 @@ def attentive_normalize(
 
 
 def form_of_call() -> Form:
-    """What a function with a backward pass of its own is called as, here and now.
+    """How to call a function that has its own backward pass, in the current context.
 
     Returns:
-        ``function``, a ``torch.autograd.Function``: it costs the least. ``operator`` while ``torch.compile`` is at
-        work, which takes an operator into its graph as it is. ``composition`` for an export or a trace, which is to
-        hold standard operators, and for a transformation of ``torch.func``, which must see every operation.
+        ``function``: as a ``torch.autograd.Function``, which has the least overhead. ``operator``: under
+        ``torch.compile``, which puts the operator into its graph as it is. ``composition``: under an export or a trace,
+        whose graphs are to hold standard operators, and under transformations of ``torch.func``, which must see every
+        operation.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():
+    # First, since a compiler may be at work on a transformation too.
+    if torch.compiler.is_exporting() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
         return "composition"
-    if torch.compiler.is_compiling():
-        return "operator"
-    return "composition" if torch._C._are_functorch_transforms_active() else "function"
+    return "operator" if torch.compiler.is_compiling() else "function"
 
 
 def path_of(x: Tensor, num_regions: int) -> ModuleType:
-    """The module that computes a map."""
+    """The module that computes a map eagerly."""
     return kernel_path if kernel_path.suits(x, num_regions) else block_path
 
 
 class _AttentiveNormalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        *inputs, temperature, eps, training = arguments
-        ctx.path, ctx.numbers = path_of(inputs[0], inputs[2].shape[1]), (temperature, eps)
-        output, saved = ctx.path.forward(*inputs, temperature, eps, training)
+        *tensors, temperature, eps, training = arguments
+        inputs = Inputs(*tensors)
+        ctx.path, ctx.numbers = path_of(inputs.x, inputs.filters.shape[1]), (temperature, eps)
+        output, saved = ctx.path.forward(inputs, temperature, eps, training)
         ctx.save_for_backward(*inputs, *saved)
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         tensors = ctx.saved_tensors  # read once: checkpointing hands them out once
-        inputs, saved = tensors[:7], tensors[7:]
+        inputs, saved = Inputs(*tensors[:7]), tensors[7:]
         if torch.is_grad_enabled():  # only the plain composition can be followed by autograd
             found = differentiable_backward(inputs, ctx.numbers, gradients[0])
         else:
-            found = ctx.path.backward(*inputs, *ctx.numbers, saved, gradients[0])
+            found = ctx.path.backward(inputs, *ctx.numbers, saved, gradients[0])
         return *found, None, None, None

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import lit_an.norms.attentive.kernel_library as kernel_library
+from lit_an.norms.attentive.inputs import Gradients, Inputs
 
 _MOST_REGIONS = 64
 _SHORTEST_LANE = 128  # positions
@@ -74,44 +75,22 @@ def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
     return _empty_like(x, _statistics_sizes(x, num_regions) + kept)
 
 
-def forward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    training: bool,
-) -> tuple[Tensor, list[Tensor]]:
+def forward(inputs: Inputs, temperature: float, eps: float, training: bool) -> tuple[Tensor, list[Tensor]]:
     """The result, and the tensors that ``backward`` needs beside the inputs; ``training``: there may be one."""
-    regions = filters.shape[1]
-    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
+    x, regions = inputs.x, inputs.filters.shape[1]
+    call = _Setup(inputs, temperature, eps)
     tensors = saved_like(x, regions) if training else _forgotten_like(x, regions)
     output = torch.empty_like(x)
     call.run("forward", tensors, out=output)
     return output, tensors
 
 
-def backward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    saved: Sequence[Tensor],
-    gradient: Tensor,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+def backward(inputs: Inputs, temperature: float, eps: float, saved: Sequence[Tensor], gradient: Tensor) -> Gradients:
+    """Gradients of the inputs."""
+    x, value_weight, filters, constants, residual_scale, weight, bias = inputs
     last = not x.is_contiguous()
     gradient = gradient.to(x.dtype).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
+    call = _Setup(inputs, temperature, eps)
     batch, channels, regions = call.sizes
 
     def found(*size: int) -> Tensor:
@@ -188,14 +167,14 @@ def _forgotten_like(x: Tensor, regions: int) -> list[Tensor]:
 class _Setup:
     """A call in the making; holds on to every tensor whose address is in it."""
 
-    def __init__(self, x: Tensor, parameters: tuple[Tensor | None, ...], temperature: float, eps: float) -> None:
+    def __init__(self, inputs: Inputs, temperature: float, eps: float) -> None:
         library = kernel_library.library()
         assert library is not None
         self.library = library
         self.alive: list[Tensor] = []
         self.call = _Call(parallel=kernel_library.parallel(), temperature=temperature, eps=eps)
-        names = ("value_weight", "filters", "constants", "residual_scale", "weight", "bias")
-        for name, parameter in zip(names, parameters, strict=True):
+        x, *parameters = inputs
+        for name, parameter in zip(Inputs._fields[1:], parameters, strict=True):
             if parameter is not None:
                 self._point(name, parameter.float().contiguous())
         regions = self.alive[1].shape[1]

@@ -53,6 +53,7 @@ class AttentiveNorm2d(Norm2d):
     def __init__(
         self,
         num_features: int,
+        *,
         num_regions: int = 16,
         temperature: float | None = None,
         self_sampling: bool = True,
@@ -62,11 +63,18 @@ class AttentiveNorm2d(Norm2d):
         moments: AN.Moments = "soft",
         eps: float = 1e-5,
     ) -> None:
-        super().__init__(num_features, eps)
+        super().__init__(num_features, eps=eps)
         if moments not in ("soft", "masked"):
             raise InputError(f"AttentiveNorm2d: moments must be 'soft' or 'masked', got {moments!r}")
         self.moments, self.eps = moments, eps
-        self.layout = SemanticLayout(num_features, num_regions, temperature, self_sampling, orthogonality, centered)
+        self.layout = SemanticLayout(
+            num_features,
+            num_regions=num_regions,
+            temperature=temperature,
+            self_sampling=self_sampling,
+            orthogonality=orthogonality,
+            centered=centered,
+        )
         self.value = pointwise(num_features, num_features, bias=moments == "masked")
         self.residual_scale = nn.Parameter(torch.zeros(()))
         shape = (num_regions, num_features)

@@ -1,11 +1,10 @@
-"""Attentive normalization as an operator of PyTorch, which a compiler calls and does not look into.
+"""Attentive normalization as a custom operator of PyTorch, which is opaque to compilers.
 
-``torch.ops.lit_an.attentive_normalize`` has a fake implementation, which says what shapes come out, and a backward
-pass, which is an operator too. What a map is computed by follows from its type, its shape and its order of memory, so
-that the fake implementation knows what is saved for the backward pass.
+``torch.ops.lit_an.attentive_normalize`` has a fake implementation, which gives the shapes of the results, and a
+backward pass, which is an operator too. Type, shape and order of memory of the map decide which path computes it, so
+that the fake implementation knows the shapes of what is saved for the backward pass.
 """
 
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -15,15 +14,14 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_path as kernel_path
+from lit_an.norms.attentive.inputs import Gradients, Inputs
 
 
-def differentiable_backward(
-    inputs: Sequence[Any], numbers: tuple[float, float], gradient: Tensor
-) -> tuple[Tensor | None, ...]:
+def differentiable_backward(inputs: Inputs, numbers: tuple[float, float], gradient: Tensor) -> Gradients:
     """Gradients of the seven inputs by the plain composition, the only one that autograd can follow further.
 
     Args:
-        inputs: of the operator, without its numbers.
+        inputs: of the operator.
         numbers: temperature and eps.
         gradient: (B, C, H, W), of the result.
     """
@@ -53,8 +51,8 @@ def attentive_normalize(
     training: bool,
 ) -> list[Tensor]:
     """The result and, if ``training``, what the backward pass needs; arguments as those of the paths' ``forward``."""
-    path, inputs = _path_of(x, filters.shape[1]), (x, value_weight, filters, constants, residual_scale, weight, bias)
-    output, saved = path.forward(*inputs, temperature, eps, training)
+    inputs = Inputs(x, value_weight, filters, constants, residual_scale, weight, bias)
+    output, saved = _path_of(x, filters.shape[1]).forward(inputs, temperature, eps, training)
     return [output, *saved] if training else [output]
 
 
@@ -80,8 +78,8 @@ def _backward(
     gradient: Tensor,
 ) -> list[Tensor]:
     """Gradients of the inputs that there are, in the type of each; all but that of ``x`` contiguous."""
-    inputs = (x, value_weight, filters, constants, residual_scale, weight, bias)
-    found = _path_of(x, filters.shape[1]).backward(*inputs, temperature, eps, saved, gradient)
+    inputs = Inputs(x, value_weight, filters, constants, residual_scale, weight, bias)
+    found = _path_of(x, filters.shape[1]).backward(inputs, temperature, eps, saved, gradient)
     given = [(one, tensor) for one, tensor in zip(found[1:], inputs[1:], strict=True) if tensor is not None]
     return [found[0], *(one.to(tensor.dtype).contiguous() for one, tensor in given)]
 
@@ -100,7 +98,7 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: list[Tensor]) -> None:
 
 def _differentiate(ctx: Any, gradients: list[Tensor]) -> tuple[Any, ...]:
     tensors = ctx.saved_tensors
-    inputs, saved = tensors[:7], tensors[7:]
+    inputs, saved = Inputs(*tensors[:7]), tensors[7:]
     if torch.is_grad_enabled():
         return *differentiable_backward(inputs, ctx.numbers, gradients[0]), None, None, None
     found = iter(_backward(*inputs, *ctx.numbers, list(saved), gradients[0]))

@@ -1,4 +1,4 @@
-"""The self-sampling branch as one differentiable function: its tensors are tiny, what costs is the number of calls."""
+"""The self-sampling branch as one differentiable function. Its tensors are tiny; the number of calls is what costs."""
 
 from typing import Any
 

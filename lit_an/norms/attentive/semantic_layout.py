@@ -1,4 +1,4 @@
-"""The layer's soft region map: ``SemanticLayout``."""
+"""The soft region map inside attentive normalization."""
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +56,7 @@ class SemanticLayout(nn.Module):
     def __init__(
         self,
         num_features: int,
+        *,
         num_regions: int = 16,
         temperature: float | None = None,
         self_sampling: bool = True,
@@ -107,7 +108,7 @@ class SemanticLayout(nn.Module):
 
     @torch.no_grad()
     def watch(self, x: Tensor, filters: Tensor, constants: Tensor | None) -> None:
-        """Computes for a watcher the layout that a norm never forms.
+        """Computes the layout for a reader; the norm itself does not need it.
 
         Args:
             x: (B, C, H, W), features.
@@ -119,11 +120,11 @@ class SemanticLayout(nn.Module):
 
     @property
     def samples(self) -> bool:
-        """Whether the self-sampling branch is at work."""
+        """Whether the self-sampling branch is active."""
         return self.self_sampling and self.training
 
     def can_be_filters(self) -> bool:
-        """Whether ``filters`` says all: not if somebody wants ``key`` or ``query`` to be called."""
+        """Whether ``filters`` gives the whole layout: ``key`` and ``query`` are neither hooked nor replaced."""
         return not self.self_sampling or (is_plain(self.key) and is_plain(self.query))
 
     def filters(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -133,7 +134,7 @@ class SemanticLayout(nn.Module):
             x: (B, C, H, W), features.
 
         Returns:
-            The map to go on with, which is ``x``, filters (1, N, C) or, with self-sampling, (B, N, C), and constants
+            The map to use from here on, which is ``x``; filters (1, N, C) or, with self-sampling, (B, N, C); constants
             (B, N) or None.
 
         Raises:

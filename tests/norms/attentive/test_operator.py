@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 from torch.nn.utils import parametrize
+from torch.utils.checkpoint import checkpoint
 
-import lit_an.norms.attentive.kernel_library as kernel_library
-import lit_an.norms.attentive.kernel_path as kernel_path
 from lit_an.networks import CoarseToFineGenerator, ResNetGenerator
 from lit_an.norms import AttentiveNorm2d
 from lit_an.norms.attentive import operator
@@ -19,16 +19,12 @@ KWARGS: dict[str, Any] = {"num_regions": 4}
 OPERATOR = "lit_an.attentive_normalize"
 
 
-@pytest.fixture(params=["blocks", "kernel"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "blocks":
-        monkeypatch.setattr(kernel_path, "accepts", lambda *args: False)
-    elif kernel_library.library() is None:
-        pytest.skip("needs the compiled kernel: a C compiler, and PyTorch on OpenMP")
-    torch._dynamo.reset()
-
-
 both_paths = pytest.mark.usefixtures("path")
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled() -> None:
+    torch._dynamo.reset()
 
 
 def make_arguments(
@@ -102,7 +98,6 @@ class CountingBackend:
     ("make", "training"), [(generator_of_classes, False), (generator_of_classes, True), (generator_of_fillings, True)]
 )
 def test_a_generator_is_one_graph_and_gives_what_it_gives_eagerly(make: Any, training: bool) -> None:
-    torch._dynamo.reset()
     torch.manual_seed(0)
     network, inputs = make()
     network = randomized(network, deviation=0.1).train(training)
@@ -170,6 +165,41 @@ def test_a_gradient_penalty_through_the_operator() -> None:
     assert all(one is not None and one.abs().sum() > 0 for one in found[0])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_gradients_of_single_samples_are_compiled_too() -> None:
+    """A transformation of ``torch.func`` inside of what is compiled."""
+    norm, x = randomized(AttentiveNorm2d(8, num_regions=4)).eval(), torch.randn(3, 8, 6, 6)
+    parameters = dict(norm.named_parameters())
+
+    def gradients(values: dict[str, Tensor], x: Tensor) -> dict[str, Tensor]:
+        def loss(values: dict[str, Tensor], one: Tensor) -> Tensor:
+            return functional_call(norm, values, (one[None],)).square().sum()
+
+        return vmap(grad(loss), (None, 0))(values, x)
+
+    expected = gradients(parameters, x)
+    actual = torch.compile(gradients, backend="aot_eager", fullgraph=True)(parameters, x)
+    for name, value in expected.items():
+        torch.testing.assert_close(actual[name], value, rtol=1e-3, atol=1e-4)
+
+
+@both_paths
+def test_autocast_and_checkpointing_are_compiled_too() -> None:
+    norm, x = randomized(AttentiveNorm2d(8, num_regions=4)), torch.randn(2, 8, 6, 6).bfloat16().requires_grad_()
+
+    def run(x: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return checkpoint(norm, x, use_reentrant=False)
+
+    found = []
+    for one in (run, torch.compile(run, backend="aot_eager", fullgraph=True)):
+        torch.manual_seed(1)
+        y = one(x)
+        found.append([y, *torch.autograd.grad(y.float().square().sum(), (x, *norm.parameters()))])
+    assert found[1][0].dtype == torch.bfloat16
+    for ours, theirs in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=2e-2, atol=2e-2)
 
 
 @both_paths

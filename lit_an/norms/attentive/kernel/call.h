@@ -67,7 +67,7 @@ static Sizes sizes_of(const Call *call) {
 /* What a thread works in. */
 typedef struct {
     float *map, *gradient;  /* panels of C rows */
-    float *centred;         /* a panel of C rows */
+    float *centered;         /* a panel of C rows */
     float *rows;            /* a panel of moment_rows */
     float *both;            /* a panel of joint_rows */
     float *values, *layout; /* panels of C and N rows */
@@ -115,7 +115,7 @@ static Work work_of(const Call *call, const Sizes *s, char **memory) {
     long pairs = s->channels * call->regions;
     work.map = FLOATS(panel * s->channels);
     work.gradient = FLOATS(panel * s->channels);
-    work.centred = FLOATS(panel * s->channels);
+    work.centered = FLOATS(panel * s->channels);
     work.rows = FLOATS(panel * s->moment_rows + GATHERED * BLOCK);
     work.both = FLOATS(panel * s->joint_rows + GATHERED * BLOCK);
     work.values = FLOATS(panel * s->channels);
