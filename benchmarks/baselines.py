@@ -51,11 +51,11 @@ class AttentiveByBlocks(AttentiveNorm2d):
     """AN by PyTorch's products, where there would be a compiled kernel."""
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        suits, kernel_path.suits = kernel_path.suits, lambda *args: False
+        accepts, kernel_path.accepts = kernel_path.accepts, lambda *args: False
         try:
             return super().normalize(x, condition)
         finally:
-            kernel_path.suits = suits
+            kernel_path.accepts = accepts
 
 
 class PlainAttentive(AttentiveNorm2d):

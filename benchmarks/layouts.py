@@ -17,8 +17,8 @@ from typing import get_args
 import torch
 
 from lit_an.metrics.layout import layout_statistics
-from lit_an.norms.attentive.layer import SemanticLayout
 from lit_an.norms.attentive.orthogonality import Orthogonality, orthogonality_penalty
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
 WIDTHS = (16, 32, 64, 128, 256)
 TEMPERATURES = (0.1, 0.2, 0.4, 1.0, None)

@@ -10,7 +10,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.norms.attentive.calibration import calibrate_layouts
-from lit_an.norms.attentive.layer import SemanticLayout
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.tasks.adversarial import AdversarialTask
 
 _SEED = 2020

@@ -15,7 +15,7 @@ from lit_an.metrics.layout import (
     layout_agreement,
     layout_statistics,
 )
-from lit_an.norms.attentive.layer import SemanticLayout
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
 from lit_an.tasks.adversarial import AdversarialTask, Preview

@@ -55,7 +55,7 @@ def test_a_norm_for_inpainting_in_a_class_conditional_network_is_one_sentence(
     image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(arguments(image_folder, tmp_path / "run", "--model.generator.long_range=region_batch")) == 2
-    sentence = "long_range 'region_batch' needs a mask, which this network has not; it is for inpainting networks"
+    sentence = "long_range 'region_batch' needs a mask, which this network does not have; it is for inpainting networks"
     assert sentence in capsys.readouterr().err
 
 

@@ -13,14 +13,14 @@ LARGEST_MULTIPLE = 16
 
 
 def check_image_size(network: str, image_size: int) -> None:
-    """Raises InputError where a network cannot make or judge images of this side."""
+    """Raises InputError if a network does not support images of this side."""
     if image_size not in IMAGE_SIZES:
         sizes = ", ".join(map(str, IMAGE_SIZES))
         raise InputError(f"{network}: image_size={image_size} is not possible; choose one of {sizes}")
 
 
 def check_long_range_resolution(network: str, long_range: str, resolution: int, available: list[int]) -> None:
-    """Raises InputError where a long-range layer is asked for at a resolution that the network never has."""
+    """Raises InputError if the network has no feature map of the resolution of the long-range layer."""
     if long_range != "none" and resolution not in available:
         sizes = ", ".join(map(str, available))
         raise InputError(f"{network}: long_range_resolution={resolution} never occurs; its feature maps have {sizes}")
@@ -69,6 +69,7 @@ class DiscriminatorBlock(nn.Module):
         in_features: int,
         out_features: int,
         layers: LayerFactory,
+        *,
         downsample: bool = True,
         first: bool = False,
         hidden_features: int | None = None,

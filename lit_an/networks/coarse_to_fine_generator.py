@@ -67,6 +67,7 @@ class CoarseToFineGenerator(nn.Module):
 
     def __init__(
         self,
+        *,
         width: int = 32,
         norm: str = "none",
         norm_kwargs: dict[str, Scalar] | None = None,
@@ -81,9 +82,9 @@ class CoarseToFineGenerator(nn.Module):
         if width < 2 or width % 2:
             raise InputError(f"CoarseToFineGenerator: width must be even and at least 2, got {width}")
         self.width = width
-        layers = LayerFactory(initialization, spectral_norm, padding)
+        layers = LayerFactory(initialization, spectral_norm=spectral_norm, padding=padding)
         make_norm = resolve_norm("norm", norm, norm_kwargs, MASK)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, MASK)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=MASK)
         self.coarse = InpaintingBlocks(
             [
                 *encoder(5, width, layers, make_norm),

@@ -38,6 +38,7 @@ class HalvingConvolutions(nn.Module):
         in_features: int,
         widths: Sequence[int],
         layers: LayerFactory,
+        *,
         make_long_range: MakeNorm | None = None,
         before: int = 0,
     ) -> None:
@@ -75,13 +76,14 @@ class WholeCritic(nn.Module):
         base_width: int,
         image_size: int,
         layers: LayerFactory,
+        *,
         make_long_range: MakeNorm | None,
         widths: Sequence[int] = GLOBAL_WIDTHS,
         before: int = BEFORE_GLOBAL,
     ) -> None:
         super().__init__()
         channels = [base_width * multiple for multiple in widths]
-        self.trunk = HalvingConvolutions(3, channels, layers, make_long_range, before)
+        self.trunk = HalvingConvolutions(3, channels, layers, make_long_range=make_long_range, before=before)
         self.side = -(-image_size // 2 ** len(channels))
         self.to_logit = layers.linear(channels[-1] * self.side**2, 1)
 

@@ -1,16 +1,17 @@
-"""Windows of one size around the holes of a batch, each where its image's hole is."""
+"""Windows of one size around the holes of a batch."""
 
 import torch
 from torch import Tensor
 
 
 def hole_window(mask: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Where windows of one size lie that are centred on the holes and within the images.
+    """Positions of windows of one size, centered on the holes and inside the images.
 
-    A window that is as large as the box around its hole contains the hole. Nothing waits for the device.
+    A window at least as large as the bounding box of its hole contains the hole. Nothing waits for the
+    device.
 
     Args:
-        mask: (B, 1, H, W), 1 = hole; an image without a hole gets the window in its middle.
+        mask: (B, 1, H, W), 1 = hole; without a hole the window is in the middle of the image.
         height, width: of the windows, ≤ H and ≤ W.
 
     Returns:
@@ -45,7 +46,7 @@ def crop(image: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> T
 
 
 def _start(occupied: Tensor, length: int) -> Tensor:
-    """(B, L), bool, to the first positions (B,) of windows of ``length``, centred on what is occupied."""
+    """(B, L), bool, to the first positions (B,) of windows of ``length``, centered on what is occupied."""
     whole = occupied.shape[1]
     position = torch.arange(whole, device=occupied.device)
     first = torch.where(occupied, position, whole).amin(1)

@@ -1,6 +1,6 @@
-"""How the layers of a network are made: one object that every block receives."""
+"""A factory of layers that all blocks of a network share."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ Padding = Literal["zeros", "reflect", "replicate"]
 
 
 class SpectralNorm(_SpectralNorm):
-    """torch's spectral normalization, its power iteration always in float32.
+    """PyTorch's spectral normalization with the power iteration in float32.
 
     Under autocast the matrix-vector products of the power iteration would run in half precision on some devices,
     and the weight would be divided by a coarse estimate.
@@ -32,7 +32,7 @@ class SpectralNorm(_SpectralNorm):
 
 @dataclass(frozen=True)
 class LayerFactory:
-    """Makes the convolutions, linear layers and embeddings of a network, initialized and normalized alike.
+    """Creates convolutions, linear layers and embeddings with one initialization and normalization.
 
     Args:
         initialization: ``orthogonal`` (BigGAN) or ``xavier`` (uniform; SAGAN, SNGAN-projection).
@@ -51,6 +51,7 @@ class LayerFactory:
     """
 
     initialization: Initialization = "orthogonal"
+    _: KW_ONLY
     spectral_norm: bool = True
     padding: Padding = "zeros"
     residual_gain: float = 1.0
@@ -68,6 +69,7 @@ class LayerFactory:
         in_features: int,
         out_features: int,
         kernel_size: int = 3,
+        *,
         stride: int = 1,
         dilation: int = 1,
         gain: float = 1.0,

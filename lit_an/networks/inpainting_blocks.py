@@ -13,7 +13,7 @@ DILATIONS = (2, 4, 8, 16)
 
 
 def check_image_and_mask(network: str, image: Tensor, mask: Tensor, smallest: int) -> None:
-    """Raises InputError where these are no images (B, 3, H, W) of at least this side with their masks (B, 1, H, W)."""
+    """Raises InputError unless these are images (B, 3, H, W) of at least this side and their masks (B, 1, H, W)."""
     if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[2:]) < smallest:
         given = tuple(image.shape)
         raise InputError(f"{network} takes images (B, 3, H, W), H and W at least {smallest}, got {given}")
@@ -41,13 +41,14 @@ class InpaintingBlock(nn.Module):
         out_features: int,
         layers: LayerFactory,
         make_norm: MakeNorm,
+        *,
         kernel_size: int = 3,
         stride: int = 1,
         dilation: int = 1,
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = layers.conv(in_features, out_features, kernel_size, stride, dilation)
+        self.conv = layers.conv(in_features, out_features, kernel_size, stride=stride, dilation=dilation)
         self.norm = make_norm(out_features)
         self.upsample = upsample
 
@@ -78,7 +79,7 @@ def encoder(in_features: int, width: int, layers: LayerFactory, make_norm: MakeN
 
 
 def dilated(features: int, layers: LayerFactory, make_norm: MakeNorm) -> Iterable[InpaintingBlock]:
-    """A plain block and four dilated ones, which keep the map and see ever farther."""
+    """A plain block and four with growing dilation; all keep the size of the map."""
     yield InpaintingBlock(features, features, layers, make_norm)
     for dilation in DILATIONS:
         yield InpaintingBlock(features, features, layers, make_norm, dilation=dilation)

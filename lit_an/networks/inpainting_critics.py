@@ -89,6 +89,7 @@ class GlobalAndLocalCritics(_Critics):
     def __init__(
         self,
         image_size: int = 256,
+        *,
         base_width: int = 64,
         local: Local = "window",
         window: float = 0.5,
@@ -105,13 +106,15 @@ class GlobalAndLocalCritics(_Critics):
             raise InputError(f"GlobalAndLocalCritics: local must be 'window', 'patch' or 'none', got {local!r}")
         if not 0 < window <= 1:
             raise InputError(f"GlobalAndLocalCritics: window must be above 0 and at most 1, got {window}")
-        layers = LayerFactory(initialization, spectral_norm)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, MASK)
-        critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range)]
+        layers = LayerFactory(initialization, spectral_norm=spectral_norm)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=MASK)
+        critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range=make_long_range)]
         if local == "window":
             side = max(1, round(window * image_size))
-            arguments = (base_width, side, layers, make_long_range)
-            critics.append(WindowCritic(WholeCritic(*arguments, WINDOW_WIDTHS, BEFORE_WINDOW), window))
+            whole = WholeCritic(
+                base_width, side, layers, make_long_range=make_long_range, widths=WINDOW_WIDTHS, before=BEFORE_WINDOW
+            )
+            critics.append(WindowCritic(whole, window))
         elif local == "patch":
             critics.append(HolePatchCritic(base_width, layers))
         super().__init__(*critics)
@@ -140,10 +143,10 @@ class SNPatchDiscriminator(_Critics):
     """
 
     def __init__(
-        self, base_width: int = 64, initialization: Initialization = "xavier", spectral_norm: bool = True
+        self, *, base_width: int = 64, initialization: Initialization = "xavier", spectral_norm: bool = True
     ) -> None:
         _check_base_width("SNPatchDiscriminator", base_width)
-        super().__init__(PatchCritic(base_width, LayerFactory(initialization, spectral_norm)))
+        super().__init__(PatchCritic(base_width, LayerFactory(initialization, spectral_norm=spectral_norm)))
 
 
 def _check_base_width(network: str, base_width: int) -> None:

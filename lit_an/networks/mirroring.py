@@ -8,8 +8,8 @@ from torch import Tensor, nn
 def mirrored(x: Tensor, left: int, right: int, top: int, bottom: int) -> Tensor:
     """A map with its own mirror image beyond each border, the border not repeated.
 
-    torch mirrors less than one map's length; a dilation of 16 asks for more of a small map, and gets the mirror
-    image of the mirror image. A length of 1 has no mirror image and is repeated.
+    PyTorch's ``reflect`` padding must be smaller than the map. Here it may be larger, as a dilation of 16 needs on a
+    small map: the mirror image is mirrored again. A map of length 1 is repeated.
 
     Args:
         x: (B, C, H, W).

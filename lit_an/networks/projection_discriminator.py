@@ -58,6 +58,7 @@ class ProjectionDiscriminator(nn.Module):
         self,
         image_size: int,
         num_classes: int,
+        *,
         base_width: int = 64,
         long_range: str = "none",
         long_range_resolution: int = 32,
@@ -81,8 +82,8 @@ class ProjectionDiscriminator(nn.Module):
             raise InputError(f"ProjectionDiscriminator: hidden_width must be 'output' or 'input', got {hidden_width!r}")
         self.image_size, self.num_classes = image_size, num_classes
 
-        layers = LayerFactory(initialization, spectral_norm, residual_gain=residual_gain)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form)
+        layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // (2 * side)) for side in sides]
         first = DiscriminatorBlock(3, widths[0], layers, first=True)
         halving = (

@@ -70,6 +70,7 @@ class ResNetGenerator(nn.Module):
         self,
         image_size: int,
         num_classes: int,
+        *,
         latent_dim: int = 128,
         base_width: int = 64,
         norm: str = "conditional_batch",
@@ -97,7 +98,7 @@ class ResNetGenerator(nn.Module):
                 raise InputError(f"ResNetGenerator: {name} must be at least 1, got {value}")
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
-        layers = LayerFactory(initialization, spectral_norm, residual_gain=residual_gain)
+        layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
         offer = Offer("vector", class_embedding or num_classes)
         make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
         make_final_norm = make_norm
@@ -105,7 +106,7 @@ class ResNetGenerator(nn.Module):
             raise InputError("ResNetGenerator: final_norm_kwargs are for a final_norm of its own, and there is none")
         if final_norm is not None:
             make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, offer)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, long_range_form, offer)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=offer)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None

@@ -1,4 +1,4 @@
-"""Slots for norms: what a network offers to its norms, and how the name in a config becomes one."""
+"""Slots for norms: the condition that a network gives to its norms, and how a name in a config becomes a norm."""
 
 import logging
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ Scalar = bool | int | float | str
 LongRangeForm = Literal["residual", "plain"]
 
 NEEDS = {
-    "vector": "a class vector, which this network has not; it is for class-conditional generators",
-    "mask": "a mask, which this network has not; it is for inpainting networks",
+    "vector": "a class vector, which this network does not have; it is for class-conditional generators",
+    "mask": "a mask, which this network does not have; it is for inpainting networks",
 }
 
 
@@ -38,10 +38,10 @@ NOTHING, MASK = Offer(), Offer("mask")
 
 
 def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offer: Offer = NOTHING) -> MakeNorm:
-    """What a slot of a network calls to make its norm, from the name and arguments of a config.
+    """A factory of the norm of a slot, from the name and the arguments in a config.
 
-    Arguments that ``name`` does not take but another registered norm does are left out with a notice, so that
-    swapping a norm takes one key although the former norm's arguments still stand beside it.
+    Arguments that only another registered norm takes are left out with a notice. One key is then enough to change the
+    norm, even if the arguments of the former norm are still in the config.
 
     Args:
         slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
@@ -57,8 +57,8 @@ def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offe
         >>> resolve_norm("norm", "conditional_batch", None)
         Traceback (most recent call last):
         ...
-        lit_an.errors.InputError: norm 'conditional_batch' needs a class vector, which this network has not; it is for \
-class-conditional generators
+        lit_an.errors.InputError: norm 'conditional_batch' needs a class vector, which this network does not have; it \
+is for class-conditional generators
     """
     needed = condition_kind(name)
     if needed not in ("none", offer.kind):
@@ -72,9 +72,9 @@ class-conditional generators
 
 
 def resolve_long_range(
-    name: str, kwargs: Mapping[str, Scalar] | None, form: LongRangeForm = "residual", offer: Offer = NOTHING
+    name: str, kwargs: Mapping[str, Scalar] | None, *, form: LongRangeForm = "residual", offer: Offer = NOTHING
 ) -> MakeNorm | None:
-    """What the slot ``long_range`` of a network calls to make its layer, or None for ``none``.
+    """A factory of the layer in the slot ``long_range``, or None for ``none``.
 
     Args:
         name: a registered norm.

@@ -12,29 +12,30 @@ ConditionKind = Literal["none", "vector", "mask"]
 
 
 class Norm2d(nn.Module):
-    """Base of the norms here: checks the channels, then normalizes.
+    """Base class of norms: checks the channels, then normalizes.
 
-    A subclass implements ``normalize``. A norm from elsewhere need not inherit: any module with
-    ``forward(x, condition=None) -> x`` of the same shape will do.
+    A subclass implements ``normalize``. A norm of another package need not inherit: any module with
+    ``forward(x, condition=None) -> x`` of the same shape is a norm.
 
     Args:
         num_features: C, channels of the input, ≥ 1.
-        eps, momentum: checked here for the norms that have them: > 0 and finite, and 0 to 1.
+        eps: > 0 and finite, added to the variance by the norms that have it.
+        momentum: share of the newest batch in the running statistics, 0 to 1, of the norms that have it.
 
     Raises:
         InputError: an argument out of range.
 
     Attributes:
-        condition_kind: the condition without which the norm cannot work: ``none``, ``vector`` (B, D) or ``mask``
-            (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it makes the norm.
-        is_residual: whether the result is the input plus something that starts at 0; a network puts any other norm
-            into a ``ResidualNorm2d`` where it wants one.
+        condition_kind: the condition that the norm requires: ``none``, ``vector`` (B, D) or ``mask``
+            (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it creates the norm.
+        is_residual: whether the result is the input plus a term that starts at 0. A network wraps any other norm in
+            ``ResidualNorm2d`` where it needs one.
     """
 
     condition_kind: ClassVar[ConditionKind] = "none"
     is_residual: ClassVar[bool] = False
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         name = type(self).__name__
         if num_features < 1:
@@ -50,15 +51,15 @@ class Norm2d(nn.Module):
 
         Args:
             x: (B, C, H, W), features.
-            condition: what a norm whose ``condition_kind`` is not ``none`` depends on: (B, D), or a mask
-                (B, 1, H', W'); the others ignore it.
+            condition: required by norms whose ``condition_kind`` is not ``none``: (B, D), or a mask (B, 1, H', W').
+                Other norms ignore it.
 
         Returns:
             (B, C, H, W).
 
         Raises:
-            InputError: not four dimensions, another number of channels than ``num_features``, or no floating-point
-                numbers.
+            InputError: ``x`` does not have four dimensions and ``num_features`` channels, or is not of a floating-point
+                type.
         """
         if x.dim() != 4 or x.shape[1] != self.num_features:
             raise InputError(
@@ -70,12 +71,12 @@ class Norm2d(nn.Module):
         return self.normalize(x, condition)
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """The norm itself; shapes as in ``forward``, already checked."""
+        """Normalizes; arguments and result as in ``forward``, which has checked them."""
         raise NotImplementedError
 
 
 def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv2d:
-    """A 1×1 convolution as TensorFlow's layers start it, and so the published ones: Glorot's uniform, no bias yet."""
+    """A 1×1 convolution with TensorFlow's initialization, as published: Glorot's uniform weights, a bias of 0."""
     convolution = nn.Conv2d(in_features, out_features, 1, bias=bias)
     nn.init.xavier_uniform_(convolution.weight)
     if convolution.bias is not None:
@@ -84,13 +85,13 @@ def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv
 
 
 def is_hooked(module: nn.Module) -> bool:
-    """Whether somebody waits for a call of the module, or of any."""
+    """Whether a hook is registered on the module, or on all modules."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     return any(hooks) or torch.nn.modules.module._has_any_global_hook()
 
 
 def is_plain(convolution: nn.Module) -> bool:
-    """Whether reading a convolution's parameters does what calling it does: nobody hooked, wrapped or replaced it.
+    """Whether a convolution's parameters say what a call computes: it is not hooked, wrapped or replaced.
 
     Spectral norm and weight norm of ``torch.nn.utils`` and pruning set the weight in a hook; parametrizations do not.
     """
@@ -99,7 +100,7 @@ def is_plain(convolution: nn.Module) -> bool:
 
 @runtime_checkable
 class Penalized(Protocol):
-    """A module whose weights ask for a penalty in the loss; no forward pass needed."""
+    """A module with a penalty for the loss that depends on its weights alone; it needs no forward pass."""
 
     def penalty(self) -> Tensor:
         """Scalar; smaller is better."""
@@ -107,7 +108,7 @@ class Penalized(Protocol):
 
 
 def total_penalty(network: nn.Module) -> Tensor | None:
-    """Sum of the penalties that the modules of a network ask for, or None if none does."""
+    """Sum of the penalties of the modules of a network, or None if no module has one."""
     # The class is asked: a wrapper such as torch.compile's passes attributes on, and what it wraps is a module too.
     penalties = [module.penalty() for module in network.modules() if hasattr(type(module), "penalty")]  # type: ignore[operator]
     return sum(penalties[1:], penalties[0]) if penalties else None

@@ -20,12 +20,13 @@ class _Conditional(Norm2d):
     def __init__(
         self,
         num_features: int,
+        *,
         condition_features: int,
         norm: nn.BatchNorm2d | nn.InstanceNorm2d,
         initialization: str,
         spectral_norm: bool,
     ) -> None:
-        super().__init__(num_features, norm.eps, norm.momentum or 0.0)
+        super().__init__(num_features, eps=norm.eps, momentum=norm.momentum or 0.0)
         if condition_features < 1:
             raise InputError(
                 f"{type(self).__name__} needs the width of its condition: pass condition_features=…, at least 1"
@@ -84,14 +85,20 @@ class ConditionalBatchNorm2d(_Conditional):
     def __init__(
         self,
         num_features: int,
+        *,
         condition_features: int = 0,
         eps: float = 1e-5,
         momentum: float = 0.1,
         initialization: str = "zeros",
         spectral_norm: bool = False,
     ) -> None:
-        norm = nn.BatchNorm2d(num_features, eps, momentum, affine=False)
-        super().__init__(num_features, condition_features, norm, initialization, spectral_norm)
+        super().__init__(
+            num_features,
+            condition_features=condition_features,
+            norm=nn.BatchNorm2d(num_features, eps, momentum, affine=False),
+            initialization=initialization,
+            spectral_norm=spectral_norm,
+        )
 
 
 @register_norm("conditional_instance")
@@ -109,10 +116,16 @@ class ConditionalInstanceNorm2d(_Conditional):
     def __init__(
         self,
         num_features: int,
+        *,
         condition_features: int = 0,
         eps: float = 1e-5,
         initialization: str = "zeros",
         spectral_norm: bool = False,
     ) -> None:
-        norm = nn.InstanceNorm2d(num_features, eps)
-        super().__init__(num_features, condition_features, norm, initialization, spectral_norm)
+        super().__init__(
+            num_features,
+            condition_features=condition_features,
+            norm=nn.InstanceNorm2d(num_features, eps),
+            initialization=initialization,
+            spectral_norm=spectral_norm,
+        )

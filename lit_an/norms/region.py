@@ -1,4 +1,4 @@
-"""Region normalization: the hole and the known region of a map, each by its own moments."""
+"""Region normalization: normalizes the hole and the known region of a map by their own moments."""
 
 from typing import ClassVar, Literal
 
@@ -17,15 +17,15 @@ Statistics = Literal["image", "batch"]
 class _RegionMoments(nn.Module):
     """Normalizes two regions of a map separately; their moments come from each image or from the batch.
 
-    Those of the batch are remembered as batch normalization remembers its own, region by region, and used at
-    evaluation, so that an image's result does not depend on its companions. Regions without a position in a batch
-    leave the memory as it is.
+    Moments of the batch have running averages for each region, as in batch normalization. At evaluation they are used,
+    so that the result for an image does not depend on the other images. A region without a position in a batch does
+    not change its averages.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, num_features: int, statistics: Statistics, eps: float, momentum: float) -> None:
+    def __init__(self, num_features: int, *, statistics: Statistics, eps: float, momentum: float) -> None:
         super().__init__()
         if statistics not in ("image", "batch"):
             raise InputError(f"region normalization: statistics must be 'image' or 'batch', got {statistics!r}")
@@ -87,8 +87,8 @@ def _per_region(hole: Tensor, values: Tensor) -> Tensor:
 class RegionNorm2d(Norm2d):
     """Basic region normalization (RN-B): hole and known region by their own moments, gains and shifts.
 
-    The condition is the mask of the hole, brought to the size of the map by taking the nearest pixel, as published.
-    A region of one position becomes its shift; where there is no hole at all, it is instance normalization.
+    The condition is the mask of the hole, resized to the map by nearest neighbor, as published. A region of one
+    position becomes its shift. Without a hole the layer is instance normalization.
 
     Args:
         num_features: C, channels.
@@ -120,13 +120,14 @@ class RegionNorm2d(Norm2d):
     def __init__(
         self,
         num_features: int,
+        *,
         statistics: Statistics = "image",
         eps: float = 1e-5,
         momentum: float = 0.1,
         affine: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum)
-        self.moments = _RegionMoments(num_features, statistics, eps, momentum)
+        super().__init__(num_features, eps=eps, momentum=momentum)
+        self.moments = _RegionMoments(num_features, statistics=statistics, eps=eps, momentum=momentum)
         self.weight = nn.Parameter(torch.ones(2, num_features)) if affine else None  # (in the hole, outside)
         self.bias = nn.Parameter(torch.zeros(2, num_features)) if affine else None
 
@@ -143,12 +144,12 @@ class RegionNorm2d(Norm2d):
 
 @register_norm("region_learned")
 class LearnedRegionNorm2d(Norm2d):
-    """Learned region normalization (RN-L): it finds the damaged region itself, where the mask is no longer true.
+    """Learned region normalization (RN-L): it detects the damaged region itself.
 
     The mean and the maximum over the channels make, by a convolution, the response of each position; where that is
     at least ``threshold`` is one region, the rest the other. The response also makes a gain and a shift for each
-    position, shared by the channels. The norm needs no condition and looks at none, a mask neither: it stands
-    behind layers that have already filled part of the hole.
+    position, shared by the channels. The norm ignores its condition. It is for layers at which part of the hole has
+    been filled, so that the mask no longer holds.
 
     Args:
         num_features: C, channels.
@@ -175,19 +176,20 @@ class LearnedRegionNorm2d(Norm2d):
     def __init__(
         self,
         num_features: int,
+        *,
         threshold: float = 0.8,
         kernel_size: int = 7,
         statistics: Statistics = "image",
         eps: float = 1e-5,
         momentum: float = 0.1,
     ) -> None:
-        super().__init__(num_features, eps, momentum)
+        super().__init__(num_features, eps=eps, momentum=momentum)
         if not 0 <= threshold <= 1:
             raise InputError(f"norm 'region_learned': threshold must be between 0 and 1, got {threshold}")
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise InputError(f"norm 'region_learned': kernel_size must be odd and at least 1, got {kernel_size}")
         self.threshold = threshold
-        self.moments = _RegionMoments(num_features, statistics, eps, momentum)
+        self.moments = _RegionMoments(num_features, statistics=statistics, eps=eps, momentum=momentum)
         self.response = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
         self.gain = nn.Conv2d(1, 1, kernel_size, padding=kernel_size // 2)
         self.shift = nn.Conv2d(1, 1, kernel_size, padding=kernel_size // 2)

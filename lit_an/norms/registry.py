@@ -1,4 +1,4 @@
-"""The names of the norms, and how a name becomes one."""
+"""The registry of norms by name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ def register_norm(name: str) -> Callable[[Callable[..., nn.Module]], Callable[..
 
 
 def condition_kind(name: str) -> ConditionKind:
-    """What the norm called ``name`` depends on beside the features; ``none`` where its class does not say.
+    """The condition that the norm called ``name`` requires; ``none`` if its class does not say.
 
     Raises:
         InputError: unknown name.

@@ -1,4 +1,4 @@
-"""Any norm beside the features it is computed from, as attentive normalization stands beside them."""
+"""Any norm in the residual form of attentive normalization."""
 
 from typing import ClassVar
 
@@ -12,8 +12,8 @@ from lit_an.norms.registry import NORMS, MakeNorm, condition_kind
 class ResidualNorm2d(Norm2d):
     """x + ρ · norm(W_v x), ρ a learned scalar that starts at 0.
 
-    Attentive normalization with another norm in the place of the regional one: what a comparison of the two needs,
-    since the norm alone would replace the features where attentive normalization adds to them.
+    This is attentive normalization with another norm in the place of the regional one. It makes a comparison fair: the
+    norm alone replaces the features, and attentive normalization adds to them.
 
     Args:
         num_features: C, channels.
@@ -25,13 +25,13 @@ class ResidualNorm2d(Norm2d):
 
     Example:
         >>> x = torch.randn(2, 8, 4, 4)
-        >>> torch.equal(ResidualNorm2d(8, NORMS.create("instance", 8))(x), x)  # ρ = 0 at the start
+        >>> torch.equal(ResidualNorm2d(8, norm=NORMS.create("instance", 8))(x), x)  # ρ = 0 at the start
         True
     """
 
     is_residual: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, norm: nn.Module, kind: ConditionKind = "none") -> None:
+    def __init__(self, num_features: int, *, norm: nn.Module, kind: ConditionKind = "none") -> None:
         super().__init__(num_features)
         self.condition_kind = kind  # type: ignore[misc]  # of this one norm, not of the class
         self.value = pointwise(num_features, num_features, bias=False)
@@ -44,13 +44,13 @@ class ResidualNorm2d(Norm2d):
 
 
 def residual(name: str, make_norm: MakeNorm) -> MakeNorm:
-    """Makes the norm called ``name`` in residual form, which is its own where it ``is_residual``.
+    """A factory of the norm called ``name`` in residual form; a norm that ``is_residual`` is left as it is.
 
     Args:
         name: a registered norm.
-        make_norm: makes it for a number of channels.
+        make_norm: creates the norm for a number of channels.
     """
     if getattr(NORMS.get(name), "is_residual", False):
         return make_norm
     kind = condition_kind(name)
-    return lambda num_features: ResidualNorm2d(num_features, make_norm(num_features), kind)
+    return lambda num_features: ResidualNorm2d(num_features, norm=make_norm(num_features), kind=kind)

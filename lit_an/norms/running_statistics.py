@@ -1,4 +1,4 @@
-"""Running statistics of a network: which buffers they are, and how they are estimated anew for given inputs."""
+"""Running statistics of a network: finds them, and estimates them on given inputs."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ def statistics_keepers(network: nn.Module) -> list[nn.Module]:
 
 
 def running_statistics(network: nn.Module) -> dict[str, Tensor]:
-    """The running means and variances of a network by their names in its state, not copies of them.
+    """The running means and variances of a network by their names in its state dict; not copies.
 
     Example:
         >>> sorted(running_statistics(nn.Sequential(nn.BatchNorm2d(2))))
@@ -49,7 +49,7 @@ def estimate_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -
 
     Args:
         network: changed in place.
-        inputs: arguments of each forward pass; without a module that keeps statistics they are not looked at.
+        inputs: arguments of each forward pass; not used if no module keeps statistics.
 
     Raises:
         InputError: a module that keeps statistics has no ``momentum``.
@@ -82,7 +82,7 @@ def estimate_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -
 
 @contextmanager
 def estimated_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -> Iterator[None]:
-    """Inside the block the network has statistics estimated anew, and its own ones again behind it.
+    """Within the block the network has newly estimated statistics; afterwards it has its own again.
 
     Args:
         network: in evaluation mode afterwards.

@@ -1,4 +1,4 @@
-"""SAGAN's self-attention in the slot of a norm: the baseline that compares all pairs of positions. It is no norm."""
+"""SAGAN's self-attention with the interface of a norm: the baseline, which compares all pairs of positions."""
 
 from typing import ClassVar
 
@@ -36,7 +36,7 @@ class SelfAttention2d(Norm2d):
 
     is_residual: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, spectral_norm: bool = True) -> None:
+    def __init__(self, num_features: int, *, spectral_norm: bool = True) -> None:
         super().__init__(num_features)
         narrow, half = max(1, num_features // 8), max(1, num_features // 2)
 

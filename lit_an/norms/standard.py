@@ -1,4 +1,4 @@
-"""The usual norms behind the one contract ``forward(x, condition=None)``."""
+"""PyTorch's norms with the interface ``forward(x, condition=None)``."""
 
 from torch import Tensor, nn
 
@@ -8,10 +8,10 @@ from lit_an.norms.registry import register_norm
 
 
 class _Wrapped(Norm2d):
-    """A norm that torch has; held, not inherited, so that SyncBatchNorm can take a batch norm's place."""
+    """A norm of PyTorch, as a submodule, so that ``convert_sync_batchnorm`` finds batch norms."""
 
-    def __init__(self, num_features: int, norm: nn.Module, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__(num_features, eps, momentum)
+    def __init__(self, num_features: int, norm: nn.Module, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__(num_features, eps=eps, momentum=momentum)
         self.norm = norm
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -21,7 +21,7 @@ class _Wrapped(Norm2d):
 
 @register_norm("batch")
 class BatchNorm2d(_Wrapped):
-    """Batch normalization (Ioffe, Szegedy, arXiv 1502.03167), the layer of torch.
+    """Batch normalization (Ioffe, Szegedy, arXiv 1502.03167), PyTorch's layer.
 
     Args:
         num_features: C, channels.
@@ -30,13 +30,13 @@ class BatchNorm2d(_Wrapped):
         affine: learn a gain and a shift per channel.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
-        super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine), eps, momentum)
+    def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
+        super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine), eps=eps, momentum=momentum)
 
 
 @register_norm("instance")
 class InstanceNorm2d(_Wrapped):
-    """Instance normalization (Ulyanov et al., arXiv 1607.08022), the layer of torch.
+    """Instance normalization (Ulyanov et al., arXiv 1607.08022), PyTorch's layer.
 
     Args:
         num_features: C, channels.
@@ -44,17 +44,17 @@ class InstanceNorm2d(_Wrapped):
         affine: learn a gain and a shift per channel.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine), eps)
+    def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine), eps=eps)
 
 
 @register_norm("group")
 class GroupNorm2d(_Wrapped):
-    """Group normalization (Wu, He, arXiv 1803.08494), the layer of torch.
+    """Group normalization (Wu, He, arXiv 1803.08494), PyTorch's layer.
 
     Args:
         num_features: C, channels.
-        num_groups: groups of channels; lowered to C where C is smaller, else it must divide C.
+        num_groups: groups of channels, a divisor of C; C where C is smaller.
         eps: > 0, added to the variance.
         affine: learn a gain and a shift per channel.
 
@@ -62,11 +62,11 @@ class GroupNorm2d(_Wrapped):
         InputError: ``num_groups`` does not divide the channels.
     """
 
-    def __init__(self, num_features: int, num_groups: int = 32, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(self, num_features: int, *, num_groups: int = 32, eps: float = 1e-5, affine: bool = True) -> None:
         groups = min(num_groups, num_features)
         if groups < 1 or num_features % groups:
             raise InputError(f"norm 'group': num_groups={num_groups} must divide the {num_features} channels")
-        super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine), eps)
+        super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine), eps=eps)
 
 
 @register_norm("layer")
@@ -79,13 +79,13 @@ class LayerNorm2d(_Wrapped):
         affine: learn a gain and a shift per channel.
     """
 
-    def __init__(self, num_features: int, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine), eps)
+    def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine), eps=eps)
 
 
 @register_norm("none")
 class NoNorm(_Wrapped):
-    """The identity: the slot is empty."""
+    """The identity, for an empty slot."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__(num_features, nn.Identity())

@@ -46,7 +46,9 @@ def test_discriminators_and_inpainting_too(
     caplog.set_level("INFO")
     task = make_task()
     kwargs: dict[str, Any] = {"num_regions": 4, "temperature": 1.0}
-    discriminator = ProjectionDiscriminator(32, 3, 2, "attentive", 8, kwargs)
+    discriminator = ProjectionDiscriminator(
+        32, 3, base_width=2, long_range="attentive", long_range_resolution=8, long_range_kwargs=kwargs
+    )
     task = ClassConditionalGAN(task.generator, discriminator, ADAM, ADAM)
     fit(tmp_path / "one", task, make_data(image_folder), LayoutCalibration())
     for network in ("generator", "discriminator"):

@@ -120,7 +120,7 @@ def test_norms_are_given_the_mask() -> None:
 
 
 def test_a_norm_that_needs_a_class_is_refused() -> None:
-    sentence = r"norm 'conditional_batch' needs a class vector, which this network has not; it is for class-conditional"
+    sentence = r"norm 'conditional_batch' needs a class vector, which this network does not have; it is"
     with pytest.raises(InputError, match=sentence):
         CoarseToFineGenerator(width=4, norm="conditional_batch")
 

@@ -32,13 +32,13 @@ def test_windows_contain_the_hole_and_lie_within_the_image(side: int) -> None:
 @pytest.mark.parametrize(
     ("box", "corner"),
     [
-        ((10, 14, 20, 22), (8, 17)),  # centred: 12 - 4, 21 - 4
+        ((10, 14, 20, 22), (8, 17)),  # centered: 12 - 4, 21 - 4
         ((0, 2, 30, 32), (0, 24)),  # kept within the image
         ((4, 30, 0, 32), (13, 12)),  # a hole larger than the window: its middle
         ((0, 0, 0, 0), (12, 12)),  # no hole: the middle
     ],
 )
-def test_windows_are_centred_on_the_hole(box: tuple[int, int, int, int], corner: tuple[int, int]) -> None:
+def test_windows_are_centered_on_the_hole(box: tuple[int, int, int, int], corner: tuple[int, int]) -> None:
     top, left = hole_window(rectangles([box]), 8, 8)
     assert (top.item(), left.item()) == corner
 

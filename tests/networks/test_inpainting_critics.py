@@ -163,7 +163,7 @@ def test_second_derivatives_are_right(local: str) -> None:
     """Of the whole network, self-attention included, along one direction, against finite differences."""
     torch.manual_seed(2)
     image, mask = scene()
-    network = loosened(GlobalAndLocalCritics(32, 8, local=local)).double().eval()  # type: ignore[arg-type]
+    network = loosened(GlobalAndLocalCritics(32, base_width=8, local=local)).double().eval()  # type: ignore[arg-type]
     image = image.double()
 
     def penalty(weight: Tensor) -> Tensor:
@@ -194,7 +194,7 @@ def test_the_gradient_reaches_every_parameter(kind: str) -> None:
 @pytest.mark.parametrize("name", FITTING)
 def test_every_norm_fits_the_long_range_slot(name: str) -> None:
     image, mask = scene(64, 64)
-    network = loosened(GlobalAndLocalCritics(64, 2, long_range=name))
+    network = loosened(GlobalAndLocalCritics(64, base_width=2, long_range=name))
     for critic in network.critics:
         penalty = wgan_gradient_penalty(lambda image, critic=critic: critic(image, mask).logits, image, image.flip(0))
         penalty.backward()

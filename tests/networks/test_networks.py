@@ -1,11 +1,13 @@
 """Generator and discriminator: sizes from one definition, slots, layers made alike, sentences."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 from torch import nn
 
+import lit_an.networks as networks
 from lit_an.errors import InputError
 from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
 from lit_an.networks.blocks import IMAGE_SIZES, DiscriminatorBlock, GeneratorBlock
@@ -246,15 +248,15 @@ def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.
         ({"norm": "bach"}, "unknown norm 'bach', did you mean 'batch'"),
         (
             {"norm": "region_batch"},
-            "norm 'region_batch' needs a mask, which this network has not; it is for inpainting",
+            "norm 'region_batch' needs a mask, which this network does not have; it is for inpainting",
         ),
-        ({"long_range": "region_batch"}, "long_range 'region_batch' needs a mask, which this network has not"),
+        ({"long_range": "region_batch"}, "long_range 'region_batch' needs a mask, which this network does not have"),
         ({"long_range_kwargs": {"num_region": 3}}, "norm 'attentive' has no argument 'num_region', did you mean"),
         ({"long_range_kwargs": {"num_regions": "3"}}, r"num_regions must be int, got '3' \(str\)"),
         ({"initialization": "zeros"}, "initialization must be 'orthogonal' or 'xavier', got 'zeros'"),
         ({"residual_gain": 0.0}, "residual_gain must be above 0, got 0.0"),
         ({"final_norm": "bach"}, "unknown norm 'bach', did you mean 'batch'"),
-        ({"final_norm": "region_batch"}, "final_norm 'region_batch' needs a mask, which this network has not"),
+        ({"final_norm": "region_batch"}, "final_norm 'region_batch' needs a mask, which this network does not have"),
     ],
 )
 def test_bad_input_gets_one_sentence(kwargs: dict[str, object], sentence: str) -> None:
@@ -270,10 +272,20 @@ def test_the_discriminator_refuses_a_resolution_it_lacks() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("region_batch", "long_range 'region_batch' needs a mask, which this network has not; it is for inpainting"),
-        ("conditional_batch", "long_range 'conditional_batch' needs a class vector, which this network has not"),
+        (
+            "region_batch",
+            "long_range 'region_batch' needs a mask, which this network does not have; it is for inpainting",
+        ),
+        ("conditional_batch", "long_range 'conditional_batch' needs a class vector, which this network does not have"),
     ],
 )
 def test_the_discriminator_refuses_a_norm_that_needs_a_condition(name: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         ProjectionDiscriminator(32, 3, long_range=name, long_range_resolution=8)
+
+
+@pytest.mark.parametrize("name", networks.__all__)
+def test_a_network_takes_its_sizes_first_and_all_else_by_keyword(name: str) -> None:
+    parameters = inspect.signature(getattr(networks, name)).parameters.values()
+    positional = [one.name for one in parameters if one.kind is not inspect.Parameter.KEYWORD_ONLY]
+    assert positional == ["image_size", "num_classes"][: len(positional)]

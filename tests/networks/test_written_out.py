@@ -22,7 +22,7 @@ LABEL = torch.tensor([0, 2, 1, 2])
 @pytest.mark.parametrize("image_size", [32, 64])
 def test_the_generator(image_size: int, final_norm: str | None) -> None:
     network = ResNetGenerator(
-        image_size, 3, 16, base_width=3, long_range="none", spectral_norm=False, final_norm=final_norm
+        image_size, 3, latent_dim=16, base_width=3, long_range="none", spectral_norm=False, final_norm=final_norm
     )
     weights = references.randomized(network)
     latent = torch.randn(4, 16, dtype=torch.float64)

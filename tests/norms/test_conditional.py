@@ -36,7 +36,7 @@ def test_gain_and_shift_start_at_zero_or_orthogonal(name: str, spectral_norm: bo
 
 
 def test_spectral_norm_divides_gain_and_shift_by_their_largest_singular_value() -> None:
-    norm = ConditionalBatchNorm2d(6, 4, initialization="orthogonal", spectral_norm=True).double()
+    norm = ConditionalBatchNorm2d(6, condition_features=4, initialization="orthogonal", spectral_norm=True).double()
     for layer in (norm.gain, norm.shift):
         with torch.no_grad():
             layer.parametrizations.weight.original.normal_()

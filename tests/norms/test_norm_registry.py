@@ -1,5 +1,6 @@
 """Contract: whatever is registered keeps the promises of a norm; whatever is wrong gets one sentence."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,11 @@ class TestEveryNorm:
     def test_refuses_a_misspelt_argument(self, name: str) -> None:
         with pytest.raises(InputError, match=f"norm '{name}' has no argument 'epsilon'.*It accepts: "):
             norm_factory(name, epsilon=1e-3)
+
+    def test_takes_channels_first_and_all_else_by_keyword(self, name: str) -> None:
+        first, *others = inspect.signature(NORMS.get(name)).parameters.values()
+        assert first.name == "num_features"
+        assert {other.kind for other in others} <= {inspect.Parameter.KEYWORD_ONLY}
 
     def test_docstring_names_every_argument(self, name: str) -> None:
         documentation = NORMS.get(name).__doc__ or ""

@@ -76,7 +76,9 @@ def test_no_image_is_an_empty_tensor(generator: TrainedGenerator) -> None:
 
 @pytest.mark.parametrize("embedding", [0, 5])
 def test_a_mixture_of_one_class_is_that_class(embedding: int) -> None:
-    network = ResNetGenerator(32, 3, 8, base_width=2, long_range_resolution=8, class_embedding=embedding).eval()
+    network = ResNetGenerator(
+        32, 3, latent_dim=8, base_width=2, long_range_resolution=8, class_embedding=embedding
+    ).eval()
     for name, parameter in network.named_parameters():
         if name.endswith(("gain.weight", "shift.weight")):
             torch.nn.init.normal_(parameter)

@@ -83,7 +83,7 @@ def test_a_generator_without_batch_norm_stays_as_it_is() -> None:
     from lit_an.networks import ResNetGenerator
     from lit_an.trained.checkpoints import Description
 
-    network = ResNetGenerator(32, 3, 8, base_width=2, norm="instance", long_range="none")
+    network = ResNetGenerator(32, 3, latent_dim=8, base_width=2, norm="instance", long_range="none")
     generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     images = sample(generator, [0], [0])

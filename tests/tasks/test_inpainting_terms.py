@@ -88,7 +88,7 @@ def test_the_penalty_of_each_critic_is_in_its_hole() -> None:
 
 def test_each_side_has_the_penalty_of_its_own_norms() -> None:
     task = make_inpainting_task(losses={"orthogonality_weight": 0.3})
-    critics = GlobalAndLocalCritics(32, 2, long_range="attentive", long_range_kwargs={"num_regions": 4})
+    critics = GlobalAndLocalCritics(32, base_width=2, long_range="attentive", long_range_kwargs={"num_regions": 4})
     task.discriminator = critics
     randomized(task)
     penalties = [total_penalty(network) for network in (task.generator, task.discriminator)]

@@ -1,10 +1,12 @@
 """Attentive normalization (AN): the layer, its formulas, and the paths that compute them.
 
-``layer.py`` holds ``AttentiveNorm2d`` and its ``SemanticLayout``; ``functional.py`` the formulas, which every path is
-tested against; ``dispatch.py`` chooses a path: ``kernel_path.py`` (C in ``kernel/``) or ``block_path.py``.
+``layer.py`` holds ``AttentiveNorm2d``, ``semantic_layout.py`` the ``SemanticLayout`` inside it. ``functional.py`` holds
+the formulas, which every path is tested against. ``dispatch.py`` chooses a path: ``kernel_path.py`` (C in ``kernel/``)
+or ``block_path.py``. ``operator.py`` makes the two an operator for compilers.
 """
 
 from lit_an.norms.attentive.calibration import calibrate_layouts
-from lit_an.norms.attentive.layer import AttentiveNorm2d, SemanticLayout
+from lit_an.norms.attentive.layer import AttentiveNorm2d
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
 __all__ = ["AttentiveNorm2d", "SemanticLayout", "calibrate_layouts"]

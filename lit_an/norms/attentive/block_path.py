@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import lit_an.norms.attentive.functional as AN
+from lit_an.norms.attentive.inputs import Gradients, Inputs
 from lit_an.norms.attentive.position_blocks import PositionBlocks
 from lit_an.precision import without_autocast
 
@@ -29,19 +30,22 @@ class _Statistics(NamedTuple):
     scale: Tensor  # 1 / sqrt(σ² + eps)
 
 
-def forward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    training: bool,
-) -> tuple[Tensor, list[Tensor]]:
+def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
+    """Empty tensors of the sizes that ``forward`` saves for ``backward``.
+
+    Args:
+        x: (B, C, H, W); may be a fake tensor, of a symbolic size.
+        num_regions: N.
+    """
+    batch, channels = x.shape[:2]
+    per_region = (batch, channels, num_regions)
+    sizes = [(batch, channels, 1), (batch, 1, num_regions), per_region, per_region, per_region]
+    return [x.new_empty(size, dtype=torch.promote_types(x.dtype, torch.float32)) for size in sizes]
+
+
+def forward(inputs: Inputs, temperature: float, eps: float, training: bool) -> tuple[Tensor, list[Tensor]]:
     """The result, and the tensors that ``backward`` needs beside the inputs."""
+    x, value_weight, filters, constants, residual_scale, weight, bias = inputs
     with without_autocast(x):
         blocks = PositionBlocks(x, value_weight, filters, constants, temperature)
         statistics = _statistics(blocks, eps)
@@ -49,20 +53,9 @@ def forward(
     return output, [blocks.offset, *statistics]
 
 
-def backward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    saved: Sequence[Tensor],
-    gradient: Tensor,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+def backward(inputs: Inputs, temperature: float, eps: float, saved: Sequence[Tensor], gradient: Tensor) -> Gradients:
+    """Gradients of the inputs."""
+    x, value_weight, filters, constants, residual_scale, weight, bias = inputs
     offset, *statistics = saved
     with without_autocast(x):
         blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
@@ -111,8 +104,7 @@ def _closed_backward(
     weight: Tensor | None,
     bias: Tensor | None,
     gradient: Tensor,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+) -> Gradients:
     scale, shift = _affine(statistics, weight, bias)
     flat = gradient.flatten(2)
     # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
@@ -160,10 +152,10 @@ def _closed_backward(
         spread = blocks.scratch("spread", values, 3 * channels)
         first, second, third = blocks.product(blocks.coefficients(to_value, block), layout, spread).chunk(3, 1)
         torch.addcmul(third.addcmul_(value, second), g, first, out=for_values)
-        blocks.add_product(for_joint, block, both, blocks.centred(block))
+        blocks.add_product(for_joint, block, both, blocks.centered(block))
         # The values are shift-invariant, so their gradient sums to 0 and the channel means need no term. They are
         # needed no more: x's gradient takes their place.
-        product = blocks.scratch("centred", values, channels)
+        product = blocks.scratch("centered", values, channels)
         blocks.product(blocks.coefficients(to_input, block), both, product)
         torch.add(product, blocks.strips(flat, block), out=values)
     for_value, for_logits = for_joint.sum(1).split([channels, regions], 1)

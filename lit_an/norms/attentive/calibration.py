@@ -1,4 +1,4 @@
-"""Starts the semantic layouts of a network as sharp as asked, on the features that the network gives them."""
+"""Calibrates how sharp the semantic layouts of a network are at the start."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_an.norms.attentive.layer import SemanticLayout
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
 
 @torch.no_grad()
@@ -15,12 +15,12 @@ def calibrate_layouts(
 ) -> dict[str, float]:
     """Runs a network once in training mode and calibrates each semantic layout just before it is used.
 
-    Modes and buffers (running statistics, spectral norm's vectors) are afterwards what they were, and so is torch's
-    random state; only the entity filters change.
+    Only the entity filters change. Modes, buffers (running statistics, vectors of spectral norm) and PyTorch's random
+    state are restored.
 
     Args:
         network: holds the layouts.
-        run: runs it on inputs such as it is trained with.
+        run: runs the network on inputs like those of the training.
         regions_per_position: what ``SemanticLayout.calibrate`` takes.
 
     Returns:

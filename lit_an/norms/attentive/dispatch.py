@@ -1,15 +1,17 @@
-"""Attentive normalization as one differentiable function, and which of three paths computes it.
+"""Attentive normalization as one differentiable function; the only place that chooses how it is computed.
 
-- ``kernel_path``: a compiled kernel over panels of positions, where it can be had (``kernel_path.suits``): float32 and
-  bfloat16 maps on a CPU, contiguous or channels-last.
+Two paths have forward and backward in closed form:
+
+- ``kernel_path``: a compiled kernel over panels of positions, where it is available (``kernel_path.suits``): float32
+  and bfloat16 maps on a CPU, contiguous or channels-last.
 - ``block_path``: PyTorch's products block by block; everything else.
-- ``functional``: the plain composition, for a gradient that is to be differentiated again. It is the tests' oracle too.
 
-Forward and backward are in closed form in the first two. All three give the same numbers.
+A third, ``functional``, is the composition of PyTorch's own operators, for a gradient that is to be differentiated
+again and for an export, whose graph other runtimes run. It is the tests' oracle too. All three give the same numbers.
 """
 
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +19,11 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_path as kernel_path
+from lit_an.norms.attentive.inputs import Inputs
+from lit_an.norms.attentive.operator import attentive_normalize as operator
+from lit_an.norms.attentive.operator import differentiable_backward
+
+Form = Literal["function", "operator", "composition"]
 
 
 def attentive_normalize(
@@ -31,42 +38,53 @@ def attentive_normalize(
     eps: float = 1e-5,
 ) -> Tensor:
     """``functional.attentive_normalize``, faster and in less memory; arguments and result as there."""
-    inputs = (x, value_weight, filters.expand(len(x), -1, -1), constants, residual_scale, weight, bias)
+    form = form_of_call()
+    if form == "composition":
+        scalars = (temperature, residual_scale, weight, bias, eps)
+        return AN.attentive_normalize(x, value_weight, filters, constants, *scalars)
+    inputs = Inputs(x, value_weight, filters.expand(len(x), -1, -1), constants, residual_scale, weight, bias)
+    if form == "operator":
+        return operator(*inputs, temperature, eps, torch.is_grad_enabled())[0]
     output: Tensor = _AttentiveNormalize.apply(*inputs, temperature, eps, torch.is_grad_enabled())
     return output
 
 
+def form_of_call() -> Form:
+    """How to call a function that has its own backward pass, in the current context.
+
+    Returns:
+        ``function``: as a ``torch.autograd.Function``, which has the least overhead. ``operator``: under
+        ``torch.compile``, which puts the operator into its graph as it is. ``composition``: under an export or a trace,
+        whose graphs are to hold standard operators, and under transformations of ``torch.func``, which must see every
+        operation.
+    """
+    # First, since a compiler may be at work on a transformation too.
+    if torch.compiler.is_exporting() or torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
+        return "composition"
+    return "operator" if torch.compiler.is_compiling() else "function"
+
+
 def path_of(x: Tensor, num_regions: int) -> ModuleType:
-    """The module that computes a map: the choice is made here and, between it and the plain one, in ``backward``."""
+    """The module that computes a map eagerly."""
     return kernel_path if kernel_path.suits(x, num_regions) else block_path
 
 
 class _AttentiveNormalize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> Tensor:
-        *inputs, temperature, eps, training = arguments
-        ctx.path, ctx.numbers = path_of(inputs[0], inputs[2].shape[1]), (temperature, eps)
-        output, saved = ctx.path.forward(*inputs, temperature, eps, training)
+        *tensors, temperature, eps, training = arguments
+        inputs = Inputs(*tensors)
+        ctx.path, ctx.numbers = path_of(inputs.x, inputs.filters.shape[1]), (temperature, eps)
+        output, saved = ctx.path.forward(inputs, temperature, eps, training)
         ctx.save_for_backward(*inputs, *saved)
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         tensors = ctx.saved_tensors  # read once: checkpointing hands them out once
-        inputs, saved = tensors[:7], tensors[7:]
+        inputs, saved = Inputs(*tensors[:7]), tensors[7:]
         if torch.is_grad_enabled():  # only the plain composition can be followed by autograd
-            temperature, eps = ctx.numbers
-            found = _differentiable_backward(inputs, temperature, eps, gradients[0])
+            found = differentiable_backward(inputs, ctx.numbers, gradients[0])
         else:
-            found = ctx.path.backward(*inputs, *ctx.numbers, saved, gradients[0])
+            found = ctx.path.backward(inputs, *ctx.numbers, saved, gradients[0])
         return *found, None, None, None
-
-
-def _differentiable_backward(
-    inputs: tuple[Any, ...], temperature: float, eps: float, gradient: Tensor
-) -> tuple[Tensor | None, ...]:
-    x, value_weight, filters, constants, residual_scale, weight, bias = inputs
-    output = AN.attentive_normalize(x, value_weight, filters, constants, temperature, residual_scale, weight, bias, eps)
-    wanted = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
-    found = iter(torch.autograd.grad(output, wanted, gradient, create_graph=True, allow_unused=True))
-    return tuple(next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs)

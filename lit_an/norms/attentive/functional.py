@@ -32,11 +32,11 @@ def center(x: Tensor) -> tuple[Tensor, Tensor]:
         x: (B, C, H, W), a feature map of any floating-point type.
 
     Returns:
-        The centred map, (B, C, H, W), and the mean, (B, C, 1, 1), both float32 (float64 for float64).
+        The centered map, (B, C, H, W), and the mean, (B, C, 1, 1), both float32 (float64 for float64).
 
     Example:
-        >>> centred, mean = center(torch.full((1, 2, 4, 4), 7.0))
-        >>> float(centred.abs().max()), mean.flatten().tolist()
+        >>> centered, mean = center(torch.full((1, 2, 4, 4), 7.0))
+        >>> float(centered.abs().max()), mean.flatten().tolist()
         (0.0, [7.0, 7.0])
     """
     x = x if x.dtype == torch.float64 else x.float()
@@ -131,7 +131,7 @@ def sampled_filters(keys: Tensor, query_weight: Tensor, query_bias: Tensor) -> t
 
 
 def semantic_layout(
-    centred: Tensor,
+    centered: Tensor,
     offset: Tensor,
     filters: Tensor,
     constants: Tensor | None = None,
@@ -141,7 +141,7 @@ def semantic_layout(
     """Soft assignment of each position to N regions: softmax over regions of temperature · (filters x + constants).
 
     Args:
-        centred: (B, C, H, W), a feature map without its offset (see ``center``).
+        centered: (B, C, H, W), a feature map without its offset (see ``center``).
         offset: (B, C, 1, 1), the constant per channel to be thought added to it.
         filters: (N, C) shared by the batch or (B, N, C) per image.
         constants: (B, N), added to each region's logits, or None.
@@ -153,21 +153,21 @@ def semantic_layout(
 
     Source: equations 1 to 3.
     """
-    filters = filters.to(centred.dtype).expand(centred.shape[0], -1, -1)  # (B, N, C)
+    filters = filters.to(centered.dtype).expand(centered.shape[0], -1, -1)  # (B, N, C)
     base = filters @ offset.flatten(2)  # (B, N, 1)
     if constants is not None:
         base = base + constants[:, :, None]
-    logits = torch.baddbmm(base, filters, centred.flatten(2))  # (B, N, L)
+    logits = torch.baddbmm(base, filters, centered.flatten(2))  # (B, N, L)
     if sampled is not None:
         logits = logits + sampled.flatten(2)
-    return (logits * temperature).softmax(dim=1).unflatten(2, centred.shape[2:])
+    return (logits * temperature).softmax(dim=1).unflatten(2, centered.shape[2:])
 
 
 def regional_moments(value: Tensor, layout: Tensor, moments: Moments = "soft") -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over each soft region.
 
     Args:
-        value: (B, C, L), features; centred ones keep precision (see ``center``).
+        value: (B, C, L), features; centered ones keep precision (see ``center``).
         layout: (B, N, L), soft region membership.
         moments: ``soft``: Σ S (V − μ)² / Σ S, the weighted variance. ``masked``: Σ (S V − μ)² / Σ S over all
             positions, as in the published code, where positions outside the region add μ².
@@ -233,7 +233,7 @@ def regional_normalize(
     _check_shapes(x, layout, moments)
     with without_autocast(x):
         membership = layout.flatten(2).to(torch.promote_types(x.dtype, torch.float32))  # (B, N, L)
-        # Centring changes nothing for soft moments but the rounding; masked moments depend on the offset.
+        # Centering changes nothing for soft moments but the rounding; masked moments depend on the offset.
         value = (center(x)[0] if moments == "soft" else x.to(membership.dtype)).flatten(2)  # (B, C, L)
         mean, variance = regional_moments(value, membership, moments)
         scale = torch.rsqrt(variance + eps)  # (B, C, N)
@@ -273,9 +273,9 @@ def attentive_normalize(
         (B, C, H, W), in the type of ``x``.
     """
     with without_autocast(x):
-        centred, offset = center(x)
-        layout = semantic_layout(centred, offset, filters, constants, temperature)
-        value = (value_weight.to(centred.dtype) @ centred.flatten(2)).unflatten(2, x.shape[2:])
+        centered, offset = center(x)
+        layout = semantic_layout(centered, offset, filters, constants, temperature)
+        value = (value_weight.to(centered.dtype) @ centered.flatten(2)).unflatten(2, x.shape[2:])
         normalized = regional_normalize(value, layout, weight, bias, "soft", eps)
         return (x + residual_scale * normalized).to(x.dtype)
 

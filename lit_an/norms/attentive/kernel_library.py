@@ -126,7 +126,7 @@ def _load(path: Path, compiler: list[str]) -> ctypes.CDLL:
     if not _intact(path):
         _compile(path, compiler)
     found = ctypes.CDLL(str(path))
-    for name in ("scratch_bytes", "kept_floats"):
+    for name in ("scratch_bytes", "block_positions", "strip_rows"):
         getattr(found, name).restype = ctypes.c_long
     return found
 

@@ -6,6 +6,7 @@ float32 and bfloat16 maps on a CPU, channels first or last; everything is comput
 
 import ctypes
 import itertools
+import math
 import threading
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 import lit_an.norms.attentive.kernel_library as kernel_library
+from lit_an.norms.attentive.inputs import Gradients, Inputs
 
 _MOST_REGIONS = 64
 _SHORTEST_LANE = 128  # positions
@@ -45,59 +47,50 @@ class _Call(ctypes.Structure):
 
 def suits(x: Tensor, num_regions: int) -> bool:
     """Whether the kernel can normalize a map in so many regions."""
+    real = type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
+    # A mode that counts or records operations would see none.
+    return real and torch._C._len_torch_dispatch_stack() == 0 and accepts(x, num_regions)
+
+
+def accepts(x: Tensor, num_regions: int) -> bool:
+    """Whether the kernel can normalize maps of this type, shape and order of memory; ``x`` may be a fake tensor."""
     return (
-        type(x) in (Tensor, torch.nn.Parameter)  # something traced has no memory
-        and x.device.type == "cpu"
+        x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.bfloat16)
         and x.numel() > 0
         and num_regions <= _MOST_REGIONS
-        and torch._C._len_torch_dispatch_stack() == 0  # a mode that counts or records operations would see none
         and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
         and kernel_library.library() is not None
     )
 
 
-def forward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    training: bool,
-) -> tuple[Tensor, list[Tensor]]:
+def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
+    """Empty tensors of the sizes that ``forward`` saves for ``backward``: statistics, and kept values and layouts.
+
+    Args:
+        x: (B, C, H, W), which ``accepts`` knows; may be a fake tensor, of a symbolic size.
+        num_regions: N.
+    """
+    kept = _kept_sizes(x, num_regions) if _keeps(x, num_regions, True) else []
+    return _empty_like(x, _statistics_sizes(x, num_regions) + kept)
+
+
+def forward(inputs: Inputs, temperature: float, eps: float, training: bool) -> tuple[Tensor, list[Tensor]]:
     """The result, and the tensors that ``backward`` needs beside the inputs; ``training``: there may be one."""
-    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
-    batch, channels, regions = call.sizes
-    tensors = [x.new_empty(size, dtype=torch.float32) for size in ((batch, channels), (batch, regions))]
-    tensors += [x.new_empty(batch, regions, channels, dtype=torch.float32) for _ in range(2)]
-    if _keeps(x, regions, training):
-        tensors += call.kept(training)
+    x, regions = inputs.x, inputs.filters.shape[1]
+    call = _Setup(inputs, temperature, eps)
+    tensors = saved_like(x, regions) if training else _forgotten_like(x, regions)
     output = torch.empty_like(x)
     call.run("forward", tensors, out=output)
     return output, tensors
 
 
-def backward(
-    x: Tensor,
-    value_weight: Tensor,
-    filters: Tensor,
-    constants: Tensor | None,
-    residual_scale: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    temperature: float,
-    eps: float,
-    saved: Sequence[Tensor],
-    gradient: Tensor,
-) -> tuple[Tensor | None, ...]:
-    """Gradients of x, value_weight, filters, constants, residual_scale, weight and bias."""
+def backward(inputs: Inputs, temperature: float, eps: float, saved: Sequence[Tensor], gradient: Tensor) -> Gradients:
+    """Gradients of the inputs."""
+    x, value_weight, filters, constants, residual_scale, weight, bias = inputs
     last = not x.is_contiguous()
     gradient = gradient.to(x.dtype).contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-    call = _Setup(x, (value_weight, filters, constants, residual_scale, weight, bias), temperature, eps)
+    call = _Setup(inputs, temperature, eps)
     batch, channels, regions = call.sizes
 
     def found(*size: int) -> Tensor:
@@ -139,17 +132,49 @@ def _keeps(x: Tensor, regions: int, training: bool) -> bool:
     return 4 * (channels + regions) <= (3 if training else 2) * channels * x.element_size()
 
 
+def _statistics_sizes(x: Tensor, regions: int) -> list[tuple[int, ...]]:
+    """Sizes of offset, mass, mean and variance."""
+    batch, channels = x.shape[:2]
+    return [(batch, channels), (batch, regions), (batch, regions, channels), (batch, regions, channels)]
+
+
+def _kept_sizes(x: Tensor, regions: int) -> list[tuple[int, ...]]:
+    """Sizes of the memory for the values and the layouts of the whole map."""
+    library = kernel_library.library()
+    assert library is not None
+    batch, channels, height, width = x.shape
+    block, strip = library.block_positions(), library.strip_rows()
+    positions = (height * width + block - 1) // block * block
+    return [(batch, positions, (rows + strip - 1) // strip * strip) for rows in (channels, regions)]
+
+
+def _empty_like(x: Tensor, sizes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    return [x.new_empty(size, dtype=torch.float32) for size in sizes]
+
+
+def _forgotten_like(x: Tensor, regions: int) -> list[Tensor]:
+    """As ``saved_like`` for a pass without a backward pass: kept values and layouts in memory of the thread."""
+    tensors = _empty_like(x, _statistics_sizes(x, regions))
+    if _keeps(x, regions, False):
+        sizes = _kept_sizes(x, regions)
+        counts = [math.prod(size) for size in sizes]
+        small = 4 * sum(counts) <= _LARGEST_SCRATCH
+        memory = _scratch("kept", 4 * sum(counts)).view(torch.float32).split(counts) if small else _empty_like(x, sizes)
+        tensors.extend(memory)
+    return tensors
+
+
 class _Setup:
     """A call in the making; holds on to every tensor whose address is in it."""
 
-    def __init__(self, x: Tensor, parameters: tuple[Tensor | None, ...], temperature: float, eps: float) -> None:
+    def __init__(self, inputs: Inputs, temperature: float, eps: float) -> None:
         library = kernel_library.library()
         assert library is not None
         self.library = library
         self.alive: list[Tensor] = []
         self.call = _Call(parallel=kernel_library.parallel(), temperature=temperature, eps=eps)
-        names = ("value_weight", "filters", "constants", "residual_scale", "weight", "bias")
-        for name, parameter in zip(names, parameters, strict=True):
+        x, *parameters = inputs
+        for name, parameter in zip(Inputs._fields[1:], parameters, strict=True):
             if parameter is not None:
                 self._point(name, parameter.float().contiguous())
         regions = self.alive[1].shape[1]
@@ -170,14 +195,6 @@ class _Setup:
         channels, length = tensor.shape[1], self.call.length
         steps = (length, 1) if tensor.is_contiguous() else (1, channels)
         return _Map(tensor.data_ptr(), tensor.dtype == torch.bfloat16, channels * length, *steps)
-
-    def kept(self, training: bool) -> list[Tensor]:
-        """Memory for the values and layouts of the whole map."""
-        _, channels, regions = self.sizes
-        sizes = [self.library.kept_floats(ctypes.byref(self.call), ctypes.c_long(rows)) for rows in (channels, regions)]
-        if training or 4 * sum(sizes) > _LARGEST_SCRATCH:
-            return [torch.empty(size, dtype=torch.float32) for size in sizes]
-        return list(_scratch("kept", 4 * sum(sizes)).view(torch.float32).split(sizes))
 
     def run(
         self,

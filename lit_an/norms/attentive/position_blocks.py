@@ -96,13 +96,13 @@ class PositionBlocks:
     def project(self) -> Iterator[tuple[Block, Tensor, Tensor]]:
         """The first pass: each block, its values (g, C, n), in scratch memory, and its layout (g, N, n)."""
         for index, block in enumerate(self.places):
-            centred = self.centred(block)
-            both = self.scratch("both", centred, self.channels + self.num_regions)
-            value, logits = self.product(self.coefficients(self.joint, block), centred, both).split(
+            centered = self.centered(block)
+            both = self.scratch("both", centered, self.channels + self.num_regions)
+            value, logits = self.product(self.coefficients(self.joint, block), centered, both).split(
                 [self.channels, self.num_regions], 1
             )
             self.strips(self.values, block).copy_(value)
-            layout = self.scratch(f"layout {index}" if self._keep_layouts else None, centred, self.num_regions)
+            layout = self.scratch(f"layout {index}" if self._keep_layouts else None, centered, self.num_regions)
             self._layouts.append(torch.softmax(logits, 1, out=layout))
             yield block, value, layout
 
@@ -111,13 +111,13 @@ class PositionBlocks:
         for block, layout in zip(self.places, self._layouts, strict=True):
             yield block, self.strips(self.values, block), layout
 
-    def centred(self, block: Block) -> Tensor:
+    def centered(self, block: Block) -> Tensor:
         """(g, C + 1, n): a block of the input without its channel means, and a row of ones; scratch."""
         x = self.strips(self.map, block)
-        centred = self.scratch("centred", x, self.channels + 1)
-        torch.sub(x, self.coefficients(self.offset, block), out=centred[:, :-1])
-        centred[:, -1] = 1
-        return centred
+        centered = self.scratch("centered", x, self.channels + 1)
+        torch.sub(x, self.coefficients(self.offset, block), out=centered[:, :-1])
+        centered[:, -1] = 1
+        return centered
 
     def scratch(self, name: str | None, like: Tensor, rows: int) -> Tensor:
         """An uninitialized (g, rows, n) tensor in the memory order of the map, the same memory for the same name.

@@ -1,4 +1,4 @@
-"""The self-sampling branch as one differentiable function: its tensors are tiny, what costs is the number of calls."""
+"""The self-sampling branch as one differentiable function. Its tensors are tiny; the number of calls is what costs."""
 
 from typing import Any
 
@@ -6,8 +6,21 @@ import torch
 from torch import Tensor
 
 import lit_an.norms.attentive.functional as AN
-from lit_an.norms.attentive.following import is_followed
-from lit_an.norms.attentive.tap import tap
+from lit_an.norms.attentive.dispatch import form_of_call
+
+
+def features_at(x: Tensor, windows: Tensor) -> Tensor:
+    """The features of a map at some of its positions.
+
+    Args:
+        x: (B, C, H, W), a feature map.
+        windows: (B, N, P), int64, positions in 0 … H·W − 1.
+
+    Returns:
+        (B, C, N, P).
+    """
+    index = windows.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    return x.flatten(2).gather(2, index).unflatten(2, windows.shape[1:])
 
 
 def sampled_layout(
@@ -35,13 +48,13 @@ def sampled_layout(
         constants (B, N).
     """
     parameters = (entities, scale, key_weight, key_bias, query_weight, query_bias)
-    if is_followed():
-        return _plain(x, windows, *parameters)
+    if form_of_call() != "function":  # a compiler fuses what is so small
+        return _composition(x, windows, *parameters)
     found: tuple[Tensor, Tensor, Tensor] = _SampledLayout.apply(x, windows, *parameters)
     return found
 
 
-def _plain(
+def _composition(
     x: Tensor,
     windows: Tensor,
     entities: Tensor,
@@ -51,19 +64,17 @@ def _plain(
     query_weight: Tensor,
     query_bias: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The composition that autograd and compilers can follow."""
-    x, features = tap(x, windows)
-    keys = AN.salient_keys(features, key_weight, key_bias)
+    """The same by operators that autograd and compilers can follow."""
+    keys = AN.salient_keys(features_at(x, windows), key_weight, key_bias)
     filters, constants = AN.sampled_filters(keys, query_weight, query_bias)
-    return x, entities + scale[:, None] * filters, scale * constants
+    return x.view_as(x), entities + scale[:, None] * filters, scale * constants
 
 
 class _SampledLayout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, windows: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         entities, scale, key_weight, key_bias, query_weight, query_bias = _widened(parameters)
-        index = windows.flatten(1)[:, None].expand(-1, x.shape[1], -1)
-        features = x.flatten(2).gather(2, index).to(key_weight.dtype)  # (B, C, N·P)
+        features = features_at(x, windows).flatten(2).to(key_weight.dtype)  # (B, C, N·P)
         all_keys = torch.baddbmm(key_bias[:, None], key_weight.expand(len(x), -1, -1), features)
         keys, chosen = all_keys.unflatten(2, windows.shape[1:]).max(3)  # (B, K, N)
         keys = keys.mT
@@ -107,7 +118,7 @@ def _widened(parameters: Any) -> list[Tensor]:
 def _differentiable_backward(
     x: Tensor, windows: Tensor, parameters: list[Tensor], gradients: tuple[Tensor, ...]
 ) -> Any:
-    outputs = _plain(x, windows, *parameters)
+    outputs = _composition(x, windows, *parameters)
     inputs = [x, *parameters]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]
     found = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True, allow_unused=True))

@@ -9,21 +9,11 @@ from torch import Tensor
 
 import lit_an.norms.attentive.dispatch as dispatch
 import lit_an.norms.attentive.functional as AN
-import lit_an.norms.attentive.kernel_library as kernel_library
 import lit_an.norms.attentive.kernel_path as kernel_path
 import lit_an.norms.attentive.position_blocks as position_blocks
 from lit_an.norms import AttentiveNorm2d
 
 Inputs = dict[str, Tensor | float | None]
-
-
-@pytest.fixture(params=["blocks", "kernel"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both paths of a map that the kernel knows."""
-    if request.param == "blocks":
-        monkeypatch.setattr(kernel_path, "suits", lambda *args: False)
-    elif kernel_library.library() is None:
-        pytest.skip("needs the compiled kernel: a C compiler, and PyTorch on OpenMP")
 
 
 both_paths = pytest.mark.usefixtures("path")

@@ -12,6 +12,7 @@ import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_library as kernel_library
 import lit_an.norms.attentive.kernel_path as kernel_path
 from lit_an.norms import AttentiveNorm2d
+from lit_an.norms.attentive.inputs import Inputs as Tensors
 
 pytestmark = pytest.mark.skipif(
     kernel_library.library() is None, reason="needs the compiled kernel: a C compiler, and PyTorch on OpenMP"
@@ -138,8 +139,8 @@ def test_equals_the_path_of_blocks_in_evaluation() -> None:
         norm.residual_scale.fill_(0.7)
         kernel = norm(x)
         parameters = (norm.value.weight.flatten(1), norm.layout.entities.expand(2, -1, -1), None)
-        more = (norm.residual_scale, norm.weight, norm.bias, norm.layout.temperature, norm.eps, False)
-        blocks, _ = block_path.forward(x, *parameters, *more)
+        inputs = Tensors(x, *parameters, norm.residual_scale, norm.weight, norm.bias)
+        blocks, _ = block_path.forward(inputs, norm.layout.temperature, norm.eps, False)
     torch.testing.assert_close(kernel, blocks, rtol=0, atol=2e-5)
 
 

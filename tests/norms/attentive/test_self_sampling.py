@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_an.norms.attentive.layer import SemanticLayout
-from lit_an.norms.attentive.self_sampling import _plain, sampled_layout
-from lit_an.norms.attentive.tap import tap
+from lit_an.norms.attentive.self_sampling import _composition, sampled_layout
+from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
 
 def make_arguments(memory_format: torch.memory_format = torch.contiguous_format) -> list[Tensor]:
@@ -26,7 +25,7 @@ def make_arguments(memory_format: torch.memory_format = torch.contiguous_format)
 def test_the_closed_form_is_the_composition(memory_format: torch.memory_format) -> None:
     arguments = make_arguments(memory_format)
     leaves = [arguments[0], *arguments[2:]]
-    expected, actual = _plain(*arguments), sampled_layout(*arguments)
+    expected, actual = _composition(*arguments), sampled_layout(*arguments)
     upstream = [torch.randn_like(one) for one in expected]
     for one, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(one, other)
@@ -55,22 +54,3 @@ def test_self_sampling_is_per_image_and_follows_the_seed() -> None:
     _, first, _ = layout.filters(x)
     torch.manual_seed(1)
     assert torch.equal(first, layout.filters(x)[1])
-
-
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_a_tap_is_plain_indexing(memory_format: torch.memory_format) -> None:
-    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=memory_format).requires_grad_()
-    index = torch.tensor([[[0, 3], [19, 0]], [[1, 2], [5, 5]]])  # positions may repeat
-
-    def plain(x: Tensor) -> Tensor:
-        features = torch.stack([x[b].flatten(1)[:, index[b]] for b in range(2)])
-        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
-
-    def tapped(x: Tensor) -> Tensor:
-        x, features = tap(x, index)
-        return (x.square()).sum() + (features.sin() * torch.arange(1.0, 5).view(2, 2)).sum()
-
-    (expected,) = torch.autograd.grad(plain(x), x)
-    (actual,) = torch.autograd.grad(tapped(x), x)
-    torch.testing.assert_close(actual, expected)
-    assert torch.autograd.gradgradcheck(tapped, (x,))

@@ -266,7 +266,7 @@ static void normalize_back(const Call *call, const Sizes *s, const Shared *share
                 store(products + i, value * load(gradient + i));
                 store(products + s->channels * BLOCK + i, value * value);
             }
-            if (call->values) centre(work->map + rows, offset, call->channels, s->channels, work->centred + rows);
+            if (call->values) center(work->map + rows, offset, call->channels, s->channels, work->centered + rows);
             layout_back(call, s, work, products, values, gradient, layout, both + s->channels * BLOCK);
             values_back(call, s, work, values, gradient, layout, both);
             map_back(call, s, shared, work, both, gradient);
@@ -274,7 +274,7 @@ static void normalize_back(const Call *call, const Sizes *s, const Shared *share
         /* The values are shift-invariant, so their gradient sums to 0 and the offset needs no term. */
         write_panel(&call->out, image, first, panel.count, call->channels, work->gradient, s->channels * BLOCK,
                     work->wide);
-        turn(panel.blocks, s->channels, work->centred, s->channels * BLOCK, work->turned);
+        turn(panel.blocks, s->channels, work->centered, s->channels * BLOCK, work->turned);
         for (long group = 0; group < s->channel_groups; group++)
             gather(panel.blocks, s->joint_rows, work->both, joint,
                    work->turned + group * panel.blocks * BLOCK * COLUMNS,
@@ -375,10 +375,10 @@ long scratch_bytes(const Call *call) {
     return end - (char *)NULL;
 }
 
-/* Floats that keep the values (rows = C) or layouts (rows = N) of the whole map. */
-long kept_floats(const Call *call, long rows) {
-    return call->batch * sizes_of(call).blocks * BLOCK * up_to(rows, STRIP);
-}
+/* The values and layouts of an image are kept in whole blocks of positions and whole strips of rows. */
+long block_positions(void) { return BLOCK; }
+
+long strip_rows(void) { return STRIP; }
 
 void forward(const Call *call) { run_passes(call, measure, normalize, 0); }
 

@@ -29,7 +29,7 @@ typedef struct {
     double temperature, eps;
     float *offset;                      /* (B, C), anything near the channel's mean */
     float *mass, *mean, *variance;      /* (B, N), (B, N, C), (B, N, C) */
-    float *values, *layouts;            /* kept from pass to pass, see kept_floats; or NULL, then computed again */
+    float *values, *layouts;            /* kept from pass to pass, see block_positions; or NULL, then computed again */
     float *for_value, *for_filters, *for_constants; /* (C, C), (B, N, C), (B, N) */
     float *for_weight, *for_bias;       /* (B, N, C): of each image */
     double *for_residual;               /* (B,): of each image */
@@ -67,7 +67,7 @@ static Sizes sizes_of(const Call *call) {
 /* What a thread works in. */
 typedef struct {
     float *map, *gradient;  /* panels of C rows */
-    float *centred;         /* a panel of C rows */
+    float *centered;         /* a panel of C rows */
     float *rows;            /* a panel of moment_rows */
     float *both;            /* a panel of joint_rows */
     float *values, *layout; /* panels of C and N rows */
@@ -115,7 +115,7 @@ static Work work_of(const Call *call, const Sizes *s, char **memory) {
     long pairs = s->channels * call->regions;
     work.map = FLOATS(panel * s->channels);
     work.gradient = FLOATS(panel * s->channels);
-    work.centred = FLOATS(panel * s->channels);
+    work.centered = FLOATS(panel * s->channels);
     work.rows = FLOATS(panel * s->moment_rows + GATHERED * BLOCK);
     work.both = FLOATS(panel * s->joint_rows + GATHERED * BLOCK);
     work.values = FLOATS(panel * s->channels);

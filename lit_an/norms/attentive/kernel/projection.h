@@ -46,12 +46,12 @@ static void prepare_filters(const Call *call, Work *work, long image, const floa
     }
 }
 
-INLINE void centre(const float *map, const float *offset, long channels, long rows, float *centred) {
+INLINE void center(const float *map, const float *offset, long channels, long rows, float *centered) {
     for (long c = 0; c < channels; c++)
 #pragma GCC unroll 3
         for (int v = 0; v < VECTORS; v++)
-            store(centred + c * BLOCK + v * LANES, load(map + c * BLOCK + v * LANES) - offset[c]);
-    if (rows > channels) clear(centred + channels * BLOCK, (rows - channels) * BLOCK);
+            store(centered + c * BLOCK + v * LANES, load(map + c * BLOCK + v * LANES) - offset[c]);
+    if (rows > channels) clear(centered + channels * BLOCK, (rows - channels) * BLOCK);
 }
 
 /* Softmax over regions, in place; rows beyond the regions and positions beyond `count` are 0. */
@@ -73,19 +73,19 @@ static void softmax(float *logits, long regions, long rows, long count) {
         for (long n = 0; n < regions; n++) clear(logits + n * BLOCK + count, BLOCK - count);
 }
 
-/* Values and layout of a block of the centred map. */
-static void project(const Call *call, const Sizes *s, const Shared *shared, const Work *work, const float *centred,
+/* Values and layout of a block of the centered map. */
+static void project(const Call *call, const Sizes *s, const Shared *shared, const Work *work, const float *centered,
                     long count, float *values, float *layout) {
     vec sums[STRIP][VECTORS];
     for (long row = 0; row < s->channels; row += STRIP) {
-        spread(STRIP, call->channels, shared->to_value + row * call->channels, centred, sums);
+        spread(STRIP, call->channels, shared->to_value + row * call->channels, centered, sums);
 #pragma GCC unroll 4
         for (int r = 0; r < STRIP; r++)
 #pragma GCC unroll 3
             for (int v = 0; v < VECTORS; v++) store(values + (row + r) * BLOCK + v * LANES, sums[r][v]);
     }
     for (long row = 0; row < s->regions; row += STRIP) {
-        spread(STRIP, call->channels, work->filters + row * call->channels, centred, sums);
+        spread(STRIP, call->channels, work->filters + row * call->channels, centered, sums);
 #pragma GCC unroll 4
         for (int r = 0; r < STRIP; r++)
 #pragma GCC unroll 3
@@ -111,13 +111,13 @@ static Panel panel_at(const Call *call, const Sizes *s, const Work *work, long i
     return panel;
 }
 
-/* From the map's panel in work->map: the centred panel, values and layout. */
+/* From the map's panel in work->map: the centered panel, values and layout. */
 static void project_panel(const Call *call, const Sizes *s, const Shared *shared, const Work *work, const float *offset,
                           const Panel *panel) {
     for (long block = 0; block < panel->blocks; block++) {
-        float *centred = work->centred + block * s->channels * BLOCK;
-        centre(work->map + block * s->channels * BLOCK, offset, call->channels, s->channels, centred);
-        project(call, s, shared, work, centred, panel->count - block * BLOCK,
+        float *centered = work->centered + block * s->channels * BLOCK;
+        center(work->map + block * s->channels * BLOCK, offset, call->channels, s->channels, centered);
+        project(call, s, shared, work, centered, panel->count - block * BLOCK,
                 panel->values + block * s->channels * BLOCK, panel->layout + block * s->regions * BLOCK);
     }
 }
