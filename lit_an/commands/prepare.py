@@ -7,7 +7,7 @@ from typing import Literal
 
 import lit_an.data.shards.manifest as manifests
 from lit_an.data.preparation import part_called, plan_of, prepare
-from lit_an.data.preparation_results import REPORT, passed_over
+from lit_an.data.preparation.outcome import REPORT, passed_over
 from lit_an.data.sources.base import Source
 from lit_an.data.sources.detection import source_at
 from lit_an.errors import InputError

@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-import lit_an.data.preparation as preparation
+import lit_an.data.preparation.plan as plans
+import lit_an.data.preparation.shard_making as shard_making
 from lit_an.data.cropping import Cropping
 from lit_an.data.preparation import plan_of, prepare
-from lit_an.data.preparation_results import Outcome
+from lit_an.data.preparation.outcome import Outcome
 from lit_an.data.shards.manifest import Recipe
 from lit_an.data.sources import ImageNet, Prepared
 from lit_an.data.sources.detection import source_at
@@ -105,8 +106,8 @@ def test_a_stop_in_the_middle_of_a_shard_leaves_no_half(
 ) -> None:
     expected = hash_of(done(root, tmp_path / "whole"))
     plan, out = plan_of(source_at(root), 16), tmp_path / "out"
-    key = preparation._claim(out, plan, RECIPE)
-    encode, calls = preparation.encode, []
+    key = plans.claim_folder(out, plan, RECIPE)
+    encode, calls = shard_making.encode, []
 
     def stopped(*arguments: object) -> bytes:
         calls.append(1)
@@ -114,11 +115,11 @@ def test_a_stop_in_the_middle_of_a_shard_leaves_no_half(
             raise KeyboardInterrupt
         return encode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(preparation, "encode", stopped)
-    first, second, *_ = preparation.jobs_of(plan, RECIPE)
-    preparation.make(first, plan.splits[first.split], out, RECIPE, key)
+    monkeypatch.setattr(shard_making, "encode", stopped)
+    first, second, *_ = plans.jobs_of(plan, RECIPE)
+    shard_making.make(first, plan.splits[first.split], out, RECIPE, key)
     with pytest.raises(KeyboardInterrupt):
-        preparation.make(second, plan.splits[second.split], out, RECIPE, key)
+        shard_making.make(second, plan.splits[second.split], out, RECIPE, key)
     monkeypatch.undo()
     assert [path.name for path in out.rglob("*.arrow")] == ["00000.arrow"]
     assert not (out / "manifest.json").exists()
@@ -201,4 +202,4 @@ def test_a_listing_has_the_hash_that_it_always_had(image_folder: Path) -> None:
     """It names the plan of the shards: were it another, every finished preparation would begin anew."""
     plan = plan_of(source_at(image_folder), 16)
     val = plan._replace(splits={"val": plan.splits["val"]})
-    assert preparation._listing_hash(val)[:16] == LISTING
+    assert plans._listing_hash(val)[:16] == LISTING

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lit_an.data.preparation import Part, part_called, plan_of, prepare
-from lit_an.data.preparation_results import Outcome
+from lit_an.data.preparation.outcome import Outcome
 from lit_an.data.shards.manifest import Recipe
 from lit_an.data.sources import ImageFolder
 from lit_an.data.sources.detection import source_at

@@ -17,8 +17,6 @@ from lit_an.errors import InputError
 from lit_an.files import cache_folder, sha256_of
 from lit_an.write_errors import write_errors_said
 
-SPARE_FILES = 256  # that a process may have open beside the shards
-
 
 class Samples(Sequence[Sample]):
     """The samples of several shards as one sequence.
@@ -119,7 +117,6 @@ class ShardFolder:
         shards = splits[split]["shards"]
         for shard in shards:
             _check_whole(self._path(split, shard), shard["bytes"])
-        _allow_open_files(sum(len(content["shards"]) for content in splits.values()))
         return Samples([Shard(self._path(split, shard), shard["images"]) for shard in shards])
 
     def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -173,21 +170,3 @@ def _check_whole(path: Path, size: int) -> None:
         raise InputError(f"data: the shard {str(path)!r} is missing; prepare again, which makes only what is missing")
     if path.stat().st_size != size:
         raise InputError(f"data: the shard {str(path)!r} is incomplete; prepare again, which makes only such ones")
-
-
-def _allow_open_files(shards: int) -> None:
-    """A mapped shard is an open file: asks the system for as many, where it allows fewer at first."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, which has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = shards + SPARE_FILES
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise InputError(
-            f"data: {shards} shards are more files than this process may have open ({hard}); raise it with "
-            f"'ulimit -Hn {needed}', or prepare fewer shards with --images_per_shard"
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -2,38 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import lit_an.data.shards.manifest as manifests
+from lit_an.data.preparation.plan import Plan
 from lit_an.data.shards.manifest import Recipe
-from lit_an.data.sources.base import Pictures, Split
-from lit_an.data.sources.walking import LeftOut
+from lit_an.data.sources.base import Split
 from lit_an.files import replacing
 
 REPORT = "report.json"
-
-
-class Plan(NamedTuple):
-    """What there is to prepare.
-
-    Attributes:
-        class_names: in the order of their labels, or None where there are no classes.
-        splits: the pictures of each split.
-    """
-
-    class_names: list[str] | None
-    splits: Mapping[Split, Pictures]
-
-    def left_out(self) -> dict[Path, LeftOut]:
-        """What lies in the folders of the splits and is not taken."""
-        found: dict[Path, LeftOut] = {}
-        for pictures in self.splits.values():
-            # Beside lists only the split that is not listed has any.
-            if pictures.folder is not None and (pictures.folder not in found or str(pictures.left_out)):
-                found[pictures.folder] = pictures.left_out
-        return found
 
 
 class Outcome(NamedTuple):
