@@ -29,7 +29,7 @@ lint: $(VENV)/.test
 	$(RUN) -m mypy
 
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 	@echo "open site/index.html, or with its search: $(RUN) -m http.server --directory site"
 
 bench: $(VENV)/.bench

@@ -127,7 +127,7 @@ def where_to_look(folder: str) -> str:
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
     # A tag is one folder deep, or two.
     animations = sorted([*Path(folder).glob("*/history.*"), *Path(folder).glob("*/*/history.*")])
-    lines[:0] = [f"  {path}: these pictures as an animation" for path in animations]
+    lines += [f"  {path}: the pictures there as an animation" for path in animations]
     if any(Path(folder).rglob("events.out.tfevents*")):
         lines.append(f"  tensorboard --logdir {folder}: all of it")
     return "\n".join([f"\nThe run is in {folder}", *lines])

@@ -50,7 +50,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "every_iterations must be at least 0, got -1",
     ),
     "interpolation": (["--data.image_size=${model.nope}"], "the config cannot be resolved"),
-    "logger": (["--trainer.logger=WandbLogger"], "pytorch_lightning.loggers.WandbLogger: Requirement"),
+    "logger": (["--trainer.logger=LitLogger"], "pytorch_lightning.loggers.LitLogger: Requirement"),
     "monitor": (
         ["--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=val/nope", "--trainer.val_check_interval=1"],
         "Early stopping conditioned on metric `val/nope` which is not available",
