@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from lightning_utilities.core.imports import RequirementCache
 import torch
 
 import cli
@@ -50,7 +51,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "every_iterations must be at least 0, got -1",
     ),
     "interpolation": (["--data.image_size=${model.nope}"], "the config cannot be resolved"),
-    "logger": (["--trainer.logger=LitLogger"], "pytorch_lightning.loggers.LitLogger: Requirement"),
+    "logger": (["--trainer.logger=WandbLogger"], "pytorch_lightning.loggers.WandbLogger: Requirement"),
     "monitor": (
         ["--trainer.callbacks=EarlyStopping", "--trainer.callbacks.monitor=val/nope", "--trainer.val_check_interval=1"],
         "Early stopping conditioned on metric `val/nope` which is not available",
@@ -66,9 +67,15 @@ WRONG: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_input_is_one_sentence_and_leaves_nothing(
-    case: str, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    case: str,
+    image_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     more, sentence = WRONG[case]
+    if case == "logger":  # its package may be installed
+        monkeypatch.setattr("pytorch_lightning.loggers.wandb._WANDB_AVAILABLE", RequirementCache("wandb>=999"))
     try:
         code = cli.main(arguments(image_folder, tmp_path / "run", *more))
     except SystemExit as exit:  # the parser's
