@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from lightning_utilities.core.imports import RequirementCache
 import torch
+from lightning_utilities.core.imports import RequirementCache
 
 import cli
 from tests.command_line.small_runs import arguments
