@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: venv quickstart quickstart-inpainting test lint bench
+.PHONY: venv quickstart quickstart-inpainting test lint docs bench
 
 venv: $(VENV)/.quickstart
 
 # Installed again when what is asked for changes.
-$(VENV)/.quickstart $(VENV)/.inpainting $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
+$(VENV)/.quickstart $(VENV)/.inpainting $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --editable '.[quickstart,$*]'
@@ -27,6 +27,10 @@ lint: $(VENV)/.test
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
+	@echo "open site/index.html, or with its search: $(RUN) -m http.server --directory site"
 
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/startup.py

@@ -3,6 +3,7 @@
 Everything heavy is imported by the class that a config names, when it is named, and by the tool that is called.
 """
 
+import functools
 import importlib
 import inspect
 import os
@@ -21,6 +22,7 @@ from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.checkpoint import iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import BAD_INPUT, BUG, report_bug, sentence_for
+from lit_an.command_line.loggers import placed
 from lit_an.command_line.notices import quieten, warn_of_slow_arithmetic
 from lit_an.command_line.option_names import with_quoted_names
 from lit_an.command_line.parse_errors import one_sentence
@@ -124,21 +126,31 @@ class Cli(LightningCLI):
                 "would measure a network that was never trained"
             )
 
+    def instantiate_classes(self) -> None:
+        """Builds what the config names, its loggers in the run folder, which the config that is kept does not name."""
+        self._written = self.config
+        logger = self._get(self.config, "trainer", default={}).get("logger")
+        if logger:
+            self.config = self.config.clone()
+            self.config[f"{self.subcommand}.trainer.logger"] = placed(logger, self._run_folder)
+        super().instantiate_classes()
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
+        self.config = self._written
         config = self._get(self.config_init, "trainer", default={})
-        folder = self._run_folder()
+        folder = self._run_folder
         kwargs["default_root_dir"] = folder
         kwargs["callbacks"] = wanted_callbacks(config)
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
-        if config.get("logger") in (None, True):
-            kwargs["logger"] = _loggers(folder)
+        kwargs["logger"] = _loggers(config.get("logger"), folder)
         trainer = super().instantiate_trainer(**kwargs)
         warn_of_slow_arithmetic(trainer)
         return trainer
 
+    @functools.cached_property
     def _run_folder(self) -> str:
         """The run folder, the same in every process that this one starts."""
         started_by_another = "LOCAL_RANK" in os.environ and _RUN_FOLDER_VARIABLE in os.environ
@@ -185,7 +197,8 @@ class ToolCli(Cli):
         parser.add_function_arguments(self._tool, as_group=False, skip=set(self._BUILT))
 
     def instantiate_classes(self) -> None:
-        """Builds what the config names; no trainer, no run folder."""
+        """Builds what the config names; no trainer, no logger, no run folder."""
+        self.config["fit.trainer.logger"] = False
         self.config_init = self.parser.instantiate(self.config)
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -193,12 +206,10 @@ class ToolCli(Cli):
         self.exit_code = int(self._tool(**{name: self._get(self.config_init, name) for name in options}))
 
 
-def _loggers(folder: str) -> list[Any]:
-    from pytorch_lightning.loggers import TensorBoardLogger
+def _loggers(chosen: Any, folder: str) -> list[Any] | bool:
+    from callbacks.loggers import loggers_of_run
 
-    from callbacks.metrics_csv import MetricsCSV
-
-    return [TensorBoardLogger(folder, name="", version=""), MetricsCSV(folder)]
+    return loggers_of_run(chosen, folder)
 
 
 def main(arguments: list[str] | None = None) -> int:

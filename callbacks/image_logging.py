@@ -1,13 +1,17 @@
-"""When a picture is made, and where it goes: a PNG in the run folder, and every logger that takes pictures."""
+"""When a picture is made, and where it goes: a PNG in the run folder, the loggers, and one animation of them all."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
+from callbacks.checkpointing import was_stopped
+from callbacks.loggers import Picture, show_picture
+from lit_an.animation import animation_suffix, spread, write_animation
 from lit_an.errors import InputError
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
@@ -16,7 +20,8 @@ from lit_an.tasks.adversarial import AdversarialTask
 class PictureLogger(Callback):
     """Base of callbacks that look at the task every so many iterations and once at the end, in the first process.
 
-    A subclass implements ``look``.
+    A subclass implements ``look``, and gives what it makes to ``log_image``. When a run has reached its end, the
+    pictures of each tag, those before a resume too, become one animation; a run that a signal stops is not at its end.
 
     Args:
         every_iterations: iterations from one look to the next, ≥ 1.
@@ -30,10 +35,25 @@ class PictureLogger(Callback):
             raise InputError(f"{type(self).__name__}: every_iterations must be at least 1, got {every_iterations}")
         self.every_iterations = every_iterations
         self._logged_at = -1
+        self._tags: set[str] = set()
 
     def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Looks at the task now."""
         raise NotImplementedError
+
+    def log_image(self, trainer: pl.Trainer, tag: str, image: Tensor, iteration: int) -> None:
+        """Writes ``<run folder>/<tag>/iteration_0000500.png``, and shows the picture in the run's loggers.
+
+        Args:
+            trainer: its ``default_root_dir`` is the run folder.
+            tag: folder of the picture below the run folder, such as ``samples``; its name in the loggers.
+            image: (3, H, W), uint8.
+            iteration: generator iterations done.
+        """
+        path = Path(trainer.default_root_dir, tag, f"iteration_{iteration:07d}.png")
+        write_png(path, image)
+        show_picture(trainer, Picture(tag, iteration, image, path))
+        self._tags.add(tag)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
@@ -44,27 +64,42 @@ class PictureLogger(Callback):
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         self._log_once(trainer, task)
 
+    def on_fit_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """After the last checkpoint is written."""
+        if was_stopped(trainer):
+            return
+        for tag in sorted(self._tags):
+            folder = Path(trainer.default_root_dir, tag)
+            try:
+                animate(folder, task.iteration)
+            except OSError as error:
+                rank_zero_warn(f"no animation of {folder} could be written ({error})", category=UserWarning)
+
     def _log_once(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.is_global_zero and self._logged_at != task.iteration:
             self.look(trainer, task)
             self._logged_at = task.iteration
 
 
-def log_image(trainer: pl.Trainer, tag: str, image: Tensor, iteration: int) -> Path:
-    """Writes ``<run folder>/<tag>/iteration_0000500.png`` and shows the picture in TensorBoard under ``tag``.
+def animate(folder: Path, iteration: int) -> None:
+    """Makes ``history.webp`` in a folder of the pictures there, up to an iteration, if there are several.
+
+    Of more than a hundred pictures a hundred are taken, evenly spread.
 
     Args:
-        trainer: its ``default_root_dir`` is the run folder.
-        tag: folder of the picture below the run folder, such as ``samples``.
-        image: (3, H, W), uint8.
-        iteration: generator iterations done.
+        folder: with pictures called ``iteration_0000500.png``.
+        iteration: the last to show: a run that went back has newer pictures of a past that is gone.
 
-    Returns:
-        The file.
+    Raises:
+        OSError: a picture cannot be read, or the animation cannot be written.
     """
-    path = Path(trainer.default_root_dir, tag, f"iteration_{iteration:07d}.png")
-    write_png(path, image)
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.experiment.add_image(tag, image, iteration)
-    return path
+    found = {}
+    for path in folder.glob("iteration_*.png"):
+        number = re.fullmatch(r"iteration_(\d+)", path.stem)
+        if number and int(number[1]) <= iteration:
+            found[int(number[1])] = path
+    if len(found) < 2:
+        return
+    shown = [sorted(found)[place] for place in spread(len(found))]
+    captions = [f"iteration {number:,}" for number in shown]
+    write_animation(folder / f"history{animation_suffix()}", [found[number] for number in shown], captions)

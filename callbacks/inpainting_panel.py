@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 
-from callbacks.image_logging import PictureLogger, log_image
+from callbacks.image_logging import PictureLogger
 from lit_an.errors import InputError
 from lit_an.panels import inpainting_panel
 from lit_an.tasks.adversarial import AdversarialTask
@@ -39,4 +39,4 @@ class InpaintingPanelLogger(PictureLogger):
         assert isinstance(task, InpaintingGAN)
         batch, made = task.inpainted_preview(self.shown)
         panel = inpainting_panel(batch.image, batch.mask, made.coarse, made.fine)
-        log_image(trainer, "inpainting", panel, task.iteration)
+        self.log_image(trainer, "inpainting", panel, task.iteration)

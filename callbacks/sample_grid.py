@@ -2,7 +2,7 @@
 
 import pytorch_lightning as pl
 
-from callbacks.image_logging import PictureLogger, log_image
+from callbacks.image_logging import PictureLogger
 from lit_an.errors import InputError
 from lit_an.panels import sample_grid
 from lit_an.tasks.adversarial import AdversarialTask
@@ -28,4 +28,4 @@ class SampleGridLogger(PictureLogger):
 
     def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         preview = task.preview(self.columns, self.rows)
-        log_image(trainer, "samples", sample_grid(preview.images, preview.row_names), task.iteration)
+        self.log_image(trainer, "samples", sample_grid(preview.images, preview.row_names), task.iteration)

@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
-from callbacks.image_logging import PictureLogger, log_image
+from callbacks.image_logging import PictureLogger
+from callbacks.loggers import log_scalars
 from lit_an.errors import InputError
 from lit_an.metrics.layout import (
     LayoutStatistics,
@@ -84,13 +85,12 @@ class SemanticLayoutLogger(PictureLogger):
         shown = [index for index in range(len(images)) if index % columns < self.shown]
         for name, (features, layout) in recorded.items():
             panel = layout_panel(images[shown], layout[shown], mask=None if mask is None else mask[shown])
-            log_image(trainer, f"layouts/{name}", panel, task.iteration)
+            self.log_image(trainer, f"layouts/{name}", panel, task.iteration)
             statistics = layout_statistics(layout, features)
             scalars = _scalars(f"layout/{name}", statistics)
             scalars[f"layout/{name}/degenerate_iterations"] = self._watch(name, statistics, task.iteration)
             scalars |= _scalars_of_truth(f"layout/{name}", layout, preview)
-            for logger in trainer.loggers:
-                logger.log_metrics(scalars, step=task.iteration)
+            log_scalars(trainer, scalars, task.iteration)
 
     def _watch(self, name: str, statistics: LayoutStatistics, iteration: int) -> int:
         """For how many iterations a layout has been no map of regions; warns once when it has been for long."""

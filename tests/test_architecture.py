@@ -53,13 +53,14 @@ MAY_IMPORT = {
     "masks": FOUNDATION,
     "metrics": FOUNDATION,
     "panels": FOUNDATION,
+    "animation": FOUNDATION,
     "networks": FOUNDATION | {"norms"},
     "data": FOUNDATION | {"masks"},
     "trained": FOUNDATION | {"latents", "norms"},
     "sampling": FOUNDATION | {"latents", "norms", "panels", "trained"},
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "trained"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
-    "callbacks": FOUNDATION | {"latents", "norms", "masks", "metrics", "panels", "tasks"},
+    "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "tasks"},
     "commands": FOUNDATION
     | {
         "latents",

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 CONFIGS = sorted([*ROOT.glob("configs/class_conditional/*.yaml"), *ROOT.glob("configs/inpainting/*.yaml")])
 ABLATIONS = sorted(ROOT.glob("configs/ablations/*.yaml"))
 TRAINERS = sorted(ROOT.glob("configs/trainer/*.yaml"))
+LOGGERS = sorted(ROOT.glob("configs/loggers/*.yaml"))
 RECIPES = sorted(ROOT.glob("configs/class_conditional/imagenet128_*.yaml"))
 INPAINTING_RECIPES = sorted(ROOT.glob("configs/inpainting/*256_an.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
@@ -192,6 +193,20 @@ def test_the_batch_of_an_overlay_is_256(path: Path) -> None:
     batch_size = config["data"]["init_args"]["batch_size"]
     assert [int(factor) for factor in factors] == [*nodes, config["trainer"]["devices"], batch_size]
     assert config["trainer"]["num_nodes"] * config["trainer"]["devices"] * batch_size == 256
+
+
+@pytest.mark.parametrize("path", LOGGERS, ids=lambda path: path.stem)
+def test_an_overlay_of_a_logger_adds_one_to_any_others(path: Path) -> None:
+    other = next(each for each in LOGGERS if each != path and each.stem in ("tensorboard", "mlflow"))
+    config: Any = parsed(QUICKSTART, other, path)
+    plain: Any = parsed(QUICKSTART, other)
+    *before, added = config["trainer"]["logger"]
+    (said,) = yaml.safe_load(path.read_text())["trainer"]["logger+"]
+    assert before == plain["trainer"]["logger"]
+    assert added["class_path"] == said["class_path"]
+    assert says_so(added["init_args"], said["init_args"])
+    config["trainer"]["logger"] = before
+    assert config == plain
 
 
 def test_linked_facts_follow_an_override() -> None:

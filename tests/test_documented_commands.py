@@ -22,7 +22,7 @@ from tests.photo_folders import make_places
 from tests.photographs import make_imagenet
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
 COMMAND = re.compile(r"(?:python|pip|make|tensorboard|pre-commit|cd|export) ")
 
@@ -116,7 +116,7 @@ def place(image_folder: Path, few_tiles: Earth, tmp_path_factory: pytest.TempPat
     return place
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_run_as_they_are_written(
     document: Path,
     place: Path,

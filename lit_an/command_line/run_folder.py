@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lit_an.errors import InputError
 
+_OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
 # What this process has made or found: (folders made for a run, outermost first; the files of its folder before it).
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
 
@@ -94,14 +95,14 @@ def _claim(wanted: Path, rank: int) -> str:
 
 
 def give_back(folder: str | None) -> None:
-    """Takes away what a run that came to nothing left: its folder, and the files that TensorBoard opens early."""
+    """Takes away what a run that came to nothing left: its folder, and the files that loggers open early."""
     if folder is None or folder not in _CLAIMED:
         return
     made, before = _CLAIMED.pop(folder)
     if not Path(folder).is_dir():
         return
     new = set(Path(folder).iterdir()) - before
-    if all(file.name.startswith(("events.out.tfevents", "hparams.yaml")) for file in new):
+    if all(file.is_file() and file.name.startswith(_OPENED_EARLY) for file in new):
         for file in new:
             file.unlink()
         for place in reversed(made):
@@ -117,8 +118,16 @@ def where_to_look(folder: str) -> str:
         "layouts": "region maps over time",
         "predictions": "predicted images",
         "metrics.csv": "the curves as a table",
+        "wandb": "files of Weights & Biases",
+        "mlflow.db": "database of MLflow",
+        "comet": "archive of Comet",
         "config.yaml": "the full config",
         "checkpoints/last.ckpt": "go on with --ckpt_path",
     }
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
-    return "\n".join([f"\nThe run is in {folder}", *lines, f"  tensorboard --logdir {folder}: all of it"])
+    # A tag is one folder deep, or two.
+    animations = sorted([*Path(folder).glob("*/history.*"), *Path(folder).glob("*/*/history.*")])
+    lines += [f"  {path}: the pictures there as an animation" for path in animations]
+    if any(Path(folder).rglob("events.out.tfevents*")):
+        lines.append(f"  tensorboard --logdir {folder}: all of it")
+    return "\n".join([f"\nThe run is in {folder}", *lines])

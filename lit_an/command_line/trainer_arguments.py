@@ -66,7 +66,10 @@ _WORKS: dict[str, Rule] = {
         "penalties stay in float32",
         _only(*_PRECISIONS),
     ),
-    "logger": Rule("default: TensorBoard and metrics.csv in the run folder; false for none"),
+    "logger": Rule(
+        "default: TensorBoard; others by class_path, see configs/loggers; metrics.csv is always there; false for none "
+        "at all"
+    ),
     "callbacks": Rule("a list; --trainer.callbacks+ adds one"),
     "max_time": Rule("time of training in all, DD:HH:MM:SS, with the parts before a resume; then a checkpoint"),
     "limit_val_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),

@@ -69,3 +69,17 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     for wrong in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere/run")):
         with pytest.raises(InputError, match=rf"--run_folder {wrong} cannot be made \(.*\); choose a folder"):
             run_folder.choose(str(wrong), None, "x", fits=True)
+
+
+def test_a_finished_run_says_where_to_look(tmp_path: Path) -> None:
+    files = ["samples/iteration_1.png", "samples/history.webp", "layouts/long_range/history.webp", "metrics.csv"]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    said = run_folder.where_to_look(str(tmp_path))
+    for place in ("samples:", "samples/history.webp:", "layouts/long_range/history.webp:", "metrics.csv:"):
+        assert f"  {tmp_path / place}" in said
+    assert "wandb" not in said
+    assert "tensorboard" not in said, "that logger may not have been there"
+    (tmp_path / "events.out.tfevents.1").touch()
+    assert f"tensorboard --logdir {tmp_path}: all of it" in run_folder.where_to_look(str(tmp_path))

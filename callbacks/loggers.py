@@ -1,0 +1,175 @@
+"""One door to the loggers of a run: how each kind takes a picture, and what happens when one fails.
+
+How to add a kind of logger: a function like those at the end, whose first argument is annotated with its class. From
+another package: ``callbacks.loggers.show.register``.
+"""
+
+import functools
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytorch_lightning as pl
+from PIL import Image
+from pytorch_lightning.loggers import CometLogger, CSVLogger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
+
+from callbacks.metrics_csv import MetricsCSV
+from lit_an.errors import InputError
+
+# What Lightning calls in the middle of a run.
+_CALLED = ("log_metrics", "log_hyperparams", "save", "finalize")
+_REST = 60.0  # seconds that a logger which failed is left alone, at least
+_REST_FOR_EACH = 9.0  # and for each second that it took to fail: a server that is gone may take minutes
+
+_resting: "weakref.WeakKeyDictionary[Logger, float]" = weakref.WeakKeyDictionary()  # until when
+_kinds_unknown: set[type] = set()
+
+
+class Picture(NamedTuple):
+    """A picture for loggers.
+
+    Attributes:
+        tag: its name, such as ``samples``; the same at each iteration.
+        iteration: generator iterations done.
+        image: (3, H, W), uint8.
+        path: the PNG of it in the run folder.
+    """
+
+    tag: str
+    iteration: int
+    image: Tensor
+    path: Path
+
+
+def show_picture(trainer: pl.Trainer, picture: Picture) -> None:
+    """Gives a picture to every logger of a run that takes pictures; call it in the first process only.
+
+    A logger that fails is warned of once, and the run goes on.
+    """
+    for logger in trainer.loggers:
+        _try(logger, show, logger, picture)
+
+
+def log_scalars(trainer: pl.Trainer, scalars: dict[str, float], iteration: int) -> None:
+    """Gives figures to every logger of a run, by name, at a generator iteration; in the first process only.
+
+    A logger that fails is warned of once, and the run goes on; ``metrics.csv`` must not fail.
+    """
+    for logger in trainer.loggers:
+        if isinstance(logger, MetricsCSV):
+            logger.log_metrics(scalars, step=iteration)
+        else:
+            _try(logger, logger.log_metrics, scalars, step=iteration)
+
+
+def loggers_of_run(chosen: Any, folder: str) -> list[Logger] | bool:
+    """The loggers of a run, opened: those of the config, and always ``metrics.csv`` in the run folder.
+
+    Args:
+        chosen: ``trainer.logger``, built: a logger, several, None or true for TensorBoard, false for none at all.
+        folder: the run folder.
+
+    Raises:
+        InputError: a logger that cannot start.
+    """
+    if chosen is False:
+        return False
+    if chosen is None or chosen is True:
+        loggers: list[Logger] = [TensorBoardLogger(folder, name="", version="")]
+    else:
+        loggers = list(chosen) if isinstance(chosen, Iterable) else [chosen]
+    for logger in loggers:
+        if not isinstance(logger, MetricsCSV):
+            _open(logger)
+            _guard(logger)
+    if not any(isinstance(logger, MetricsCSV) for logger in loggers):
+        loggers.append(MetricsCSV(folder))
+    return loggers
+
+
+def _open(logger: Logger) -> None:
+    """Starts a logger, as Lightning would a moment later: here what is wrong becomes a sentence."""
+    try:
+        getattr(logger, "experiment", None)
+    except Exception as error:  # each package has its own
+        raise InputError(
+            f"trainer.logger: {type(logger).__name__} cannot start ({_first_line(error)}); mend its settings or its "
+            "connection, or leave it out"
+        ) from error
+
+
+def _guard(logger: Logger) -> None:
+    """Makes calls from Lightning safe too."""
+    for name in _CALLED:
+        setattr(logger, name, functools.partial(_try, logger, getattr(logger, name)))
+
+
+def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    started = time.monotonic()
+    if started < _resting.get(logger, started):
+        return
+    try:
+        call(*args, **kwargs)
+    except Exception as error:  # each package has its own, and none is worth a run
+        if logger not in _resting:
+            rank_zero_warn(
+                f"{type(logger).__name__} failed ({_first_line(error)}): the run goes on, and tries it again now and "
+                "then; what it misses is in the run folder",
+                category=UserWarning,
+            )
+        now = time.monotonic()
+        _resting[logger] = now + max(_REST, _REST_FOR_EACH * (now - started))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+# How each kind takes a picture
+
+
+@functools.singledispatch
+def show(logger: Logger, picture: Picture) -> None:
+    """Shows a picture under its tag and iteration; one function for each kind of logger.
+
+    Args:
+        logger: one that no function is registered for is left alone, and a line says so once.
+        picture: what to show.
+    """
+    if type(logger) not in _kinds_unknown:
+        _kinds_unknown.add(type(logger))
+        rank_zero_info(f"{type(logger).__name__} is given no pictures; they are in the run folder")
+
+
+@show.register
+def _to_tensorboard(logger: TensorBoardLogger, picture: Picture) -> None:
+    logger.experiment.add_image(picture.tag, picture.image, picture.iteration)
+
+
+@show.register
+def _to_wandb(logger: WandbLogger, picture: Picture) -> None:
+    # W&B's own step counts calls and may not go back. Lightning's logger sends the iteration beside it, as the x-axis
+    # of scalars and pictures alike.
+    logger.log_image(picture.tag, [str(picture.path)], step=picture.iteration)
+
+
+@show.register
+def _to_mlflow(logger: MLFlowLogger, picture: Picture) -> None:
+    with Image.open(picture.path) as image:
+        logger.experiment.log_image(logger.run_id, image, key=picture.tag, step=picture.iteration, synchronous=True)
+
+
+@show.register
+def _to_comet(logger: CometLogger, picture: Picture) -> None:
+    logger.experiment.log_image(str(picture.path), name=picture.tag, step=picture.iteration)
+
+
+@show.register(CSVLogger)
+@show.register(MetricsCSV)
+def _to_run_folder(logger: Logger, picture: Picture) -> None:
+    """Nothing: the PNG is there."""

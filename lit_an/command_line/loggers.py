@@ -1,0 +1,68 @@
+"""The loggers that a config names: their files lie in the run folder unless it says where."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+
+_FOLDERS = ("save_dir", "root_dir")  # what Lightning's loggers call the folder of their files
+
+
+def placed(chosen: Any, folder: str) -> Any:
+    """Loggers of a config, not built yet, with the run folder where a folder is not given.
+
+    A folder that is ``.`` or begins with ``./``, as Lightning's defaults do, lies in the run folder; another one is
+    taken as it is. MLflow's default becomes a database in the run folder, Comet's an archive in its folder ``comet``.
+
+    Args:
+        chosen: the value of ``trainer.logger``.
+        folder: the run folder.
+
+    Returns:
+        The same with folders; what was given is left as it is.
+
+    Example:
+        >>> csv = Namespace(class_path="pytorch_lightning.loggers.CSVLogger", init_args=Namespace(save_dir="./csv"))
+        >>> placed([csv], "runs/earth")[0].init_args.save_dir
+        'runs/earth/csv'
+        >>> placed(None, "runs/earth") is None
+        True
+    """
+    if isinstance(chosen, list):
+        return [placed(each, folder) for each in chosen]
+    if not isinstance(chosen, Namespace) or "class_path" not in chosen:
+        return chosen
+    logger = chosen.clone()
+    arguments = logger.get("init_args") or Namespace()
+    kind = str(logger.class_path).rpartition(".")[2]
+    if kind == "MLFlowLogger" and arguments.get("tracking_uri") is None and _is_relative(arguments.get("save_dir")):
+        # MLflow refuses the folder of files that Lightning's default names.
+        place = Path(folder).resolve()
+        arguments.tracking_uri = f"sqlite:///{(place / 'mlflow.db').as_posix()}"
+        if arguments.get("artifact_location") is None:
+            arguments.artifact_location = str(place / "mlflow_artifacts")
+    if kind == "CometLogger":
+        _place_comet(logger, arguments, folder)
+    for name in _FOLDERS:
+        if _is_relative(arguments.get(name)):
+            arguments[name] = str(Path(folder, arguments[name]))
+    logger.init_args = arguments
+    return logger
+
+
+def _place_comet(logger: Namespace, arguments: Namespace, folder: str) -> None:
+    given = dict(logger.get("dict_kwargs") or {})
+    given.setdefault("offline_directory", str(Path(folder, "comet")))
+    logger.dict_kwargs = given
+    # Else Comet copies what TensorBoard's logger is given, and has all of it twice.
+    os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
+    if arguments.get("online") is False:
+        # Lightning switches such a logger off altogether (its issue 21617); Comet itself takes the wish from here.
+        arguments.online = None
+        os.environ["COMET_START_ONLINE"] = "false"
+
+
+def _is_relative(place: Any) -> bool:
+    """Whether a folder is one of the run."""
+    return isinstance(place, (str, Path)) and (str(place) == "." or str(place).startswith("./"))
