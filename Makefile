@@ -7,11 +7,14 @@ RUN = $(VENV)/bin/python
 
 venv: $(VENV)/.quickstart
 
+# The tests of loggers want them; they are no part of the extra test, since they bring some thirty packages.
+MORE_test = ,loggers
+
 # Installed again when what is asked for changes.
 $(VENV)/.quickstart $(VENV)/.inpainting $(VENV)/.test $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "lit_an needs Python 3.10 or newer, this is " + sys.version.split()[0] + "; name another with PYTHON=…")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --editable '.[quickstart,$*]'
+	$(RUN) -m pip install --editable '.[quickstart,$*$(MORE_$*)]'
 	touch $@
 
 quickstart: $(VENV)/.quickstart

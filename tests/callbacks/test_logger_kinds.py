@@ -82,7 +82,7 @@ def wandb_records(file: Path) -> list[dict[str, Any]]:
 
 
 def test_wandb(tmp_path: Path, image_folder: Path) -> None:
-    import wandb
+    wandb = pytest.importorskip("wandb", reason="the extra loggers is not installed")
 
     try:
         train(image_folder, tmp_path / "run", overlay("wandb"), "--trainer.logger.offline=true")
@@ -100,7 +100,7 @@ def test_wandb(tmp_path: Path, image_folder: Path) -> None:
 
 
 def test_mlflow(tmp_path: Path, image_folder: Path) -> None:
-    import mlflow
+    mlflow = pytest.importorskip("mlflow", reason="the extra loggers is not installed")
 
     train(image_folder, tmp_path / "run", overlay("mlflow"))
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/run/mlflow.db")
@@ -117,7 +117,7 @@ def test_mlflow(tmp_path: Path, image_folder: Path) -> None:
 
 def test_comet(tmp_path: Path, image_folder: Path) -> None:
     """Its own archive has each once, beside TensorBoard too."""
-    import comet_ml
+    comet_ml = pytest.importorskip("comet_ml", reason="the extra loggers is not installed")
 
     try:
         more = (overlay("comet"), "--trainer.logger.online=false", overlay("tensorboard"))
@@ -157,6 +157,7 @@ def test_several_at_once_and_the_csv_stays(tmp_path: Path, image_folder: Path) -
 
 
 def test_only_the_first_of_two_processes_logs(tmp_path: Path, image_folder: Path) -> None:
+    pytest.importorskip("wandb", reason="the extra loggers is not installed")
     more = ["--trainer.devices=2", "--trainer.strategy=ddp", overlay("wandb"), "--trainer.logger.offline=true"]
     process = start(arguments(image_folder, tmp_path / "run", *more))
     said, _ = process.communicate(timeout=300)
