@@ -18,8 +18,9 @@ from lit_an.tasks.adversarial import AdversarialTask
 class GeneratorEMA(Callback):
     """Averages the generator's parameters, and with them the running statistics of its norms.
 
-    The average stands in for the weights in validate, test and predict and in the pictures of the loggers, and
-    lives in the checkpoint. All other buffers are copied: averaging spectral norm's vectors breaks them.
+    The average stands in for the weights in validate and test and in the pictures of the loggers, and lies in the
+    checkpoint, where ``sample``, ``inpaint`` and ``export`` find it. All other buffers are copied: averaging spectral
+    norm's vectors breaks them.
 
     Args:
         decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
@@ -105,8 +106,8 @@ class GeneratorEMA(Callback):
         if self._swapped:
             self._swap()
 
-    on_validation_start = on_test_start = on_predict_start = _stand_in
-    on_validation_end = on_test_end = on_predict_end = on_exception = _stand_down
+    on_validation_start = on_test_start = _stand_in
+    on_validation_end = on_test_end = on_exception = _stand_down
 
     # Checkpoints, right at any moment, also in the middle of a validation
 

@@ -73,10 +73,10 @@ MAY_IMPORT = {
         "sampling",
         "inpainting",
     },
-    "command_line": FOUNDATION,
-    "cli": FOUNDATION | {"command_line", "tasks", "callbacks"},
+    "command_line": FOUNDATION | {"trained", "tasks", "callbacks"},
+    "cli": FOUNDATION | {"command_line", "commands"},
 }
-WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

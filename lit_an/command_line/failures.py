@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from omegaconf.errors import OmegaConfBaseException
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from yaml import YAMLError
 
 from lit_an.command_line.parse_errors import one_sentence
@@ -65,6 +66,11 @@ def report_bug(error: BaseException) -> None:
         f"the versions: {said}, Python {sys.version.split()[0]}",
         file=sys.stderr,
     )
+
+
+def rank_of_process() -> int:
+    """This process among all of the run, as Lightning reads it from the environment before it starts."""
+    return int(getattr(rank_zero_only, "rank", 0))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -6,20 +6,11 @@ from pathlib import Path
 
 from lit_an.errors import InputError
 
+# In the environment of a run's processes: the folder that the first of them chose.
+VARIABLE = "LIT_AN_RUN_FOLDER"
+
 # What this process has made or found: (folders made for a run, outermost first; the files of its folder before it).
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
-
-
-def name_of_first_config(arguments: list[str]) -> str:
-    """The stem of the first config file on a command line, or ``run``.
-
-    Example:
-        >>> name_of_first_config(["fit", "--config", "configs/earth.yaml", "--config=more.yaml"])
-        'earth'
-    """
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    given = (value for flag, value in itertools.pairwise(words) if flag in ("-c", "--config"))
-    return Path(next(given, "run")).stem
 
 
 def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, rank: int = 0) -> str:
@@ -115,7 +106,7 @@ def where_to_look(folder: str) -> str:
         "samples": "sample grids over time",
         "inpainting": "filled holes over time, stage by stage",
         "layouts": "region maps over time",
-        "predictions": "predicted images",
+        "predictions": "what sample or inpaint wrote",
         "metrics.csv": "the curves as a table",
         "config.yaml": "the full config",
         "checkpoints/last.ckpt": "go on with --ckpt_path",

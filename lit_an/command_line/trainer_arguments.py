@@ -96,7 +96,7 @@ _REFUSED: dict[str, Rule] = {
     "max_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(-1, None)),
     "min_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(None)),
     "limit_train_batches": Rule(f"the same batches would come again and again; {_LENGTH}", _all),
-    "limit_predict_batches": Rule("predict has --samples_per_class, and --images", _all),
+    "limit_predict_batches": Rule("sample has --samples_per_class, and inpaint --images", _all),
     "overfit_batches": Rule("name a folder of few images with --data.root", _only(0, None)),
     "check_val_every_n_epoch": Rule("--trainer.val_check_interval N validates every N iterations", _only(None)),
     "accumulate_grad_batches": Rule("--model.accumulate N splits the batch of a step into N parts", _only(1)),

@@ -1,4 +1,4 @@
-"""``python cli.py predict`` with a checkpoint of InpaintingGAN: fills the holes of somebody's own pictures."""
+"""``python cli.py inpaint``: fills the holes of somebody's own pictures with an inpainting checkpoint."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
 from lit_an.image_files import spelled
@@ -82,7 +83,9 @@ def run(
     check_threshold(threshold)
     source = Widened(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
     checkpoint = user_path(ckpt_path)
-    inpainter = load_inpainter(checkpoint, config and user_path(config)).to(device_called(device))
+    chosen = None if config is None else user_path(config)
+    check_command("inpaint", checkpoint, chosen)
+    inpainter = load_inpainter(checkpoint, chosen).to(device_called(device))
     iteration = inpainter.description.iteration
     default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
     folder = user_path(output) if output is not None else default

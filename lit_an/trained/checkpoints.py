@@ -102,6 +102,20 @@ def build_network(trained: Trained, origin: str) -> nn.Module:
     return network.requires_grad_(False)
 
 
+def task_of(checkpoint: str | Path, config: str | Path | None = None) -> str:
+    """The class path of the task that a checkpoint was trained with.
+
+    Args:
+        checkpoint: a ``.ckpt`` file of a run.
+        config: the config it was trained with; None takes ``config.yaml`` of its run folder.
+
+    Raises:
+        InputError: the checkpoint or its config is missing, or the config names no task.
+    """
+    path = existing(checkpoint)
+    return str(read_config(config or config_beside(path), "model")["class_path"])
+
+
 def existing(checkpoint: str | Path) -> Path:
     """The path of a checkpoint that is there.
 

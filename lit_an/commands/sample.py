@@ -1,28 +1,32 @@
-"""``python cli.py predict``: images and pictures from one checkpoint, without the data set."""
+"""``python cli.py sample``: images and pictures from one class-conditional checkpoint, without the data set."""
 
 import importlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from lit_an.data.base import LabelledImages
+from lit_an.commands.matching_command import check_command
+from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
 from lit_an.sampling.images import sample
-from lit_an.sampling.neighbours import nearest_neighbours
-from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
+from lit_an.sampling.neighbors import nearest_neighbors
+from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
 from lit_an.trained.checkpoints import config_beside, device_called, read_config, run_folder_of, weights_hash
 from lit_an.trained.exported import load_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
 
-What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbours"]
+if TYPE_CHECKING:
+    from lit_an.data.base import LabelledImages
+
+What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbors"]
 
 _ROWS_OF_A_SHEET = 50
 
@@ -33,7 +37,7 @@ def run(
     output: str | None = None,
     write: tuple[What, ...] = ("png", "sheet"),
     samples_per_class: int = 16,
-    classes: list[str] | None = None,
+    classes: Names | None = None,
     first_seed: int = 0,
     truncation: float | None = None,
     statistics: Statistics = "running",
@@ -53,7 +57,7 @@ def run(
         output: where to. Default: in the run folder, predictions/iteration_… with truncation and statistics.
         write: what to write: png (a file for each image), npz (all images in one file), sheet (a row for each class),
             latents and classes (ways between two latents, two classes), layouts (images beside the regions of the
-            norm), neighbours (images beside the nearest training images; this one needs the data).
+            norm), neighbors (images beside the nearest training images; this one needs the data).
         samples_per_class: images of each class, for png and npz.
         classes: names of the classes to make. Default: all.
         first_seed: an image is a function of its class and its seed; seeds count up from here.
@@ -73,8 +77,9 @@ def run(
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
     path = user_path(ckpt_path)
-    config = None if config is None else str(user_path(config))
-    generator = _load(path, config).to(device_called(device))
+    chosen = None if config is None else user_path(config)
+    check_command("sample", path, chosen)
+    generator = _load(path, chosen).to(device_called(device))
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
     default = _name_of(generator.description.iteration, truncation, statistics)
@@ -95,15 +100,15 @@ def run(
         seeds = list(range(first_seed, first_seed + columns))
         for name, picture in _pictures(generator, write, labels, seeds, rows, truncation):
             write_png(folder / f"{name}.png", picture)
-        if "neighbours" in write:
-            data = _data(config or config_beside(path))
-            sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
-            write_png(folder / "neighbours.png", sheet)
+        if "neighbors" in write:
+            data = _data(chosen or config_beside(path))
+            sheet = _neighbors(generator, data, _spread(labels, rows), first_seed, truncation)
+            write_png(folder / "neighbors.png", sheet)
     print(f"The samples are in {printable(folder)}", flush=True)
     return 0
 
 
-def _load(path: Path, config: str | None) -> TrainedGenerator:
+def _load(path: Path, config: Path | None) -> TrainedGenerator:
     exported = path.is_dir() or path.suffix == ".json"
     return load_exported(path) if exported else load_generator(path, config)
 
@@ -154,25 +159,28 @@ def _pictures(
         yield from ((f"layouts_{name}", panel) for name, panel in panels.items())
 
 
-def _data(config: str | Path) -> LabelledImages:
+def _data(config: Path) -> "LabelledImages":
     """The data module of a config, for what cannot do without the training images."""
+    # Here, since it brings Lightning, which nothing else needs.
+    from lit_an.data.base import LabelledImages
+
     chosen = read_config(config, "data")
     module, _, name = chosen["class_path"].rpartition(".")
     kind = getattr(importlib.import_module(module), name)
     if not issubclass(kind, LabelledImages):
-        raise InputError(f"{config}: {chosen['class_path']} has no labelled images to find neighbours among")
+        raise InputError(f"{config}: {chosen['class_path']} has no labelled images to find neighbors among")
     data: LabelledImages = kind(**(chosen.get("init_args") or {}))
     data.prepare_data()
     return data
 
 
-def _neighbours(
-    generator: TrainedGenerator, data: LabelledImages, shown: list[int], seed: int, truncation: float | None
+def _neighbors(
+    generator: TrainedGenerator, data: "LabelledImages", shown: list[int], seed: int, truncation: float | None
 ) -> Tensor:
     images = sample(generator, shown, [seed] * len(shown), truncation)
-    found = nearest_neighbours(images, data.dataset("train"), num_workers=data.num_workers)
+    found = nearest_neighbors(images, data.dataset("train"), num_workers=data.num_workers)
     names = [
         f"{generator.class_names[label]} ({distance:.2f})"
         for label, distance in zip(shown, found.distance[:, 0].tolist(), strict=True)
     ]
-    return neighbour_sheet(images, found.image, names)
+    return neighbor_sheet(images, found.image, names)

@@ -1,4 +1,4 @@
-"""``predict`` has the options of the task that its checkpoint was trained with, and says what is wrong with them."""
+"""``inpaint`` says in one sentence what is wrong with its options."""
 
 from pathlib import Path
 
@@ -7,29 +7,13 @@ import pytest
 import cli
 
 
-def predict(checkpoint: Path, *more: object) -> int:
-    return cli.main(["predict", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
+def run_inpaint(checkpoint: Path, *more: object) -> int:
+    return cli.main(["inpaint", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     return line
-
-
-def test_help_without_a_checkpoint_shows_the_options_of_both_tasks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["predict", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "The options of predict are those of the task that --ckpt_path was trained with." in shown
-    assert shown.index("ClassConditionalGAN") < shown.index("--samples_per_class") < shown.index("InpaintingGAN")
-    assert shown.index("InpaintingGAN") < shown.index("--color_key")
-
-
-def test_help_with_a_checkpoint_shows_its_own(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["predict", "--help", f"--ckpt_path={checkpoint}"])
-    shown = capsys.readouterr().out
-    assert "--color_key" in shown
-    assert "--samples_per_class" not in shown
 
 
 BAD_INPUT = {
@@ -52,7 +36,7 @@ def test_bad_input_gets_one_sentence(
 ) -> None:
     images, _ = folders
     more, sentence = BAD_INPUT[case]
-    argv = ["predict", f"--ckpt_path={checkpoint}", f"--images={images}"]
+    argv = ["inpaint", f"--ckpt_path={checkpoint}", f"--images={images}"]
     assert cli.main([*argv, *(each.format(images=images) for each in more)]) == 2
     assert sentence in said(capsys)
     assert not (checkpoint.parents[1] / "predictions").exists(), "nothing is left behind"
@@ -63,16 +47,16 @@ def test_a_checkpoint_that_is_not_there_is_what_is_told(
 ) -> None:
     images, _ = folders
     argv = [f"--images={images}", "--color_key=red"]
-    assert predict(Path("/no/such.ckpt"), *argv) == 2
+    assert run_inpaint(Path("/no/such.ckpt"), *argv) == 2
     assert "/no/such.ckpt: there is no such file; give a .ckpt file of a run's checkpoints folder" in said(capsys)
     config = checkpoint.parents[1] / "config.yaml"
     moved = config.rename(config.with_name("moved.yaml"))
-    assert predict(checkpoint, *argv) == 2
+    assert run_inpaint(checkpoint, *argv) == 2
     assert "there is no config.yaml in its run folder; name the run's config with --config" in said(capsys)
-    assert cli.main(["predict", "--config", str(moved), *argv, "--ckpt_path", str(checkpoint), "--device=cpu"]) == 0
-    moved.write_text(moved.read_text().replace("lit_an.tasks.InpaintingGAN", "torch.nn.Linear"))
-    assert predict(checkpoint, *argv, f"--config={moved}") == 2
-    assert "the run is of torch.nn.Linear; this command is for ClassConditionalGAN and InpaintingGAN" in said(capsys)
+    assert cli.main(["inpaint", "--config", str(moved), *argv, "--ckpt_path", str(checkpoint), "--device=cpu"]) == 0
+    moved.write_text("model: 3")
+    assert run_inpaint(checkpoint, *argv, f"--config={moved}") == 2
+    assert "it has no model with a class_path; give the config that the run was made with" in said(capsys)
 
 
 def test_other_commands_say_that_they_are_for_another_task(
