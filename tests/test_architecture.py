@@ -26,6 +26,7 @@ FOUNDATION = {
     "workers",
     "text_files",
     "write_errors",
+    "checkpoint_format",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -45,6 +46,7 @@ MAY_IMPORT = {
     "color_profiles": set(),
     "workers": set(),
     "content_hash": {"pixels"},
+    "checkpoint_format": {"errors"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,
     "augmentations": FOUNDATION,
@@ -73,7 +75,7 @@ MAY_IMPORT = {
         "sampling",
         "inpainting",
     },
-    "command_line": FOUNDATION | {"trained", "tasks", "callbacks"},
+    "command_line": FOUNDATION | {"tasks", "callbacks"},
     "cli": FOUNDATION | {"command_line", "commands"},
 }
 WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line"}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lit_an.augmentations import AUGMENTATIONS
 from lit_an.batch import ClassBatch
+from lit_an.checkpoint_format import write_entries
 from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
@@ -273,7 +274,7 @@ class ClassConditionalGAN(AdversarialTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the names of the classes beside the weights."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["class_names"] = self.class_names
+        write_entries(checkpoint, class_names=self.class_names)
 
 
 def _joined(real: Tensor, fake: Tensor) -> Tensor:

@@ -147,7 +147,7 @@ def test_standing_statistics_are_those_of_sample_and_leave_no_trace(
     before, after = kept
     assert all(torch.equal(after[name], value) for name, value in before.items())
     network = make_task().generator
-    network.load_state_dict(ema.state_dict()["average"])
+    network.load_state_dict(ema.average)
     generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))
     standing_statistics(generator, passes=3)
     expected = sample(generator, [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])

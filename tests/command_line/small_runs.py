@@ -21,11 +21,18 @@ def arguments(image_folder: Path, run_folder: Path, *more: str, command: str = "
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
+        *data_options(image_folder),
+        *more,
+    ]
+
+
+def data_options(image_folder: Path) -> list[str]:
+    """Options for batches of 4 of the images of a folder, 32 px."""
+    return [
         "--data=lit_an.data.ImageFolder",
         "--data.image_size=32",
         f"--data.root={image_folder}",
         "--data.batch_size=4",
-        *more,
     ]
 
 

@@ -26,7 +26,7 @@ BAD_INPUT = {
     "threshold": (["--color_key=red", "--threshold=2"], "threshold must be at least 0 and below 1, got 2"),
     "dilate": (["--color_key=red", "--dilate=-1"], "dilate must be at least 0, got -1"),
     "tile": (["--color_key=red", "--tile=2000"], "a tile of 2000×2000 px is more than max_pixels=1048576"),
-    "device": (["--color_key=red", "--device=tpu9"], "--device tpu9 is not to be had here; choose cpu"),
+    "device": (["--color_key=red", "--device=tpu9"], "--device tpu9 is not available on this machine; choose cpu"),
 }
 
 

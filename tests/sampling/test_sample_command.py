@@ -87,7 +87,7 @@ def test_an_explicit_config_wins(away: Path, capsys: pytest.CaptureFixture[str])
 BAD_INPUT = {
     "checkpoint": (["--ckpt_path=/no/such.ckpt"], "/no/such.ckpt: there is no such file"),
     "class": (["--classes=[rde]"], "unknown class 'rde', did you mean 'red'? Known: blue, green, red"),
-    "device": (["--device=tpu9"], "--device tpu9 is not to be had here; choose cpu"),
+    "device": (["--device=tpu9"], "--device tpu9 is not available on this machine; choose cpu"),
     "samples": (["--samples_per_class=0"], "samples_per_class must be at least 1"),
     "batch": (["--batch_size=0"], "batch_size must be at least 1"),
     "shard": (["--shard=2", "--shards=2"], "0 ≤ shard < shards, got 64, 2, 2"),
