@@ -67,10 +67,10 @@ def _holds_a_run(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _claim(wanted: Path, rank: int) -> str:
-    """Makes the first folder of wanted, wanted_2, wanted_3, … that does not exist yet."""
+def _claim(first: Path, rank: int) -> str:
+    """Makes the first folder of ``name``, ``name_2``, ``name_3``, … that does not exist yet."""
     for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
+        folder = first if number == 1 else first.with_name(f"{first.name}_{number}")
         try:
             if rank == 0:
                 _make(folder, exist_ok=False)

@@ -153,11 +153,11 @@ optimizers; --iterations N is a run's length
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is not None and rule.allows is not None and not rule.allows(value):
-            shown = value if isinstance(value, (str, int, float)) else getattr(value, "class_path", value)
-            raise InputError(f"--trainer.{name} {shown} is not possible here: {rule.meaning}")
+            given_value = value if isinstance(value, (str, int, float)) else getattr(value, "class_path", value)
+            raise InputError(f"--trainer.{name} {given_value} is not possible here: {rule.meaning}")
 
 
-def wanted_callbacks(given: Mapping[str, Any]) -> list[Callback]:
+def enabled_callbacks(given: Mapping[str, Any]) -> list[Callback]:
     """The callbacks, without those that another argument switches off.
 
     Args:

@@ -17,7 +17,7 @@ from lit_an.command_line.failures import rank_of_process
 from lit_an.command_line.notices import warn_of_slow_arithmetic
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
-from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, wanted_callbacks
+from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -102,7 +102,7 @@ class TrainerCli(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         folder = self._run_folder()
         kwargs["default_root_dir"] = folder
-        kwargs["callbacks"] = wanted_callbacks(config)
+        kwargs["callbacks"] = enabled_callbacks(config)
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)

@@ -1,4 +1,4 @@
-"""``python cli.py inpaint``: fills the holes of somebody's own pictures with an inpainting checkpoint."""
+"""``python cli.py inpaint``: fills holes in your own pictures with an inpainting checkpoint."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
 from lit_an.image_files import spelled
-from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, HoleSource, Widened
+from lit_an.inpainting.hole_sources import DilatedHoles, HolesFromColor, HolesFromFiles, HolesFromShape, HoleSource
 from lit_an.inpainting.holes import check_threshold
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names
 from lit_an.inpainting.picture import read_picture, to_model
@@ -54,11 +54,11 @@ def run(
         config: the config it was trained with. Default: config.yaml of its run folder.
         masks: where the holes are, bright is hole: a folder whose files are called as the pictures (any ending, with or
             without _mask), or one file for all. Masks go with the pictures as viewers show them.
-        color_key: in place of masks: the colour, such as ff00ff, that is painted where the hole is.
+        color_key: in place of masks: the color, such as ff00ff, that is painted where the hole is.
         hole_shape: in place of masks: a class of lit_an.masks that draws them.
         output: where to. Default: in the run folder, predictions/iteration_….
         write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
-            of the whole picture), erased (the picture with grey holes), layouts (the regions of the norm).
+            of the whole picture), erased (the picture with gray holes), layouts (the regions of the norm).
         threshold: what is brighter than this share of white is hole in a mask.
         inverted: dark is hole in a mask.
         tolerance: of color_key: largest difference of a channel, in levels of 255.
@@ -81,7 +81,7 @@ def run(
     root = user_path(images)
     masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
-    source = Widened(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
+    source = DilatedHoles(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
     checkpoint = user_path(ckpt_path)
     chosen = None if config is None else user_path(config)
     check_command("inpaint", checkpoint, chosen)
@@ -134,11 +134,11 @@ def _source(
         said = " and ".join(given) if given else "none"
         raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
     if masks is not None:
-        return FromFiles(masks, threshold, inverted)
+        return HolesFromFiles(masks, threshold, inverted)
     if color_key:
-        return FromColour(color_key, tolerance)
+        return HolesFromColor(color_key, tolerance)
     assert hole_shape is not None
-    return FromShape(hole_shape, seed)
+    return HolesFromShape(hole_shape, seed)
 
 
 def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> list[Entry]:

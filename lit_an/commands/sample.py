@@ -147,13 +147,13 @@ def _pictures(
         for number, page in enumerate(pages, start=1):
             name = "sheet" if len(pages) == 1 else f"sheet_{number:02d}"
             yield name, class_sheet(generator, page, seeds, truncation)
-    shown = _spread(labels, rows)
+    chosen_labels = _spread(labels, rows)
     if "latents" in write:
-        yield "latents", latent_strips(generator, shown, seeds[0], len(seeds), truncation)
+        yield "latents", latent_strips(generator, chosen_labels, seeds[0], len(seeds), truncation)
     if "classes" in write:
-        yield "classes", class_strips(generator, shown, seeds[0], len(seeds), truncation)
+        yield "classes", class_strips(generator, chosen_labels, seeds[0], len(seeds), truncation)
     if "layouts" in write:
-        panels = layout_panels(generator, shown, seeds[:2], truncation)
+        panels = layout_panels(generator, chosen_labels, seeds[:2], truncation)
         if not panels:
             print("No norm of this generator has a semantic layout: there are no region maps to show", flush=True)
         yield from ((f"layouts_{name}", panel) for name, panel in panels.items())
@@ -175,12 +175,12 @@ def _data(config: Path) -> "LabelledImages":
 
 
 def _neighbors(
-    generator: TrainedGenerator, data: "LabelledImages", shown: list[int], seed: int, truncation: float | None
+    generator: TrainedGenerator, data: "LabelledImages", chosen_labels: list[int], seed: int, truncation: float | None
 ) -> Tensor:
-    images = sample(generator, shown, [seed] * len(shown), truncation)
+    images = sample(generator, chosen_labels, [seed] * len(chosen_labels), truncation)
     found = nearest_neighbors(images, data.dataset("train"), num_workers=data.num_workers)
     names = [
         f"{generator.class_names[label]} ({distance:.2f})"
-        for label, distance in zip(shown, found.distance[:, 0].tolist(), strict=True)
+        for label, distance in zip(chosen_labels, found.distance[:, 0].tolist(), strict=True)
     ]
     return neighbor_sheet(images, found.image, names)

@@ -1,7 +1,6 @@
 """A training checkpoint and the config beside it: what was trained, with which weights. Nothing in it is executed."""
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor, nn
+from torch import Tensor
 from yaml import YAMLError
 
 from lit_an.checkpoint_format import load_checkpoint, read_entries
@@ -75,33 +74,6 @@ def read_trained(checkpoint: str | Path, config: str | Path | None = None) -> Tr
         averaged=bool(entries.average),
     )
     return Trained(description, dict(entries.average) or live)
-
-
-def build_network(trained: Trained, origin: str) -> nn.Module:
-    """Builds a network from its description and fills in the weights; they take no gradients.
-
-    Args:
-        trained: its class and arguments, and its state.
-        origin: where the weights come from, for sentences.
-
-    Raises:
-        InputError: not a network's class, wrong arguments, or weights of another architecture.
-    """
-    description = trained.description
-    kind = _network_class(description.class_path, origin)
-    try:
-        network = kind(**description.init_args)
-    except TypeError as error:
-        raise InputError(f"{origin}: {description.class_path} cannot be made ({error})") from error
-    try:
-        network.load_state_dict(dict(trained.weights))
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1].strip().rstrip(". ")
-        raise InputError(
-            f"{origin}: the weights are of another architecture than the config ({problem[:200]}); "
-            f"use the config that they were trained with"
-        ) from error
-    return network.requires_grad_(False)
 
 
 def task_of(checkpoint: str | Path, config: str | Path | None = None) -> str:
@@ -197,18 +169,6 @@ def weights_hash(weights: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _network_class(class_path: str, origin: str) -> type[nn.Module]:
-    """Only a network's class is ever called, whatever a file says."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
-    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
-    return kind
 
 
 def _below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -1,11 +1,6 @@
 """``inpaint`` on the command line: folders of real files, killed runs, second runs."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +15,7 @@ from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.networks import CoarseToFineGenerator
 from lit_an.panels import to_uint8
 from tests.commands.photographs_with_holes import mask_of, photograph
-
-ROOT = Path(__file__).parents[2]
+from tests.killed_runs import kill_once_written
 
 
 def run_inpaint(checkpoint: Path, *more: object) -> int:
@@ -137,7 +131,7 @@ def test_failures_stop_nothing_and_are_told(
     assert "4 failed, 3 made;" in shown.out
     for name, reason in {
         "broken.png": "it cannot be read",
-        "cmyk.jpg": "its colours are CMYK; give it in RGB or grey",
+        "cmyk.jpg": "its colors are CMYK; give it in RGB or gray",
         "size.png": f"the mask {masks / 'size.png'} is 56×40 px, but the picture 30×30; make them the same size",
         "unmasked.png": f"it has no mask: {masks} holds neither unmasked.* nor unmasked_mask.*",
     }.items():
@@ -222,16 +216,7 @@ def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint:
     shape = ["--hole_shape=lit_an.masks.Centre", "--device=cpu", f"--ckpt_path={checkpoint}"]
     argv = ["inpaint", f"--images={tmp_path / 'images'}", *shape]
     broken = tmp_path / "broken"
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), *argv, f"--output={broken}"],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 300
-    while not (broken / "composite" / "05.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_once_written([*argv, f"--output={broken}"], broken / "composite" / "05.png")
     finished = {path: path.stat().st_mtime_ns for path in (broken / "composite").glob("[0-9]*.png")}
     assert 5 < len(finished) < 40
     assert not (broken / "report.json").exists()

@@ -21,7 +21,7 @@ def cell(picture: torch.Tensor, row: int, column: int, caption: int = 72) -> tor
 
 
 def close(picture: torch.Tensor, image: torch.Tensor) -> bool:
-    """Equal but for rounding to grey levels."""
+    """Equal but for rounding to gray levels."""
     return bool(((picture.int() - to_uint8(image).int()).abs() <= 1).all())
 
 

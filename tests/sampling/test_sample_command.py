@@ -1,11 +1,7 @@
 """``sample`` and ``export`` on the command line, with a checkpoint and its run folder's config alone."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +10,7 @@ import pytest
 import cli
 from lit_an.sampling import load_exported, load_generator, sample, standing_statistics
 from lit_an.trained.checkpoints import weights_hash
-
-ROOT = Path(__file__).parents[2]
+from tests.killed_runs import kill_once_written
 
 
 @pytest.fixture
@@ -118,16 +113,7 @@ def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(away: Path)
     more = ["--write=[png,npz]", "--samples_per_class=200", "--batch_size=8", "--device=cpu"]
     broken = away / "broken"
     argv = ["sample", last(away), *more, f"--output={broken}"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), *argv],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 120
-    while not (broken / "red" / "00020.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_once_written(argv, broken / "red" / "00020.png")
     finished = {path: path.stat().st_mtime_ns for path in broken.glob("*/*.png") if not path.name.startswith(".")}
     assert 50 < len(finished) < 600
     assert not (broken / "samples_600.npz").exists()
