@@ -28,7 +28,7 @@ def run(
 
     Args:
         ckpt_path: a .ckpt file of a run of InpaintingGAN.
-        config: the config it was trained with. Default: config.yaml of its run folder.
+        config: the config of the run. Default: config.yaml in its run folder.
         host: address to serve at; only this machine reaches the default, others reach 0.0.0.0 too.
         port: to serve at. Default: the first free one from 7860 on.
         examples: a folder of pictures to choose from. Default: none.

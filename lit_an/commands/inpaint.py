@@ -46,29 +46,29 @@ def run(
     quality: int | None = None,
     device: str = "auto",
 ) -> int:
-    """Fills holes in pictures with the generator of a checkpoint; a second run skips what is finished.
+    """Fills holes in pictures with an inpainting checkpoint; a second run skips finished files.
 
     Args:
         ckpt_path: a .ckpt file of a run.
         images: a folder of pictures, those in folders below it included, or one picture.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        masks: where the holes are, bright is hole: a folder whose files are called as the pictures (any ending, with or
-            without _mask), or one file for all. Masks go with the pictures as viewers show them.
+        config: the config of the run. Default: config.yaml in its run folder.
+        masks: a folder of masks with the pictures' names (any ending, with or without _mask), or one mask for all;
+            bright is hole. Masks match the pictures as viewers show them.
         color_key: in place of masks: the color, such as ff00ff, that is painted where the hole is.
         hole_shape: in place of masks: a class of lit_an.masks that draws them.
-        output: where to. Default: in the run folder, predictions/iteration_….
-        write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
-            of the whole picture), erased (the picture with gray holes), layouts (the regions of the norm).
-        threshold: what is brighter than this share of white is hole in a mask.
-        inverted: dark is hole in a mask.
-        tolerance: of color_key: largest difference of a channel, in levels of 255.
-        seed: of hole_shape.
-        dilate: grow holes by so many pixels in each direction.
+        output: the folder to write to. Default: predictions/iteration_… in the run folder.
+        write: any of composite (the picture with its holes filled), coarse and fine (the outputs of the two stages),
+            erased (the picture with gray holes) and layouts (the regions of the norm).
+        threshold: share of white above which a mask's pixel is hole.
+        inverted: in masks, dark is hole.
+        tolerance: largest difference of a channel from color_key, in levels of 255.
+        seed: seed of hole_shape.
+        dilate: pixels by which holes grow in each direction.
         max_pixels: a picture of more pixels is filled in tiles; memory grows with it.
         tile: side of a tile. Default: the largest that max_pixels allows.
-        format: of the composites. keep leaves known pixels as they were bit for bit, but in JPEG, which is encoded
-            again; png keeps those too.
-        quality: of JPEG, 1 to 100. Default: the quantization tables of the picture itself.
+        format: format of the composites. keep takes the picture's own and preserves known pixels bit for bit, except
+            in JPEG, which is encoded again; png preserves them always.
+        quality: quality of JPEG, 1 to 100. Default: the picture's own quantization tables.
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
 
     Returns:

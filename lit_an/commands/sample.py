@@ -49,27 +49,36 @@ def run(
     shard: int = 0,
     shards: int = 1,
 ) -> int:
-    """Makes images with the generator of a checkpoint; a second run skips what is finished.
+    """Generates images with a class-conditional checkpoint; a second run skips finished files.
 
     Args:
         ckpt_path: a .ckpt file of a run, or the folder of an export.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        output: where to. Default: in the run folder, predictions/iteration_… with truncation and statistics.
-        write: what to write: png (a file for each image), npz (all images in one file), sheet (a row for each class),
-            latents and classes (ways between two latents, two classes), layouts (images beside the regions of the
-            norm), neighbors (images beside the nearest training images; this one needs the data).
-        samples_per_class: images of each class, for png and npz.
-        classes: names of the classes to make. Default: all.
-        first_seed: an image is a function of its class and its seed; seeds count up from here.
-        truncation: largest magnitude of the latents' values; those beyond are drawn again. Default: none.
-        statistics: of batch norm: running (kept in training), standing (estimated anew) or batch (of each batch).
-        standing_passes: batches of 64 that standing statistics are estimated from.
-        batch_size: images made at once.
-        columns: images in a row of a picture.
-        rows: at most so many classes, spread evenly, in pictures other than the sheet.
+        config: the config of the run. Default: config.yaml in its run folder.
+        output: the folder to write to. Default: predictions/iteration_… in the run folder, named after truncation and
+            statistics too.
+        write: any of png (one file per image), npz (all images in one file), sheet (one row per class), latents and
+            classes (interpolations between two latents, two classes), layouts (images beside the regions of the
+            norm) and neighbors (images beside the nearest training images, which needs the data).
+        samples_per_class: images per class, for png and npz.
+        classes: names of the classes. Default: all.
+        first_seed: seed of the first image of each class; the others count up from it.
+        truncation: largest magnitude of a latent's values; larger ones are drawn again. Default: none.
+        statistics: statistics of batch norm: running (kept in training), standing (estimated anew) or batch (of each
+            batch).
+        standing_passes: batches of 64 from which standing statistics are estimated.
+        batch_size: images per forward pass.
+        columns: images per row of a picture.
+        rows: largest number of classes in a picture other than the sheet; they are spread evenly.
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
-        shard: number of this process among several that share the work, from 0.
-        shards: number of processes; run it once more without this when all have ended.
+        shard: index of this process, from 0, if several share the work.
+        shards: number of processes that share the work; a last call without it joins the npz.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: an option out of range, a checkpoint that is missing or of another kind, or an output folder with
+            other content.
     """
     if columns < 2 or rows < 1:
         raise InputError(f"columns must be at least 2 and rows at least 1, got {columns} and {rows}")
