@@ -31,6 +31,7 @@ from pytorch_lightning import Callback
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 import cli
+import lit_an.command_line.trainer_cli as trainer_cli
 from lit_an.norms import AttentiveNorm2d
 
 QUICKSTART = Path(__file__).parent.parent / "configs/class_conditional/earth_quickstart.yaml"
@@ -114,20 +115,20 @@ def lightning_run(config: Path, iterations: int, overrides: list[str]) -> tuple[
     clock = Clock()
     made: list[Any] = []
 
-    class TimedCli(cli.Cli):
+    class TimedCli(trainer_cli.TrainerCli):
         def instantiate_trainer(self, **kwargs: Any) -> Any:
             made.append(self)
             trainer = super().instantiate_trainer(**kwargs)
             trainer.callbacks.insert(0, clock)
             return trainer
 
-    original, cli.Cli = cli.Cli, TimedCli  # type: ignore[misc]
+    original, trainer_cli.TrainerCli = trainer_cli.TrainerCli, TimedCli  # type: ignore[misc]
     try:
         folder = tempfile.mkdtemp()
         argv = ["fit", f"--config={config}", f"--iterations={iterations}", f"--run_folder={folder}/run"]
         cli.main([*argv, "--trainer.limit_val_batches=0", "--trainer.enable_model_summary=false", *overrides])
     finally:
-        cli.Cli = original  # type: ignore[misc]
+        trainer_cli.TrainerCli = original  # type: ignore[misc]
     return clock.times, made[0]
 
 

@@ -13,7 +13,6 @@ from callbacks.layout_calibration import LayoutCalibration
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
 from callbacks.sample_grid import SampleGridLogger
-from callbacks.sample_writer import SampleWriter
 from callbacks.semantic_layout import SemanticLayoutLogger
 
 __all__ = [
@@ -26,6 +25,5 @@ __all__ = [
     "LayoutCalibration",
     "MetricsCSV",
     "SampleGridLogger",
-    "SampleWriter",
     "SemanticLayoutLogger",
 ]

@@ -67,7 +67,7 @@ class Checkpointing(Checkpoint):
     ) -> None:
         self._inside = False
         by_iteration = self.every_iterations > 0 and task.iteration % self.every_iterations == 0
-        if self._agreed(trainer, self._is_due() or by_iteration):
+        if self._any_process(trainer, self._is_due() or by_iteration):
             self._save(trainer, task)
         self._stop_if_asked(trainer)
 
@@ -75,7 +75,7 @@ class Checkpointing(Checkpoint):
         # A validation may take longer than the grace that a scheduler gives.
         if not self._former_handlers or trainer.sanity_checking:
             return
-        if self._agreed(trainer, self._received is not None):
+        if self._any_process(trainer, self._received is not None):
             if self._saved_at != task.iteration:
                 self._save(trainer, task)
             self._stop_if_asked(trainer)
@@ -108,7 +108,7 @@ class Checkpointing(Checkpoint):
         by_time = 0 < self.every_minutes <= (time.monotonic() - self._saved_time) / 60
         return by_time or self._received is not None
 
-    def _agreed(self, trainer: pl.Trainer, due: bool) -> bool:
+    def _any_process(self, trainer: pl.Trainer, due: bool) -> bool:
         """Whether any rank wants to save: clocks differ, and a signal may reach one process only."""
         if trainer.world_size == 1:
             return due
@@ -134,7 +134,7 @@ class Checkpointing(Checkpoint):
 
     def _stop_if_asked(self, trainer: pl.Trainer) -> None:
         received, self._received = self._received, None
-        if self._agreed(trainer, received in _STOP_SIGNALS):
+        if self._any_process(trainer, received in _STOP_SIGNALS):
             self.stopped_by = received if received in _STOP_SIGNALS else signal.SIGTERM  # another process has it
             rank_zero_info(f"Stopping on {signal.Signals(self.stopped_by).name}; the checkpoint is written")
             trainer.should_stop = True

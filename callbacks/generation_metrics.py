@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from callbacks.measuring import Measuring, Stage, agreed, float64_device, shown
-from lit_an.batch import SampleRequest
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances
@@ -32,7 +31,7 @@ class GenerationMetrics(Measuring):
     ``val/precision``, ``val/recall``, ``val/density``, ``val/coverage`` and ``val/intra_fid`` (``test/…``). All of
     it, with what it may be compared with, is in ``<run folder>/metrics_<stage>_<iteration>.json``.
 
-    Each image is a function of its class and number alone: those that ``predict`` writes for
+    Each image is a function of its class and number alone: those that the command ``sample`` writes for
     ``samples_per_class`` = ``num_images`` / number of classes.
 
     Args:
@@ -100,7 +99,7 @@ class GenerationMetrics(Measuring):
         super().setup(trainer, task, stage)
         for name in ("num_images", "images_per_class"):
             number = getattr(self.settings, name)
-            if stage != "predict" and isinstance(number, int) and number < trainer.world_size:
+            if isinstance(number, int) and number < trainer.world_size:
                 raise InputError(
                     f"GenerationMetrics: {name}={number} is less than the number of processes, {trainer.world_size}; "
                     "raise it"
@@ -224,9 +223,8 @@ class GenerationMetrics(Measuring):
 
     def _seen(self, task: ClassConditionalGAN, label: Tensor, seed: Tensor) -> Features:
         """Features of the images of classes and seeds."""
-        request = SampleRequest(label.to(task.device), seed.to(task.device))
         with task.evaluation():
-            images = task.predict_step(request, 0)
+            images = task.generate(label, seed)
         return self._see(images)
 
     def _real(self, trainer: pl.Trainer, task: ClassConditionalGAN, split: str) -> ReferenceStatistics | None:

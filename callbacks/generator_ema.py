@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from lit_an.checkpoint_format import read_entries, write_entries
 from lit_an.errors import InputError
 from lit_an.norms.running_statistics import running_statistics
 from lit_an.tasks.adversarial import AdversarialTask
@@ -18,8 +19,9 @@ from lit_an.tasks.adversarial import AdversarialTask
 class GeneratorEMA(Callback):
     """Averages the generator's parameters, and with them the running statistics of its norms.
 
-    The average stands in for the weights in validate, test and predict and in the pictures of the loggers, and
-    lives in the checkpoint. All other buffers are copied: averaging spectral norm's vectors breaks them.
+    The average stands in for the weights in validate and test and in the pictures of the loggers, and lies in the
+    checkpoint, where ``sample``, ``inpaint`` and ``export`` find it. All other buffers are copied: averaging spectral
+    norm's vectors breaks them.
 
     Args:
         decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
@@ -105,25 +107,27 @@ class GeneratorEMA(Callback):
         if self._swapped:
             self._swap()
 
-    on_validation_start = on_test_start = on_predict_start = _stand_in
-    on_validation_end = on_test_end = on_predict_end = on_exception = _stand_down
+    on_validation_start = on_test_start = _stand_in
+    on_validation_end = on_test_end = on_exception = _stand_down
 
     # Checkpoints, right at any moment, also in the middle of a validation
 
-    def state_dict(self) -> dict[str, Any]:
-        average = self._held
-        if self._swapped:
-            assert self._task is not None
-            average = {name: tensor.data for name, tensor in _state(self._task).items()}
-        return {"average": average}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._held = dict(state_dict["average"])
+    @property
+    def average(self) -> dict[str, Tensor]:
+        """The averaged state of the generator by name, not a copy of it; empty before the training begins."""
+        if not self._swapped:
+            return self._held
+        assert self._task is not None
+        return {name: tensor.data for name, tensor in _state(self._task).items()}
 
     def on_save_checkpoint(self, trainer: pl.Trainer, task: AdversarialTask, checkpoint: dict[str, Any]) -> None:
+        write_entries(checkpoint, average=self.average)
         if self._swapped:
             live = {f"generator.{name}": tensor for name, tensor in self._held.items()}
             checkpoint["state_dict"] = {**checkpoint["state_dict"], **live}
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, task: AdversarialTask, checkpoint: dict[str, Any]) -> None:
+        self._held = dict(read_entries(checkpoint, "the checkpoint").average)
 
 
 def _state(task: AdversarialTask) -> dict[str, Tensor]:

@@ -112,8 +112,6 @@ class InpaintingMetrics(Measuring):
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes the networks that measure now: what is wrong with them shows before hours of training."""
         super().setup(trainer, task, stage)
-        if stage == "predict":
-            return
         if not hasattr(task, "inpaint"):
             raise InputError(f"InpaintingMetrics measures a task with inpaint(image, mask), not {type(task).__name__}")
         if self.lpips is not None and self._lpips is None:

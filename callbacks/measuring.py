@@ -66,8 +66,6 @@ class Measuring(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes the extractor now: what is wrong with it shows before hours of training."""
-        if stage == "predict":
-            return
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"

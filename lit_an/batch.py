@@ -65,19 +65,6 @@ class Judgement(NamedTuple):
     features: tuple[Tensor, ...] = ()
 
 
-class SampleRequest(NamedTuple):
-    """A request for generated images, one per entry.
-
-    Attributes:
-        label: (B,), int64, the class to generate.
-        seed: (B,), int64, the seed of that image's latent; an image is a function of (label, seed) alone,
-            whatever the batch it is generated in.
-    """
-
-    label: Tensor
-    seed: Tensor
-
-
 class Draw(NamedTuple):
     """One draw of a training sampler: which item, and the seed of everything random about it.
 

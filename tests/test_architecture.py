@@ -27,6 +27,7 @@ FOUNDATION = {
     "workers",
     "text_files",
     "write_errors",
+    "checkpoint_format",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -47,6 +48,7 @@ MAY_IMPORT = {
     "color_profiles": set(),
     "workers": set(),
     "content_hash": {"holes", "pixels"},
+    "checkpoint_format": {"errors"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,
     "augmentations": FOUNDATION,
@@ -76,10 +78,10 @@ MAY_IMPORT = {
         "sampling",
         "inpainting",
     },
-    "command_line": FOUNDATION,
-    "cli": FOUNDATION | {"command_line", "tasks", "callbacks"},
+    "command_line": FOUNDATION | {"tasks", "callbacks"},
+    "cli": FOUNDATION | {"command_line", "commands"},
 }
-WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line", "cli"}
+WITH_LIGHTNING = {"data", "tasks", "commands", "callbacks", "command_line"}
 SOURCES = sorted([*ROOT.glob("lit_an/**/*.py"), *ROOT.glob("callbacks/*.py"), ROOT / "cli.py"])
 ALL_FILES = sorted([*SOURCES, *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import cli
+from lit_an.command_line.parsers import command_parser
 from lit_an.data.sources import Earth
 from tests.inpainting.small_inpainter import write_run
 from tests.photo_folders import make_places
@@ -76,7 +77,7 @@ def stand_ins(words: list[str], document: Path) -> list[str]:
     for word in (word.strip("[]") if word.startswith("[--") or word.endswith("S]") else word for word in words):
         option = placed[-1] if placed else ""
         if word == "…":
-            meant = {"--config": [config], "--ckpt_path": [checkpoint], "predict": ["--ckpt_path", checkpoint]}
+            meant = {"--config": [config], "--ckpt_path": [checkpoint], "sample": ["--ckpt_path", checkpoint]}
             placed += meant.get(option, [])
         else:
             placed.append(small.get(option, STAND_INS.get(word, word)))
@@ -135,8 +136,8 @@ def test_commands_run_as_they_are_written(
         assert (program, script) == ("python", "cli.py"), f"{document.name}: what is {command!r}?"
         monkeypatch.delenv("LIT_AN_RUN_FOLDER", raising=False)
         if command.startswith(tuple(PARSED)):
-            tool = importlib.import_module(f"lit_an.commands.{words[0]}")
-            cli._tool_parser(words[0], tool.run).parse_args(words[1:])
+            run_command = importlib.import_module(f"lit_an.commands.{words[0]}").run
+            command_parser(words[0], run_command).parse_args(words[1:])
             continue
         code = run(words, few_tiles)
         said = capsys.readouterr()

@@ -23,7 +23,7 @@ HALVES[:, SIDE // 2 :] = 255
 READERS: dict[str, Callable[[Path], np.ndarray]] = {
     "training": lambda path: np.asarray(read_image(path)),
     "mask": lambda path: np.dstack([read_levels(path).pixels] * 3),
-    "predict": lambda path: ((to_model(read_picture(path))[0].permute(1, 2, 0).numpy() + 1) * 127.5).round(),
+    "inpaint": lambda path: ((to_model(read_picture(path))[0].permute(1, 2, 0).numpy() + 1) * 127.5).round(),
 }
 
 
@@ -61,7 +61,7 @@ SIXTEEN = HALVES.astype(np.uint16) * 257
 SHOW_HALVES: dict[str, tuple[Callable[[Path], None], set[str]]] = {
     "8 bits": (lambda path: tiff(path, HALVES.tobytes(), 8, 1), set()),
     "8 bits, white is 0": (lambda path: tiff(path, (255 - HALVES).tobytes(), 8, 0), set()),
-    "12 bits": (lambda path: tiff(path, twelve_bits(SIXTEEN >> 4), 12, 1), {"predict"}),
+    "12 bits": (lambda path: tiff(path, twelve_bits(SIXTEEN >> 4), 12, 1), {"inpaint"}),
     "16 bits": (lambda path: tiff(path, SIXTEEN.tobytes(), 16, 1), set()),
     "16 bits, large end first": (lambda path: tiff(path, SIXTEEN.astype(">u2").tobytes(), 16, 1, order=">"), set()),
     "16 bits, white is 0": (lambda path: tiff(path, (65535 - SIXTEEN).tobytes(), 16, 0), set()),
@@ -134,9 +134,9 @@ def test_a_transparent_gray_is_laid_over_white_or_refused(kind: str, tmp_path: P
         READERS["mask"](path)
     if kind == "16 bits":
         with pytest.raises(InputError, match="16 bits a channel and a transparent colo"):
-            READERS["predict"](path)
+            READERS["inpaint"](path)
         return
-    assert (READERS["predict"](path)[:, : SIDE // 2] == 255).all()
+    assert (READERS["inpaint"](path)[:, : SIDE // 2] == 255).all()
 
 
 def exif(tag: int, kind: int, count: int, value: bytes, rest: bytes = b"", orientation: bool = False) -> bytes:
@@ -187,7 +187,7 @@ def test_of_pages_the_first_counts_even_if_the_second_is_broken(tmp_path: Path) 
         assert (READERS["mask"](path) == HALVES[..., None]).all()
         assert conversions(path) == ["gray to RGB", "first frame of several"]
         with pytest.raises(InputError, match=r"it has (several|2) frames or pages"):
-            READERS["predict"](path)
+            READERS["inpaint"](path)
         try:
             assert getattr(Image.open(path), "n_frames", 1) == 2
         except (TypeError, SyntaxError):
@@ -232,7 +232,7 @@ def swapped() -> bytes:
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif", "webp"])
-@pytest.mark.parametrize("reader", ["training", "predict"])
+@pytest.mark.parametrize("reader", ["training", "inpaint"])
 def test_colors_are_those_of_the_profile(reader: str, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{ending}"
     Image.new("RGB", (SIDE, SIDE), (255, 0, 0)).save(path, icc_profile=swapped())
@@ -244,7 +244,7 @@ def test_transparent_colors_too(tmp_path: Path) -> None:
     image = Image.new("RGBA", (SIDE, SIDE), (255, 0, 0, 255))
     image.paste((255, 0, 0, 0), (0, 0, SIDE // 2, SIDE))
     image.save(tmp_path / "a.png", icc_profile=swapped())
-    for reader in ("training", "predict"):
+    for reader in ("training", "inpaint"):
         pixels = READERS[reader](tmp_path / "a.png")
         assert (pixels[:, : SIDE // 2] == 255).all()
         assert np.abs(pixels[:, SIDE // 2 :] - [0, 0, 255]).max() <= 2
@@ -253,10 +253,10 @@ def test_transparent_colors_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("icc", [b"broken", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
 def test_profiles_that_do_not_belong_to_the_image_are_left_out_of_account(icc: bytes, tmp_path: Path) -> None:
     Image.new("RGB", (SIDE, SIDE), (200, 10, 30)).save(tmp_path / "a.png", icc_profile=icc)
-    for reader in ("training", "predict"):
+    for reader in ("training", "inpaint"):
         assert (READERS[reader](tmp_path / "a.png") == [200, 10, 30]).all()
     Image.new("L", (SIDE, SIDE), 90).save(tmp_path / "gray.png", icc_profile=swapped())
-    for reader in ("training", "predict"):
+    for reader in ("training", "inpaint"):
         assert (READERS[reader](tmp_path / "gray.png") == 90).all()
 
 

@@ -10,10 +10,14 @@ from lit_an.errors import InputError
 
 
 class ConfigOption(ActionConfigFile):
-    """Applies the bases of a config before the config itself; see ``lit_an.config_files``."""
+    """Applies the bases of a config before the config itself; see ``lit_an.config_files``.
+
+    Its parser keeps the files in ``config_files``.
+    """
 
     def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
         path = Path(str(value))
+        parser.config_files.append(path)
         chain = chain_of(path) if path.is_file() else []
         if len(chain) < 2:
             super().__call__(parser, config, value, option_string)

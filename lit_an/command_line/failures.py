@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import torch
 from omegaconf.errors import OmegaConfBaseException
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from yaml import YAMLError
 
 from lit_an.command_line.parse_errors import one_sentence
@@ -67,6 +66,13 @@ def report_bug(error: BaseException) -> None:
     )
 
 
+def rank_of_process() -> int:
+    """This process among all of the run, as Lightning reads it from the environment before it starts."""
+    # A command that has not loaded Lightning is a process alone, and should not load it to say what is wrong.
+    lightning = sys.modules.get("pytorch_lightning.utilities.rank_zero")
+    return 0 if lightning is None else int(getattr(lightning.rank_zero_only, "rank", 0))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error and those that led to it: jsonargparse wraps what a constructor raises."""
     while error is not None:
@@ -76,7 +82,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _of_a_library(error: BaseException) -> str | None:
     said = " ".join(str(error).split())
-    if isinstance(error, MisconfigurationException):
+    lightning = sys.modules.get("pytorch_lightning.utilities.exceptions")
+    if lightning is not None and isinstance(error, lightning.MisconfigurationException):
         return said
     if isinstance(error, OSError):
         return _of_the_system(error)

@@ -2,25 +2,29 @@
 
 import logging
 import warnings
+from typing import TYPE_CHECKING
 
-import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+if TYPE_CHECKING:
+    from pytorch_lightning import Trainer
 
 
 def quieten() -> None:
     """Takes out four messages of libraries that nobody here can act on."""
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
-    # A tool that takes fit's options is given them as fit's.
+    # LightningCLI gets its arguments from the parser of commands.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
         lambda record: "try installing [litlogger]" not in record.getMessage()
     )
 
 
-def warn_of_slow_arithmetic(trainer: Trainer) -> None:
+def warn_of_slow_arithmetic(trainer: "Trainer") -> None:
     """Says so where half precision would cost time rather than save it."""
+    # Here, since commands that need no trainer are quieted too.
+    import torch
+    from pytorch_lightning.utilities.rank_zero import rank_zero_warn
+
     on_cpu = trainer.strategy.root_device.type == "cpu"
     if on_cpu and str(trainer.precision).startswith("bf16") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         rank_zero_warn(

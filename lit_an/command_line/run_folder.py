@@ -7,20 +7,11 @@ from pathlib import Path
 from lit_an.errors import InputError
 
 _OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
+# In the environment of a run's processes: the folder that the first of them chose.
+VARIABLE = "LIT_AN_RUN_FOLDER"
+
 # What this process has made or found: (folders made for a run, outermost first; the files of its folder before it).
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
-
-
-def name_of_first_config(arguments: list[str]) -> str:
-    """The stem of the first config file on a command line, or ``run``.
-
-    Example:
-        >>> name_of_first_config(["fit", "--config", "configs/earth.yaml", "--config=more.yaml"])
-        'earth'
-    """
-    words = [word for argument in arguments for word in argument.split("=", 1)]
-    given = (value for flag, value in itertools.pairwise(words) if flag in ("-c", "--config"))
-    return Path(next(given, "run")).stem
 
 
 def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, rank: int = 0) -> str:
@@ -77,10 +68,10 @@ def _holds_a_run(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _claim(wanted: Path, rank: int) -> str:
-    """Makes the first folder of wanted, wanted_2, wanted_3, … that does not exist yet."""
+def _claim(first: Path, rank: int) -> str:
+    """Makes the first folder of ``name``, ``name_2``, ``name_3``, … that does not exist yet."""
     for number in itertools.count(1):
-        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}_{number}")
+        folder = first if number == 1 else first.with_name(f"{first.name}_{number}")
         try:
             if rank == 0:
                 _make(folder, exist_ok=False)
@@ -116,7 +107,7 @@ def where_to_look(folder: str) -> str:
         "samples": "sample grids over time",
         "inpainting": "filled holes over time, stage by stage",
         "layouts": "region maps over time",
-        "predictions": "predicted images",
+        "predictions": "what sample or inpaint wrote",
         "metrics.csv": "the curves as a table",
         "wandb": "files of Weights & Biases",
         "mlflow.db": "database of MLflow",

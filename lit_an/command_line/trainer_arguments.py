@@ -99,7 +99,7 @@ _REFUSED: dict[str, Rule] = {
     "max_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(-1, None)),
     "min_steps": Rule("it would count the steps of both optimizers; --iterations N is a run's length", _only(None)),
     "limit_train_batches": Rule(f"the same batches would come again and again; {_LENGTH}", _all),
-    "limit_predict_batches": Rule("predict has --samples_per_class, and --images", _all),
+    "limit_predict_batches": Rule("sample has --samples_per_class, and inpaint --images", _all),
     "overfit_batches": Rule("name a folder of few images with --data.source.root", _only(0, None)),
     "check_val_every_n_epoch": Rule("--trainer.val_check_interval N validates every N iterations", _only(None)),
     "accumulate_grad_batches": Rule("--model.accumulate N splits the batch of a step into N parts", _only(1)),
@@ -156,11 +156,11 @@ optimizers; --iterations N is a run's length
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is not None and rule.allows is not None and not rule.allows(value):
-            shown = value if isinstance(value, (str, int, float)) else getattr(value, "class_path", value)
-            raise InputError(f"--trainer.{name} {shown} is not possible here: {rule.meaning}")
+            given_value = value if isinstance(value, (str, int, float)) else getattr(value, "class_path", value)
+            raise InputError(f"--trainer.{name} {given_value} is not possible here: {rule.meaning}")
 
 
-def wanted_callbacks(given: Mapping[str, Any]) -> list[Callback]:
+def enabled_callbacks(given: Mapping[str, Any]) -> list[Callback]:
     """The callbacks, without those that another argument switches off.
 
     Args:

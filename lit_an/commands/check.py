@@ -72,12 +72,12 @@ def kind_lines(model: AdversarialTask, data: ImageData) -> Iterator[Line]:
 def classes_line(model: AdversarialTask, data: ClassData) -> Line:
     """Whether networks and data have the same number of classes."""
     of_data = len(data.class_names)
-    wanted = {
+    made_for = {
         name: int(network.num_classes)  # type: ignore[arg-type]
         for name, network in (("generator", model.generator), ("discriminator", model.discriminator))
         if hasattr(network, "num_classes")
     }
-    wrong = {name: number for name, number in wanted.items() if number != of_data}
+    wrong = {name: number for name, number in made_for.items() if number != of_data}
     if not wrong:
         return Line("ok", "classes", f"{of_data} in the data and in the networks")
     said = " and ".join(f"the {name} was made for {number}" for name, number in wrong.items())

@@ -28,8 +28,8 @@ def run(
 
     Args:
         ckpt_path: a .ckpt file of a run of InpaintingGAN.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        host: address to serve at; the default is to be had from this machine alone, 0.0.0.0 from others too.
+        config: the config of the run. Default: config.yaml in its run folder.
+        host: address to serve at; only this machine reaches the default, others reach 0.0.0.0 too.
         port: to serve at. Default: the first free one from 7860 on.
         examples: a folder of pictures to choose from. Default: none.
         max_file_size: of an upload, such as 50mb.
@@ -43,11 +43,11 @@ def run(
     tiling = Tiling(max_pixels)
     check_tiling(tiling)
     folder = None if examples is None else user_path(examples)
-    shown = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
+    pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
         inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(device_called(device))
-        page = build_page(gradio, inpainter, Path(place), shown, tiling, max_picture)
+        page = build_page(gradio, inpainter, Path(place), pictures, tiling, max_picture)
         address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -25,8 +25,8 @@ def run(
 
     Args:
         ckpt_path: a .ckpt file of a run.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        output: where to. Default: export in the run folder.
+        config: the config of the run. Default: config.yaml in its run folder.
+        output: the folder to write to. Default: export in the run folder.
         formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
             the last two are compared with the generator's.
         statistics: of batch norm: running (kept in training) or standing (estimated anew).

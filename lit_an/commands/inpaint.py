@@ -1,4 +1,4 @@
-"""``python cli.py predict`` with a checkpoint of InpaintingGAN: fills the holes of somebody's own pictures."""
+"""``python cli.py inpaint``: fills holes in your own pictures with an inpainting checkpoint."""
 
 import os
 import sys
@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
 from lit_an.image_files import spelled
-from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, HoleSource, Widened
+from lit_an.inpainting.hole_sources import DilatedHoles, HolesFromColor, HolesFromFiles, HolesFromShape, HoleSource
 from lit_an.inpainting.holes import check_threshold
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names
 from lit_an.inpainting.picture import read_picture, to_model
@@ -45,29 +46,29 @@ def run(
     quality: int | None = None,
     device: str = "auto",
 ) -> int:
-    """Fills holes in pictures with the generator of a checkpoint; a second run skips what is finished.
+    """Fills holes in pictures with an inpainting checkpoint; a second run skips finished files.
 
     Args:
         ckpt_path: a .ckpt file of a run.
         images: a folder of pictures, those in folders below it included, or one picture.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        masks: where the holes are, bright is hole: a folder whose files are called as the pictures (any ending, with or
-            without _mask), or one file for all. Masks go with the pictures as viewers show them.
-        color_key: in place of masks: the colour, such as ff00ff, that is painted where the hole is.
+        config: the config of the run. Default: config.yaml in its run folder.
+        masks: a folder of masks with the pictures' names (any ending, with or without _mask), or one mask for all;
+            bright is hole. Masks match the pictures as viewers show them.
+        color_key: in place of masks: the color, such as ff00ff, that is painted where the hole is.
         hole_shape: in place of masks: a class of lit_an.masks that draws them.
-        output: where to. Default: in the run folder, predictions/iteration_….
-        write: what to write: composite (the picture with its holes filled), coarse and fine (what the two stages make,
-            of the whole picture), erased (the picture with grey holes), layouts (the regions of the norm).
-        threshold: what is brighter than this share of white is hole in a mask.
-        inverted: dark is hole in a mask.
-        tolerance: of color_key: largest difference of a channel, in levels of 255.
-        seed: of hole_shape.
-        dilate: grow holes by so many pixels in each direction.
+        output: the folder to write to. Default: predictions/iteration_… in the run folder.
+        write: any of composite (the picture with its holes filled), coarse and fine (the outputs of the two stages),
+            erased (the picture with gray holes) and layouts (the regions of the norm).
+        threshold: share of white above which a mask's pixel is hole.
+        inverted: in masks, dark is hole.
+        tolerance: largest difference of a channel from color_key, in levels of 255.
+        seed: seed of hole_shape.
+        dilate: pixels by which holes grow in each direction.
         max_pixels: a picture of more pixels is filled in tiles; memory grows with it.
         tile: side of a tile. Default: the largest that max_pixels allows.
-        format: of the composites. keep leaves known pixels as they were bit for bit, but in JPEG, which is encoded
-            again; png keeps those too.
-        quality: of JPEG, 1 to 100. Default: the quantization tables of the picture itself.
+        format: format of the composites. keep takes the picture's own and preserves known pixels bit for bit, except
+            in JPEG, which is encoded again; png preserves them always.
+        quality: quality of JPEG, 1 to 100. Default: the picture's own quantization tables.
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
 
     Returns:
@@ -80,9 +81,11 @@ def run(
     root = user_path(images)
     masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
-    source = Widened(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
+    source = DilatedHoles(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
     checkpoint = user_path(ckpt_path)
-    inpainter = load_inpainter(checkpoint, config and user_path(config)).to(device_called(device))
+    chosen = None if config is None else user_path(config)
+    check_command("inpaint", checkpoint, chosen)
+    inpainter = load_inpainter(checkpoint, chosen).to(device_called(device))
     iteration = inpainter.description.iteration
     default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
     folder = user_path(output) if output is not None else default
@@ -131,11 +134,11 @@ def _source(
         said = " and ".join(given) if given else "none"
         raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
     if masks is not None:
-        return FromFiles(masks, threshold, inverted)
+        return HolesFromFiles(masks, threshold, inverted)
     if color_key:
-        return FromColour(color_key, tolerance)
+        return HolesFromColor(color_key, tolerance)
     assert hole_shape is not None
-    return FromShape(hole_shape, seed)
+    return HolesFromShape(hole_shape, seed)
 
 
 def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> list[Entry]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+from lit_an.commands.option_types import Names
 from lit_an.masks import HoleShape
 from lit_an.masks.fixed_set import REPORTED, Recipe, make_set
 from lit_an.write_errors import write_errors_said
@@ -13,7 +14,7 @@ def run(
     out: str,
     image_size: int,
     per_bin: int = 100,
-    bins: list[str] | None = None,
+    bins: Names | None = None,
     seed: int = 0,
     max_draws: int = 10_000,
 ) -> int:

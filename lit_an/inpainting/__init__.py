@@ -1,4 +1,4 @@
-"""Inpainting with a trained generator: somebody's picture and its hole to a filled file; no Lightning, no data set.
+"""Inpainting with a trained generator: from a picture and its hole to a filled file; no Lightning, no data set.
 
 ``load_inpainter`` gives a ``TrainedInpainter``; ``inpaint`` passes an image of any size through it. A ``Picture`` is a
 file's samples at their own depth: only those in the hole are ever changed. To add a source of holes: a class in

@@ -1,4 +1,4 @@
-"""Where the hole of each picture comes from: a mask file, a colour painted into it, a shape drawn at random."""
+"""Where the hole of each picture comes from: a mask file, a color painted into it, a shape drawn at random."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.inpainting.holes import check_against, levels_of, mask_in, painted, widened
+from lit_an.inpainting.holes import check_against, dilate_holes, levels_of, mask_in, painted
 from lit_an.inpainting.pairing import Masks
 from lit_an.masks.base import HoleShape
 from lit_an.seeds import mix_seed
@@ -45,7 +45,7 @@ class HoleSource(Protocol):
         ...
 
 
-class FromFiles:
+class HolesFromFiles:
     """Mask files; see ``lit_an.inpainting.pairing.Masks`` for which and ``holes.mask_in`` for how they are read."""
 
     def __init__(self, masks: Masks, threshold: float = 0.5, inverted: bool = False) -> None:
@@ -58,26 +58,26 @@ class FromFiles:
         return Hole(mask, str(path), notes)
 
 
-class FromColour:
-    """What is painted in one colour is hole.
+class HolesFromColor:
+    """What is painted in one color is hole.
 
     Raises:
-        InputError: no such colour, or a tolerance out of range; later: all of a picture is in that colour.
+        InputError: no such color, or a tolerance out of range; later: all of a picture is in that color.
     """
 
-    def __init__(self, colour: str, tolerance: int = 16) -> None:
+    def __init__(self, color: str, tolerance: int = 16) -> None:
         if not 0 <= tolerance <= 255:
             raise InputError(f"tolerance must be from 0 to 255, got {tolerance}")
-        self.colour, self.levels, self.tolerance = colour, levels_of(colour), tolerance
+        self.color, self.levels, self.tolerance = color, levels_of(color), tolerance
 
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
         mask = painted(image, self.levels, self.tolerance)
         if mask.all():
-            raise InputError(f"all of it is in the colour {self.colour}; choose another --color_key")
-        return Hole(mask, f"the colour {self.colour}", [])
+            raise InputError(f"all of it is in the color {self.color}; choose another --color_key")
+        return Hole(mask, f"the color {self.color}", [])
 
 
-class FromShape:
+class HolesFromShape:
     """A shape drawn for each picture, a function of the seed and the picture's name; mask files go by number."""
 
     def __init__(self, shape: HoleShape, seed: int = 0) -> None:
@@ -89,8 +89,8 @@ class FromShape:
         return Hole(mask[None], repr(self.shape), [])
 
 
-class Widened:
-    """Another source's holes, grown.
+class DilatedHoles:
+    """The holes of another source, dilated.
 
     Raises:
         InputError: a negative number of pixels; later: nothing is left known.
@@ -103,9 +103,11 @@ class Widened:
 
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
         hole = self.source.of(picture, index, image)
-        mask = widened(hole.mask, self.pixels)
+        mask = dilate_holes(hole.mask, self.pixels)
         if mask.all():
-            raise InputError(f"its hole, widened by {self.pixels} px, is all of the picture; choose a smaller --dilate")
+            raise InputError(
+                f"its hole, dilated by {self.pixels} px, covers the whole picture; choose a smaller --dilate"
+            )
         return hole._replace(mask=mask)
 
 

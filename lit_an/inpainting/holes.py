@@ -1,4 +1,4 @@
-"""Masks from what a person has: a black and white picture, a colour painted into the image; checked, and widened."""
+"""Masks from what a person has: a black and white picture, a color painted into the image; checked, and dilated."""
 
 import re
 from pathlib import Path
@@ -10,9 +10,9 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.masks.from_files import dilated, read_levels
 
-# Greys between these shares of white are edges of a brush, or a mask that is none: more than this share is odd.
+# Grays between these shares of white are edges of a brush, or a mask that is none: more than this share is odd.
 _DARK, _BRIGHT = 0.1, 0.9
-_MANY_GREYS = 0.02
+_MANY_GRAYS = 0.02
 _LARGE = 0.8
 # What a lossy format may make of black.
 _NEARLY_BLACK = 0.04
@@ -41,9 +41,9 @@ def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple
             f"the mask {path} has nothing brighter than {threshold:g} of white: its brightest pixel is {brightest} of "
             f"255; save it in black and white, or lower --threshold"
         )
-    greys = float((levels.hole(_DARK) & ~levels.hole(_BRIGHT)).mean())
-    notes = [f"{greys:.0%} of the mask {path.name} is grey; what is brighter than {threshold:g} of white counts"]
-    notes *= greys > _MANY_GREYS
+    grays = float((levels.hole(_DARK) & ~levels.hole(_BRIGHT)).mean())
+    notes = [f"{grays:.0%} of the mask {path.name} is gray; what is brighter than {threshold:g} of white counts"]
+    notes *= grays > _MANY_GRAYS
     notes += [f"the brightest pixel of the mask {path.name} is {brightest} of 255"] * (
         0 < brightest <= 255 * _NEARLY_BLACK
     )
@@ -61,30 +61,30 @@ def check_threshold(threshold: float) -> None:
         raise InputError(f"threshold must be at least 0 and below 1, got {threshold}")
 
 
-def levels_of(colour: str) -> tuple[int, ...]:
-    """Red, green and blue, 0 … 255, of a colour such as ``ff00ff``, ``#ff00ff`` or ``magenta``.
+def levels_of(color: str) -> tuple[int, ...]:
+    """Red, green and blue, 0 … 255, of a color such as ``ff00ff``, ``#ff00ff`` or ``magenta``.
 
     Raises:
-        InputError: no such colour.
+        InputError: no such color.
 
     Example:
         >>> levels_of("ff00ff") == levels_of("#ff00ff") == levels_of("magenta") == (255, 0, 255)
         True
     """
     # A shell takes # for a comment.
-    written = f"#{colour}" if re.fullmatch(r"[0-9a-fA-F]{6}", colour) else colour
+    written = f"#{color}" if re.fullmatch(r"[0-9a-fA-F]{6}", color) else color
     try:
         return ImageColor.getrgb(written)[:3]
     except ValueError as error:
-        raise InputError(f"--color_key {colour!r} is no colour; write it like ff00ff or magenta") from error
+        raise InputError(f"--color_key {color!r} is no color; write it like ff00ff or magenta") from error
 
 
 def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tensor:
-    """The mask of what is painted in one colour.
+    """The mask of what is painted in one color.
 
     Args:
         image: (1, 3, H, W), in [-1, 1].
-        levels: of the colour.
+        levels: of the color.
         tolerance: largest difference of a channel, in levels of 255.
 
     Returns:
@@ -99,11 +99,11 @@ def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tens
     return (difference <= tolerance + 1e-3).float()
 
 
-def widened(mask: Tensor, pixels: int) -> Tensor:
+def dilate_holes(mask: Tensor, pixels: int) -> Tensor:
     """Holes (1, 1, H, W) grown by so many pixels in each direction, corners included.
 
     Example:
-        >>> widened(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]]), 1).tolist()
+        >>> dilate_holes(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]]), 1).tolist()
         [[[[0.0, 0.0, 1.0, 1.0]]]]
     """
     return torch.from_numpy(dilated(mask[0, 0].numpy() > 0, pixels)).float()[None, None] if pixels else mask

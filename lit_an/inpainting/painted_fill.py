@@ -162,7 +162,7 @@ def region_maps(layout: Tensor, size: tuple[int, int], name: str) -> list[tuple[
         name: of the norm.
 
     Returns:
-        (height, width, 3), uint8: the strongest region at each position in its colour; then for each region how far a
+        (height, width, 3), uint8: the strongest region at each position in its color; then for each region how far a
         position belongs to it, from black (not at all) to white (to it alone).
     """
     layout = layout.float().cpu()

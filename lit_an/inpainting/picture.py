@@ -23,7 +23,7 @@ from lit_an.image_samples import (
 )
 from lit_an.inpainting.picture_options import options_of
 
-# Pillow's weights of grey (ITU-R 601), in which a grey picture is filled.
+# Pillow's weights of gray (ITU-R 601), in which a gray picture is filled.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 # Compared at once.
 _ROWS = 64
@@ -35,7 +35,7 @@ class Picture:
     """The pixels of a file and what else is in it.
 
     Attributes:
-        colour: (H, W, 1) grey or (H, W, 3), uint8 or uint16, as stored: not yet turned by ``orientation``.
+        color: (H, W, 1) gray or (H, W, 3), uint8 or uint16, as stored: not yet turned by ``orientation``.
         alpha: (H, W), uint8, 0 = transparent, or None.
         orientation: EXIF's, 1 … 8; see ``upright``.
         format: Pillow's name of the file's format.
@@ -43,7 +43,7 @@ class Picture:
         notes: what is not as it was in the file.
     """
 
-    colour: np.ndarray
+    color: np.ndarray
     alpha: np.ndarray | None
     orientation: int
     format: str
@@ -53,19 +53,19 @@ class Picture:
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of the upright picture, px."""
-        height, width = self.colour.shape[:2]
+        height, width = self.color.shape[:2]
         return (width, height) if self.orientation >= 5 else (height, width)
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:
     """Every sample of a picture with all its bits.
 
-    Palettes and 1-bit pictures become the colours or greys that they mean; in a 16-bit TIFF that stores white as 0, 0
+    Palettes and 1-bit pictures become the colors or grays that they mean; in a 16-bit TIFF that stores white as 0, 0
     becomes black.
 
     Raises:
         InputError: no picture, a broken one, or one whose samples cannot all be kept: several frames, floating point,
-            12 bits, 16 bits a channel in colour, CMYK and other colour spaces. The sentence says which.
+            12 bits, 16 bits a channel in color, CMYK and other color spaces. The sentence says which.
     """
     try:
         with Image.open(path) as file:
@@ -101,11 +101,11 @@ def as_stored(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_model(picture: Picture) -> Tensor:
-    """(1, 3, H, W), float32 in [-1, 1]: what a network is shown, upright, in colour, as sRGB, laid over white."""
+    """(1, 3, H, W), float32 in [-1, 1]: what a network is shown, upright, in color, as sRGB, laid over white."""
     # In place wherever it can be: a large picture is held several times anyhow.
     profile = _profile(picture)
-    colour = picture.colour if profile is None else samples_to_srgb(picture.colour, profile)
-    planes = np.ascontiguousarray(upright(colour, picture.orientation).transpose(2, 0, 1), dtype=np.float32)
+    color = picture.color if profile is None else samples_to_srgb(picture.color, profile)
+    planes = np.ascontiguousarray(upright(color, picture.orientation).transpose(2, 0, 1), dtype=np.float32)
     if profile is None:
         planes /= _white(picture)
     if picture.alpha is not None:
@@ -116,7 +116,7 @@ def to_model(picture: Picture) -> Tensor:
 
 
 def filled(picture: Picture, prediction: Tensor, mask: Tensor) -> Picture:
-    """The picture with other colours where the mask says so; every other sample, and the alpha, as it was.
+    """The picture with other colors where the mask says so; every other sample, and the alpha, as it was.
 
     Args:
         picture: the original.
@@ -126,14 +126,14 @@ def filled(picture: Picture, prediction: Tensor, mask: Tensor) -> Picture:
     hole = as_stored(mask[0, 0].cpu().numpy() > 0, picture.orientation)
     made = as_stored(prediction[0].detach().float().cpu().permute(1, 2, 0).numpy(), picture.orientation)[hole]
     made = (made.clip(-1, 1) + 1) / 2
-    if picture.colour.shape[2] == 1:
+    if picture.color.shape[2] == 1:
         made = (made @ _LUMA)[:, None]
     profile = _profile(picture)
     if profile is not None:
         made = samples_from_srgb(made, profile)
-    colour = picture.colour.copy()
-    colour[hole] = np.rint(made * np.float32(_white(picture))).clip(0, _white(picture)).astype(colour.dtype)
-    return replace(picture, colour=colour)
+    color = picture.color.copy()
+    color[hole] = np.rint(made * np.float32(_white(picture))).clip(0, _white(picture)).astype(color.dtype)
+    return replace(picture, color=color)
 
 
 class Deviation(NamedTuple):
@@ -149,7 +149,7 @@ class Deviation(NamedTuple):
 
 
 def known_deviation(original: Picture, written: Picture, mask: Tensor) -> Deviation:
-    """Differences of colour outside the hole, and of the alpha everywhere, as viewers show them; infinite for
+    """Differences of color outside the hole, and of the alpha everywhere, as viewers show them; infinite for
     another size.
 
     Args:
@@ -165,27 +165,27 @@ def known_deviation(original: Picture, written: Picture, mask: Tensor) -> Deviat
         ours, theirs = (_with_alpha(picture, rows) for picture in (original, written))
         difference = np.abs(theirs - ours)
         # The alpha, the last of them, is the same in the hole too.
-        of_colour = difference[..., :-1].max(axis=-1) * known[rows]
-        largest = max(largest, float(of_colour.max(initial=0)), float(difference[..., -1].max(initial=0)))
-        changed += int(np.count_nonzero(of_colour))
+        of_color = difference[..., :-1].max(axis=-1) * known[rows]
+        largest = max(largest, float(of_color.max(initial=0)), float(difference[..., -1].max(initial=0)))
+        changed += int(np.count_nonzero(of_color))
     return Deviation(largest * 255, changed / max(1, int(known.sum())))
 
 
 def _with_alpha(picture: Picture, rows: slice) -> np.ndarray:
-    """(rows, W, 4), float64, 0 … 1: some formats hold no grey and some no alpha, so that both are always there."""
-    colour = upright(picture.colour, picture.orientation)[rows] / _white(picture)
-    alpha = np.ones(colour.shape[:2])
+    """(rows, W, 4), float64, 0 … 1: some formats hold no gray and some no alpha, so that both are always there."""
+    color = upright(picture.color, picture.orientation)[rows] / _white(picture)
+    alpha = np.ones(color.shape[:2])
     if picture.alpha is not None:
         alpha = upright(picture.alpha, picture.orientation)[rows] / 255
-    return np.dstack([np.broadcast_to(colour, (*alpha.shape, 3)), alpha])
+    return np.dstack([np.broadcast_to(color, (*alpha.shape, 3)), alpha])
 
 
 def _white(picture: Picture) -> int:
-    return int(np.iinfo(picture.colour.dtype).max)
+    return int(np.iinfo(picture.color.dtype).max)
 
 
 def _profile(picture: Picture) -> Profile | None:
-    return profile_of(picture.options.get("icc_profile"), "L" if picture.colour.shape[2] == 1 else "RGB")
+    return profile_of(picture.options.get("icc_profile"), "L" if picture.color.shape[2] == 1 else "RGB")
 
 
 def _refuse_what_would_lose_samples(file: Image.Image) -> None:
@@ -200,12 +200,12 @@ def _refuse_what_would_lose_samples(file: Image.Image) -> None:
         raise InputError(f"it has {bits} bits a sample, which cannot be written again; give it with 8 or 16")
     if file.mode in _PLAIN and is_deep(file):
         raise InputError(
-            "it has 16 bits a channel in colour, of which 8 would be lost; give it with 8 bits a channel, or in grey"
+            "it has 16 bits a channel in color, of which 8 would be lost; give it with 8 bits a channel, or in gray"
         )
     if file.mode not in (*_PLAIN, "1", "P", "PA") and bits == 8:
-        raise InputError(f"its colours are {file.mode}; give it in RGB or grey")
+        raise InputError(f"its colors are {file.mode}; give it in RGB or gray")
     if transparent_gray(file) is not None:
-        raise InputError("it has 16 bits a channel and a transparent colour; give it with one of the two")
+        raise InputError("it has 16 bits a channel and a transparent color; give it with one of the two")
 
 
 def _frames(file: Image.Image) -> str:
@@ -232,7 +232,7 @@ def _taken_apart(file: Image.Image) -> Picture:
     orientation = orientation_of(file)
     options, more = options_of(file)
     return Picture(
-        colour=np.ascontiguousarray(samples[..., None] if samples.ndim == 2 else samples),
+        color=np.ascontiguousarray(samples[..., None] if samples.ndim == 2 else samples),
         alpha=alpha,
         orientation=orientation,
         format=file_format,

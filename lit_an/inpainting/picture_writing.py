@@ -33,10 +33,10 @@ def format_of(picture: Picture, chosen: Format) -> str:
         raise InputError(f"{name} cannot be written so that known pixels stay as they are; choose --format png")
     if name in ("JPEG", "BMP") and picture.alpha is not None:
         raise InputError(f"{name} holds no transparency; choose --format png or keep")
-    mode = "L" if picture.colour.shape[2] == 1 else "RGB"
+    mode = "L" if picture.color.shape[2] == 1 else "RGB"
     if name == "BMP" and profile_of(picture.options.get("icc_profile"), mode) is not None:
         raise InputError("BMP holds no color profile, and this picture has one; choose --format png or keep")
-    if name not in ("PNG", "TIFF") and picture.colour.dtype == np.uint16:
+    if name not in ("PNG", "TIFF") and picture.color.dtype == np.uint16:
         raise InputError(f"{name} holds 8 bits a channel, and this picture has 16; choose --format png or keep")
     return name
 
@@ -80,8 +80,8 @@ def _encoded(picture: Picture, name: str, quality: int | None) -> bytes:
         InputError: the format cannot hold the picture, or what else is in its file.
     """
     if name == "BMP":  # holds no orientation
-        picture = replace(picture, colour=upright(picture.colour, picture.orientation), orientation=1)
-    samples = picture.colour if picture.alpha is None else np.dstack([picture.colour, picture.alpha])
+        picture = replace(picture, color=upright(picture.color, picture.orientation), orientation=1)
+    samples = picture.color if picture.alpha is None else np.dstack([picture.color, picture.alpha])
     image = Image.fromarray(np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples))
     buffer = io.BytesIO()
     try:
@@ -107,7 +107,7 @@ def _options(picture: Picture, name: str, quality: int | None) -> dict[str, Any]
     if name == "PNG":
         return options | ({"pnginfo": of_its_own["pnginfo"]} if "pnginfo" in of_its_own else {})
     if name == "WEBP":
-        # exact: colours under full transparency too.
+        # exact: colors under full transparency too.
         return options | {"lossless": True, "exact": True}
     if name == "TIFF":
         # libtiff, which compresses, writes no directories of EXIF.

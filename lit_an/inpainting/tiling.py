@@ -22,7 +22,7 @@ class Tiling(NamedTuple):
     Attributes:
         max_pixels: an image of more pixels is cut; the memory that is needed grows with it.
         tile: side of a tile, px; None for the largest multiple of 8 with at most ``max_pixels`` pixels.
-        overlap: least overlap of neighbouring tiles, as a share of their side.
+        overlap: least overlap of neighboring tiles, as a share of their side.
     """
 
     max_pixels: int = 1024 * 1024

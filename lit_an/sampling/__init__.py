@@ -1,11 +1,11 @@
 """Sampling: a trained generator from its checkpoint or its export alone, and what it makes; no Lightning, no data set.
 
 ``load_generator`` and ``load_exported`` give a ``TrainedGenerator``; everything else takes one. To add a kind of
-picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/commands/predict.py``.
+picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/commands/sample.py``.
 """
 
 from lit_an.sampling.images import images_of, sample
-from lit_an.sampling.neighbours import nearest_neighbours
+from lit_an.sampling.neighbors import nearest_neighbors
 from lit_an.sampling.statistics import standing_statistics, use_statistics
 from lit_an.sampling.streaming import write_samples
 from lit_an.trained.checkpoints import Description
@@ -19,7 +19,7 @@ __all__ = [
     "images_of",
     "load_exported",
     "load_generator",
-    "nearest_neighbours",
+    "nearest_neighbors",
     "sample",
     "save_exported",
     "save_onnx",

@@ -1,4 +1,4 @@
-"""Pictures of what a generator makes: sheets of classes, ways between latents and classes, regions, neighbours."""
+"""Pictures of what a generator makes: sheets of classes, ways between latents and classes, regions, neighbors."""
 
 from collections.abc import Sequence
 
@@ -81,16 +81,16 @@ def layout_panels(
     return {name: layout_panel(images, layout) for name, (_, layout) in recorded.items()}
 
 
-def neighbour_sheet(samples: Tensor, neighbours: Tensor, names: Sequence[str]) -> Tensor:
-    """One row for each sample: the sample, then its neighbours, the nearest first.
+def neighbor_sheet(samples: Tensor, neighbors: Tensor, names: Sequence[str]) -> Tensor:
+    """One row for each sample: the sample, then its neighbors, the nearest first.
 
     Args:
         samples: (B, 3, H, W), in [-1, 1].
-        neighbours: (B, K, 3, H, W), in [-1, 1].
+        neighbors: (B, K, 3, H, W), in [-1, 1].
         names: B, one for each row.
 
     Returns:
         (3, height, width), uint8.
     """
-    rows = torch.cat([samples[:, None], neighbours], dim=1)  # (B, 1 + K, 3, H, W)
+    rows = torch.cat([samples[:, None], neighbors], dim=1)  # (B, 1 + K, 3, H, W)
     return sample_grid(rows.flatten(0, 1), list(names), caption=150)

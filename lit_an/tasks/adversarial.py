@@ -21,7 +21,7 @@ from lit_an.errors import InputError, at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, split_batch
-from lit_an.tasks.resuming import Player, check_architecture, kinds_of, make_player, obey_config, step_schedule
+from lit_an.tasks.resuming import Player, check_checkpoint, make_player, obey_config, step_schedule, write_progress
 from lit_an.tasks.term_log import TermLog
 from lit_an.tasks.turns import only_trained
 
@@ -297,12 +297,12 @@ class AdversarialTask(pl.LightningModule):
         """Refuses the weights of another architecture in one sentence.
 
         Raises:
-            InputError: a parameter is missing, unknown or of another shape.
+            InputError: a parameter is missing, unknown or of another shape, or the checkpoint is of a newer format.
         """
-        check_architecture(self.state_dict(), checkpoint["state_dict"])
+        check_checkpoint(self.state_dict(), checkpoint, keeps_average=self.averaged_weights is not nullcontext)
         if self.trainer.state.fn == "fit":
             self._resumed_from = checkpoint
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the classes of the optimizers and schedules beside their states."""
-        checkpoint["optimizer_kinds"] = kinds_of(self._players)
+        """Keeps what the states of the networks and optimizers do not say."""
+        write_progress(checkpoint, self, self.iteration, self._players)

@@ -7,7 +7,8 @@ from pytorch_lightning.cli import OptimizerCallable
 from torch import Tensor, nn
 
 from lit_an.augmentations import AUGMENTATIONS
-from lit_an.batch import ClassBatch, SampleRequest
+from lit_an.batch import ClassBatch
+from lit_an.checkpoint_format import write_entries
 from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
@@ -215,10 +216,18 @@ class ClassConditionalGAN(AdversarialTask):
         for name, term in terms.items():
             self._log(name, term, batch_size=len(batch.label))
 
-    def predict_step(self, batch: SampleRequest, batch_idx: int) -> Tensor:
-        """Images (B, 3, H, W) in [-1, 1] for requests, each a function of its label and seed alone."""
-        latent = latents_of(batch.label.tolist(), batch.seed.tolist(), self._latent_dim)
-        image: Tensor = self.generator(self._fitting(latent), batch.label)
+    def generate(self, label: Tensor, seed: Tensor) -> Tensor:
+        """Images that are each a function of a class and a seed alone, as the command ``sample`` makes them.
+
+        Args:
+            label: (B,), int64, 0 ≤ label < num_classes, on any device.
+            seed: (B,), int64.
+
+        Returns:
+            (B, 3, H, W), float32 in [-1, 1], on the task's device.
+        """
+        latent = latents_of(label.tolist(), seed.tolist(), self._latent_dim)
+        image: Tensor = self.generator(self._fitting(latent), label.to(self.device))
         return at_least_float32(image)
 
     def preview(self, columns: int, rows: int) -> Preview:
@@ -246,7 +255,7 @@ class ClassConditionalGAN(AdversarialTask):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps the names of the classes beside the weights."""
         super().on_save_checkpoint(checkpoint)
-        checkpoint["class_names"] = self.class_names
+        write_entries(checkpoint, class_names=self.class_names)
 
 
 def _joined(real: Tensor, fake: Tensor) -> Tensor:

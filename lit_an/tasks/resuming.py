@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from lit_an.checkpoint_format import read_entries, write_entries
 from lit_an.errors import InputError
 
 # In a group of parameters: what says nothing about the config.
@@ -79,15 +81,16 @@ def make_player(
     return Player(side, optimizer, schedule, make_optimizer)
 
 
-def kinds_of(players: Sequence[Player]) -> list[dict[str, str | None]]:
-    """The classes of optimizers and schedules, for a checkpoint: what their states do not say."""
-    return [
+def write_progress(checkpoint: dict[str, Any], task: object, iteration: int, players: Sequence[Player]) -> None:
+    """Puts into a checkpoint what was trained, how far, and the classes that the states do not say."""
+    kinds = [
         {
             "optimizer": _name(player.optimizer),
             "schedule": None if player.schedule is None else _name(player.schedule),
         }
         for player in players
     ]
+    write_entries(checkpoint, task=_name(task), iteration=iteration, optimizer_kinds=kinds)
 
 
 def obey_config(players: Sequence[Player], checkpoint: dict[str, Any], iteration: int) -> list[str]:
@@ -106,7 +109,7 @@ def obey_config(players: Sequence[Player], checkpoint: dict[str, Any], iteration
     """
     lines: list[str] = []
     states, schedules = checkpoint["optimizer_states"], _stored_schedules(players, checkpoint)
-    kinds = checkpoint.get("optimizer_kinds") or [{}] * len(players)
+    kinds = read_entries(checkpoint, "the checkpoint").optimizer_kinds or ({},) * len(players)
     for player, state, schedule, kind in zip(players, states, schedules, kinds, strict=True):
         _refuse_another(player, state, kind)
         _bring_to(player, iteration)
@@ -142,7 +145,7 @@ def _stored_schedules(players: Sequence[Player], checkpoint: dict[str, Any]) -> 
         yield next(left, None) if "initial_lr" in state["param_groups"][0] else None
 
 
-def _refuse_another(player: Player, state: dict[str, Any], kind: dict[str, str | None]) -> None:
+def _refuse_another(player: Player, state: dict[str, Any], kind: Mapping[str, str | None]) -> None:
     gathered: dict[str, Any] = next(iter(state["state"].values()), {})
     if not gathered:  # it never made a step, so any optimizer may begin here
         return
@@ -197,7 +200,7 @@ def step_schedule(side: str, schedule: Any) -> None:
         ) from error
 
 
-def _schedule_lines(player: Player, stored: dict[str, Any] | None, kind: dict[str, str | None]) -> list[str]:
+def _schedule_lines(player: Player, stored: dict[str, Any] | None, kind: Mapping[str, str | None]) -> list[str]:
     """Compares a schedule that was brought to the checkpoint's iteration with the one that ran there."""
     key = f"{player.side}_scheduler"
     mine = None if player.schedule is None else _name(player.schedule)
@@ -231,6 +234,27 @@ def _plain(value: Any) -> Any:
 def _line(key: str, before: Any, now: Any) -> str:
     before, now = ("none" if value is None else value for value in (before, now))
     return f"model.{key} is {now} in the config and was {before} in the checkpoint; the config is obeyed"
+
+
+def check_checkpoint(mine: Mapping[str, Any], checkpoint: Mapping[str, Any], keeps_average: bool) -> None:
+    """Refuses a checkpoint that does not fit, and warns of an average that would be lost.
+
+    Args:
+        mine: state of the task.
+        checkpoint: to be restored into it.
+        keeps_average: whether a callback of this run averages the generator's weights.
+
+    Raises:
+        InputError: a newer format, or a parameter that is missing, unknown or of another shape.
+    """
+    entries = read_entries(checkpoint, "the checkpoint")
+    check_architecture(mine, checkpoint["state_dict"])
+    if entries.average and not keeps_average:
+        rank_zero_warn(
+            "the checkpoint holds an average of the generator's weights, but this run has no callback that keeps one: "
+            "add callbacks.GeneratorEMA to trainer.callbacks to go on with it",
+            category=UserWarning,
+        )
 
 
 def check_architecture(mine: Mapping[str, Any], stored: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """A training checkpoint and the config beside it: what was trained, with which weights. Nothing in it is executed."""
 
 import hashlib
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor, nn
+from torch import Tensor
 from yaml import YAMLError
 
+from lit_an.checkpoint_format import load_checkpoint, read_entries
 from lit_an.config_files import load_config
 from lit_an.errors import InputError
 
@@ -60,58 +60,38 @@ def read_trained(checkpoint: str | Path, config: str | Path | None = None) -> Tr
     Raises:
         InputError: a file that is missing or of another kind.
     """
-    checkpoint = existing(checkpoint)
-    chosen = read_config(config or config_beside(checkpoint), "model.init_args.generator")
-    stored = _read_checkpoint(checkpoint)
+    path = Path(checkpoint)
+    stored = load_checkpoint(path)
+    chosen = read_config(config or config_beside(path), "model.init_args.generator")
+    entries = read_entries(stored, str(path))
     live = _below(stored["state_dict"], "generator.")
-    average = _average_in(stored)
-    counters = stored["state_dict"].get("_extra_state", {})
+    if not live:
+        raise InputError(f"{path}: it holds no generator; give a checkpoint that `fit` wrote")
     description = Description(
         str(chosen.get("class_path")),
         dict(chosen.get("init_args") or {}),
-        list(stored.get("class_names") or []),
-        int(counters.get("iteration", 0)),
-        averaged=bool(average),
+        list(entries.class_names),
+        entries.iteration or 0,
+        averaged=bool(entries.average),
     )
-    return Trained(description, average or live)
+    return Trained(description, dict(entries.average) or live)
 
 
-def build_network(trained: Trained, origin: str) -> nn.Module:
-    """Builds a network from its description and fills in the weights; they take no gradients.
+def task_of(checkpoint: str | Path, config: str | Path | None = None) -> str:
+    """The class path of the task that a checkpoint was trained with.
 
     Args:
-        trained: its class and arguments, and its state.
-        origin: where the weights come from, for sentences.
+        checkpoint: a ``.ckpt`` file of a run.
+        config: the config it was trained with; None takes ``config.yaml`` of its run folder.
 
     Raises:
-        InputError: not a network's class, wrong arguments, or weights of another architecture.
+        InputError: the checkpoint or its config is missing or of another kind.
     """
-    description = trained.description
-    kind = _network_class(description.class_path, origin)
-    try:
-        network = kind(**description.init_args)
-    except TypeError as error:
-        raise InputError(f"{origin}: {description.class_path} cannot be made ({error})") from error
-    try:
-        network.load_state_dict(dict(trained.weights))
-    except RuntimeError as error:
-        problem = str(error).splitlines()[1].strip().rstrip(". ")
-        raise InputError(
-            f"{origin}: the weights are of another architecture than the config ({problem[:200]}); "
-            f"use the config that they were trained with"
-        ) from error
-    return network.requires_grad_(False)
-
-
-def existing(checkpoint: str | Path) -> Path:
-    """The path of a checkpoint that is there.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not Path(checkpoint).is_file():
-        raise InputError(f"{checkpoint}: there is no such file; give a .ckpt file of a run's checkpoints folder")
-    return Path(checkpoint)
+    path = Path(checkpoint)
+    written = read_entries(load_checkpoint(path), str(path)).task
+    if written is not None and config is None:
+        return written
+    return str(read_config(config or config_beside(path), "model")["class_path"])
 
 
 def config_beside(checkpoint: Path) -> Path:
@@ -143,13 +123,15 @@ def device_called(name: str) -> torch.device:
     """The device of an option: ``cpu``, ``cuda:1``, …, or ``auto`` for a GPU if there is one.
 
     Raises:
-        InputError: it is not to be had here.
+        InputError: it is not available on this machine.
     """
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name} is not to be had here; choose cpu, or cuda on a machine with one") from error
+        raise InputError(
+            f"--device {name} is not available on this machine; choose cpu, or cuda where there is a GPU"
+        ) from error
     return device
 
 
@@ -186,37 +168,6 @@ def weights_hash(weights: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def _network_class(class_path: str, origin: str) -> type[nn.Module]:
-    """Only a network's class is ever called, whatever a file says."""
-    module, _, name = class_path.rpartition(".")
-    try:
-        kind = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
-    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
-    return kind
-
-
-def _read_checkpoint(path: Path) -> dict[str, Any]:
-    try:
-        # Mapped, since optimizers and discriminator, most of the file, are never looked at.
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises of many types for what is no checkpoint
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: it cannot be read as a checkpoint ({reason[:120]})") from error
-    if not isinstance(stored, dict) or not _below(stored.get("state_dict", {}), "generator."):
-        raise InputError(f"{path}: it holds no generator; give a checkpoint that `python cli.py fit` wrote")
-    return stored
-
-
-def _average_in(stored: Mapping[str, Any]) -> dict[str, Tensor]:
-    for key, state in stored.get("callbacks", {}).items():
-        if key.startswith("GeneratorEMA"):
-            return dict(state["average"])
-    return {}
 
 
 def _below(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.trained.checkpoints import Description, Trained, build_network, read_trained
+from lit_an.trained.checkpoints import Description, Trained, read_trained
+from lit_an.trained.network import TrainedNetwork, build_network
 
 
-class TrainedGenerator(nn.Module):
+class TrainedGenerator(TrainedNetwork):
     """A generator in evaluation mode with its description.
 
     Args:
@@ -22,8 +22,7 @@ class TrainedGenerator(nn.Module):
     """
 
     def __init__(self, network: nn.Module, description: Description) -> None:
-        super().__init__()
-        self.network, self.description = network, description
+        super().__init__(network, description)
         missing = [name for name in ("latent_dim", "num_classes", "image_size") if not hasattr(network, name)]
         if missing:
             raise InputError(
@@ -36,12 +35,6 @@ class TrainedGenerator(nn.Module):
         self.class_names = list(description.class_names) or [str(label) for label in range(self.num_classes)]
         if len(self.class_names) != self.num_classes:
             raise InputError(f"{len(self.class_names)} class names for a generator of {self.num_classes} classes")
-        self.eval()
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        return next(self.parameters()).device
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from latents (B, latent_dim) and labels (B,), or mixtures (B, num_classes)."""

@@ -3,15 +3,15 @@
 import inspect
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
 from lit_an.errors import InputError
-from lit_an.trained.checkpoints import Description, build_network, read_trained
+from lit_an.trained.checkpoints import Description, read_trained
+from lit_an.trained.network import TrainedNetwork, build_network
 
 
-class TrainedInpainter(nn.Module):
+class TrainedInpainter(TrainedNetwork):
     """An inpainting generator in evaluation mode with its description.
 
     Args:
@@ -23,19 +23,12 @@ class TrainedInpainter(nn.Module):
     """
 
     def __init__(self, network: nn.Module, description: Description) -> None:
-        super().__init__()
+        super().__init__(network, description)
         if "mask" not in inspect.signature(network.forward).parameters:
             raise InputError(
                 f"{description.class_path} is no inpainting generator: it takes no mask; "
                 f"give a checkpoint of InpaintingGAN"
             )
-        self.network, self.description = network, description
-        self.eval()
-
-    @property
-    def device(self) -> torch.device:
-        """Where its weights are."""
-        return next(self.parameters()).device
 
     def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
         """What it makes of erased images.

@@ -92,7 +92,7 @@ def test_a_stop_signal_in_a_validation_ends_it(
     assert names(tmp_path) == ["iteration_0000002.ckpt", "last.ckpt"]
     assert "val/" not in (tmp_path / "metrics.csv").read_text()
     checkpoint = torch.load(tmp_path / "checkpoints" / "iteration_0000002.ckpt", weights_only=True)
-    average = next(state for key, state in checkpoint["callbacks"].items() if "GeneratorEMA" in key)["average"]
+    average = checkpoint["lit_an"]["average"]
     name = "to_image.parametrizations.weight.original"
     assert not torch.equal(checkpoint["state_dict"][f"generator.{name}"], average[name])
 
@@ -184,7 +184,11 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> N
     resumed = finish(tmp_path / "resumed", 6, tmp_path / "half" / "checkpoints" / "last.ckpt")
     assert resumed["state_dict"].pop("_extra_state") == straight["state_dict"].pop("_extra_state")
     assert straight["global_step"] == resumed["global_step"]
-    for part in ("state_dict", "optimizer_states", "callbacks"):
+    averages = [ended["lit_an"].pop("average") for ended in (resumed, straight)]
+    assert averages[0].keys() == make_task().generator.state_dict().keys()
+    torch.testing.assert_close(*averages, rtol=0, atol=0)
+    assert resumed["lit_an"] == straight["lit_an"]
+    for part in ("state_dict", "optimizer_states"):
         torch.testing.assert_close(
             resumed[part], straight[part], rtol=0, atol=0, msg=lambda m, part=part: f"{part}: {m}"
         )

@@ -14,8 +14,6 @@ from pytorch_lightning.callbacks import Callback
 
 import cli
 from callbacks import Checkpointing, GenerationMetrics, GeneratorEMA
-from lit_an.batch import SampleRequest
-from lit_an.data.base import SampleRequests
 from lit_an.errors import InputError
 from lit_an.metrics.frechet import frechet_distance_of_features
 from lit_an.metrics.generation import GenerationResult
@@ -93,7 +91,7 @@ def test_figures_do_not_depend_on_the_number_of_processes(
 def test_images_of_each_class_are_a_number_of_their_own(
     tmp_path: Path, image_folder: Path, small: dict[str, Any]
 ) -> None:
-    """Intra-FID of so many images a class is the distance between those that predict makes and all real ones."""
+    """Intra-FID of so many images a class is the distance between those that sample makes and all real ones."""
     first = measured(tmp_path / "first", image_folder, GenerationMetrics(**small, keep=4))
     assert first["counts"]["real_rows"] == 4
     wide = measured(tmp_path / "wide", image_folder, GenerationMetrics(**small, keep=4, images_per_class=9))
@@ -106,9 +104,8 @@ def test_images_of_each_class_are_a_number_of_their_own(
     trainer = make_trainer(tmp_path, task, 1, [callback])
     trainer.test(task, datamodule=data, verbose=False)
     assert callback._network is not None
-    requests = SampleRequest(torch.full((9,), 1), torch.arange(9))
     with task.evaluation():
-        fake = callback._see(task.predict_step(requests, 0)).features
+        fake = callback._see(task.generate(torch.full((9,), 1), torch.arange(9))).features
     real = [data.dataset("test")[i] for i in range(len(data.dataset("test")))]
     image = torch.stack([item.image for item in real if int(item.label) == 1])
     expected = frechet_distance_of_features(fake, callback._see(image).features)
@@ -123,19 +120,19 @@ def test_as_many_of_a_class_as_there_are_real_ones(tmp_path: Path, image_folder:
         measured(tmp_path / "few", image_folder, few)
 
 
-def test_standing_statistics_are_those_of_predict_and_leave_no_trace(
+def test_standing_statistics_are_those_of_sample_and_leave_no_trace(
     tmp_path: Path, image_folder: Path, small: dict[str, Any]
 ) -> None:
     """The same images as from the average with ``lit_an.sampling.standing_statistics``, in the middle of a training."""
     task, seen, kept = make_task(), [], []
-    generate = task.predict_step
+    generate = task.generate
 
-    def watched(batch: SampleRequest, batch_idx: int) -> torch.Tensor:
-        images = generate(batch, batch_idx)
+    def watched(label: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
+        images = generate(label, seed)
         seen.append(images)
         return images
 
-    task.predict_step = watched  # type: ignore[method-assign]
+    task.generate = watched  # type: ignore[method-assign]
 
     class Watch(Callback):
         """Before and behind the measurement."""
@@ -150,7 +147,7 @@ def test_standing_statistics_are_those_of_predict_and_leave_no_trace(
     before, after = kept
     assert all(torch.equal(after[name], value) for name, value in before.items())
     network = make_task().generator
-    network.load_state_dict(ema.state_dict()["average"])
+    network.load_state_dict(ema.average)
     generator = TrainedGenerator(network, Description("lit_an.networks.ResNetGenerator", {}))
     standing_statistics(generator, passes=3)
     expected = sample(generator, [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
@@ -170,20 +167,19 @@ def test_a_protocol_chooses_and_is_not_contradicted(small: dict[str, Any]) -> No
         GenerationMetrics(standing_passes=0)
 
 
-def test_the_images_are_those_of_predict(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
+def test_the_images_are_those_of_sample(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
     task = make_task()
     seen: list[tuple[int, int]] = []
-    generate = task.predict_step
+    generate = task.generate
 
-    def watched(batch: SampleRequest, batch_idx: int) -> torch.Tensor:
-        seen.extend(zip(batch.label.tolist(), batch.seed.tolist(), strict=True))
-        return generate(batch, batch_idx)
+    def watched(label: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
+        seen.extend(zip(label.tolist(), seed.tolist(), strict=True))
+        return generate(label, seed)
 
-    task.predict_step = watched  # type: ignore[method-assign]
+    task.generate = watched  # type: ignore[method-assign]
     trainer = make_trainer(tmp_path, task, 1, [GenerationMetrics(**{**small, "num_images": 12}, batch_size=5)])
     trainer.test(task, datamodule=make_data(image_folder), verbose=False)
-    requests = SampleRequests(num_classes=3, per_class=4)
-    assert seen == [(int(requests[i].label), int(requests[i].seed)) for i in range(12)]
+    assert seen == [(label, seed) for label in range(3) for seed in range(4)]
 
 
 def test_validations_of_a_training_measure_the_average(

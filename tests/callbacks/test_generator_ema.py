@@ -39,7 +39,7 @@ def test_the_average_is_the_formula_and_other_buffers_are_copies(
     """Running statistics belong to the weights and are averaged; spectral norm's vectors and counts are not."""
     task, ema, oracle = make_task(), GeneratorEMA(decay=0.6, start=start), Oracle(0.6, start)
     make_trainer(tmp_path, task, 8, [ema, oracle]).fit(task, datamodule=make_data(image_folder))
-    average = ema.state_dict()["average"]
+    average = ema.average
     assert set(average) == set(task.generator.state_dict())
     assert not any(name.startswith("discriminator") for name in average)
     for name, expected in oracle.average.items():
@@ -55,7 +55,7 @@ def test_the_average_is_the_formula_and_other_buffers_are_copies(
 def test_statistics_may_be_those_of_the_live_weights(tmp_path: Path, image_folder: Path) -> None:
     task, ema = make_task(), GeneratorEMA(decay=0.6, statistics="copied")
     make_trainer(tmp_path, task, 4, [ema]).fit(task, datamodule=make_data(image_folder))
-    average = ema.state_dict()["average"]
+    average = ema.average
     assert all(torch.equal(average[name], buffer) for name, buffer in task.generator.named_buffers())
     name = "to_image.parametrizations.weight.original"
     assert not torch.equal(average[name], task.generator.state_dict()[name])
@@ -67,7 +67,7 @@ def test_up_to_its_start_the_average_is_the_weights(tmp_path: Path, image_folder
 
     class Watch(Callback):
         def on_train_batch_end(self, trainer: Any, task: Any, *args: Any) -> None:
-            average = ema.state_dict()["average"]
+            average = ema.average
             equal.append(all(torch.equal(average[name], live) for name, live in task.generator.state_dict().items()))
 
     make_trainer(tmp_path, task, 4, [ema, Watch()]).fit(task, datamodule=make_data(image_folder))
@@ -78,7 +78,7 @@ def test_the_average_of_an_older_run_goes_on(tmp_path: Path, image_folder: Path)
     """Where statistics were copied, the average holds them under the same names."""
     task, older = make_task(), GeneratorEMA(decay=0.9, statistics="copied")
     make_trainer(tmp_path, task, 2, [older, Checkpointing()]).fit(task, datamodule=make_data(image_folder))
-    before = {name: value.clone() for name, value in older.state_dict()["average"].items()}
+    before = {name: value.clone() for name, value in older.average.items()}
     task, ema = make_task(), GeneratorEMA(decay=0.9)
     trainer = make_trainer(tmp_path, task, 3, [ema])
     path = tmp_path / "checkpoints" / "last.ckpt"
@@ -86,7 +86,7 @@ def test_the_average_of_an_older_run_goes_on(tmp_path: Path, image_folder: Path)
     decay = min(0.9, 4 / 13)
     for name, live in running_statistics(task.generator).items():
         expected = decay * before[name] + (1 - decay) * live
-        torch.testing.assert_close(ema.state_dict()["average"][name], expected)
+        torch.testing.assert_close(ema.average[name], expected)
 
 
 def test_it_stands_in_for_validation_and_pictures_and_goes_again(tmp_path: Path, image_folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_it_stands_in_for_validation_and_pictures_and_goes_again(tmp_path: Path,
             seen["validation"] = weights(task, "generator")[name]
 
     make_trainer(tmp_path, task, 4, [ema, Watch()]).fit(task, datamodule=make_data(image_folder))
-    average, live = ema.state_dict()["average"][name], weights(task, "generator")[name]
+    average, live = ema.average[name], weights(task, "generator")[name]
     assert torch.equal(seen["validation"], average)
     assert not torch.equal(live, average)
     with task.evaluation():
@@ -117,17 +117,17 @@ def test_a_checkpoint_taken_in_a_validation_is_right(tmp_path: Path, image_folde
     trainer = make_trainer(tmp_path, task, 4, [ema, SaveInValidation()])
     trainer.fit(task, datamodule=make_data(image_folder))
     checkpoint = torch.load(tmp_path / "inside.ckpt", weights_only=True)
-    stored = next(state for key, state in checkpoint["callbacks"].items() if "GeneratorEMA" in key)
+    stored = checkpoint["lit_an"]
     for name, tensor in task.generator.state_dict().items():
         assert torch.equal(checkpoint["state_dict"][f"generator.{name}"], tensor), name
-        assert torch.equal(stored["average"][name], ema.state_dict()["average"][name]), name
+        assert torch.equal(stored["average"][name], ema.average[name]), name
 
 
 def test_validate_from_a_checkpoint_uses_the_average(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     callbacks = [GeneratorEMA(decay=0.9), Checkpointing()]
     make_trainer(tmp_path, task, 4, callbacks).fit(task, datamodule=make_data(image_folder))
-    average = callbacks[0].state_dict()["average"]
+    average = callbacks[0].average
     fresh, seen = make_task(), {}
 
     class Watch(Callback):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from callbacks import MetricsCSV, SampleGridLogger, SampleWriter, SemanticLayoutLogger
+from callbacks import MetricsCSV, SampleGridLogger, SemanticLayoutLogger
 from lit_an.errors import InputError
 from lit_an.metrics.layout import degeneracy, layout_statistics
 from lit_an.norms.recording import recorded_layouts
@@ -68,15 +68,6 @@ def test_recording_takes_its_hooks_away() -> None:
     recorded.clear()
     task.generator(latent, label)
     assert recorded == {}
-
-
-def test_predictions_are_files_of_their_class_and_seed(tmp_path: Path, image_folder: Path) -> None:
-    task = make_task()
-    data = make_data(image_folder, samples_per_class=3, batch_size=4)
-    make_trainer(tmp_path, task, 1, [SampleWriter()]).predict(task, data, return_predictions=False)
-    written = sorted(str(file.relative_to(tmp_path / "predictions")) for file in tmp_path.glob("predictions/*/*.png"))
-    assert written == [f"{name}/{seed:05d}.png" for name in ("blue", "green", "red") for seed in range(3)]
-    assert Image.open(tmp_path / "predictions" / written[0]).size == (32, 32)
 
 
 def test_csv_goes_on_with_the_file_it_finds(tmp_path: Path) -> None:

@@ -21,10 +21,17 @@ def arguments(image_folder: Path, run_folder: Path, *more: str, command: str = "
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",
+        *data_options(image_folder),
+        *more,
+    ]
+
+
+def data_options(image_folder: Path) -> list[str]:
+    """Options for batches of 4 of the images of a folder, 32 px."""
+    return [
         "--data.source=lit_an.data.sources.ImageFolder",
         f"--data.source.root={image_folder}",
         "--data.batch_size=4",
-        *more,
     ]
 
 

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, TQDMProgressBar
 
-from lit_an.command_line.trainer_arguments import _REFUSED, RULES, check_arguments, wanted_callbacks
+from lit_an.command_line.trainer_arguments import _REFUSED, RULES, check_arguments, enabled_callbacks
 from lit_an.errors import InputError
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "command_line.md"
@@ -94,8 +94,8 @@ def test_a_value_that_works_is_taken(name: str) -> None:
 
 def test_what_is_switched_off_takes_its_callbacks_along() -> None:
     callbacks = [TQDMProgressBar(), ModelCheckpoint(), ModelSummary()]
-    assert wanted_callbacks({"callbacks": callbacks, "enable_progress_bar": None}) == callbacks
+    assert enabled_callbacks({"callbacks": callbacks, "enable_progress_bar": None}) == callbacks
     switches = ("enable_progress_bar", "enable_checkpointing", "enable_model_summary")
     for switch, callback in zip(switches, callbacks, strict=True):
-        left = wanted_callbacks({"callbacks": callbacks, switch: False})
+        left = enabled_callbacks({"callbacks": callbacks, switch: False})
         assert left == [each for each in callbacks if each is not callback]

@@ -1,4 +1,4 @@
-"""Pictures of random colours and a mask of one rectangle."""
+"""Pictures of random colors and a mask of one rectangle."""
 
 import numpy as np
 from PIL import Image

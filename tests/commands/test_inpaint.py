@@ -1,11 +1,6 @@
-"""``predict`` with an inpainting checkpoint, on the command line: folders of real files, killed runs, second runs."""
+"""``inpaint`` on the command line: folders of real files, killed runs, second runs."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +15,11 @@ from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.networks import CoarseToFineGenerator
 from lit_an.panels import to_uint8
 from tests.commands.photographs_with_holes import mask_of, photograph
+from tests.killed_runs import kill_once_written
 
-ROOT = Path(__file__).parents[2]
 
-
-def predict(checkpoint: Path, *more: object) -> int:
-    return cli.main(["predict", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
+def run_inpaint(checkpoint: Path, *more: object) -> int:
+    return cli.main(["inpaint", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
 
 
 def report(folder: Path) -> dict[str, dict[str, object]]:
@@ -46,7 +40,7 @@ def test_composites_keep_names_sizes_formats_and_known_pixels(
     checkpoint: Path, folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     images, masks = folders
-    assert predict(checkpoint, f"--images={images}", f"--masks={masks}") == 0
+    assert run_inpaint(checkpoint, f"--images={images}", f"--masks={masks}") == 0
     folder = checkpoint.parents[1] / "predictions" / "iteration_0000007"
     said = capsys.readouterr().out
     assert f"The pictures are in {folder}: 3 made; report.json says more" in said
@@ -77,7 +71,7 @@ def test_composites_keep_names_sizes_formats_and_known_pixels(
 def test_all_that_can_be_written(checkpoint: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
     images, masks = folders
     more = ["--write=[composite,coarse,fine,erased,layouts]", "--format=png", f"--output={tmp_path / 'out'}"]
-    assert predict(checkpoint, f"--images={images}", f"--masks={masks}", *more) == 0
+    assert run_inpaint(checkpoint, f"--images={images}", f"--masks={masks}", *more) == 0
     names = {"a", "b", "sub/a"}
     expected = {f"{kind}/{name}.png" for kind in ("composite", "coarse", "fine", "erased") for name in names}
     expected |= {f"layouts/{name}.long_range.png" for name in names}
@@ -97,26 +91,26 @@ def test_a_second_run_makes_what_changed_alone(
     images, masks = folders
     out = tmp_path / "out"
     argv = [f"--images={images}", f"--masks={masks}", f"--output={out}"]
-    assert predict(checkpoint, *argv) == 0
+    assert run_inpaint(checkpoint, *argv) == 0
     before = {path: path.stat().st_mtime_ns for path in (out / "composite").rglob("*.*")}
-    assert predict(checkpoint, *argv) == 0
+    assert run_inpaint(checkpoint, *argv) == 0
     assert "3 found finished;" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in before} == before
     photograph().save(images / "a.png")
     mask_of().rotate(180).save(masks / "sub" / "a.png")
     photograph().save(images / "new.bmp")
     mask_of().save(masks / "new.png")
-    assert predict(checkpoint, *argv) == 0
+    assert run_inpaint(checkpoint, *argv) == 0
     assert "1 found finished, 3 made;" in capsys.readouterr().out
     changed = {path.name for path, then in before.items() if path.stat().st_mtime_ns != then}
     assert changed == {"a.png", "a.tif"}
     assert report(out)["b.jpg"]["by"] == "an earlier run"
     (out / "composite" / "b.jpg").unlink()
     (out / "composite" / f"{TEMPORARY}x1y2.jpg").write_bytes(b"half a file")  # as a killed run leaves it
-    assert predict(checkpoint, *argv, "--write=[composite,fine]") == 0
+    assert run_inpaint(checkpoint, *argv, "--write=[composite,fine]") == 0
     assert "4 made;" in capsys.readouterr().out
     assert {path.name for path in (out / "composite").iterdir()} == {"a.png", "b.jpg", "new.bmp", "sub"}
-    assert predict(checkpoint, *argv, "--format=png") == 2
+    assert run_inpaint(checkpoint, *argv, "--format=png") == 2
     assert "holds other pictures (format keep, now png); name another folder with --output" in capsys.readouterr().err
 
 
@@ -132,19 +126,19 @@ def test_failures_stop_nothing_and_are_told(
         mask_of().save(masks / f"{name}.png")
     out = tmp_path / "out"
     argv = [f"--images={images}", f"--masks={masks}", f"--output={out}"]
-    assert predict(checkpoint, *argv) == 1
+    assert run_inpaint(checkpoint, *argv) == 1
     shown = capsys.readouterr()
     assert "4 failed, 3 made;" in shown.out
     for name, reason in {
         "broken.png": "it cannot be read",
-        "cmyk.jpg": "its colours are CMYK; give it in RGB or grey",
+        "cmyk.jpg": "its colors are CMYK; give it in RGB or gray",
         "size.png": f"the mask {masks / 'size.png'} is 56×40 px, but the picture 30×30; make them the same size",
         "unmasked.png": f"it has no mask: {masks} holds neither unmasked.* nor unmasked_mask.*",
     }.items():
         assert f"failed: {name}: {reason}" in shown.err
         assert reason in str(report(out)[name]["reason"])
     photograph().save(images / "broken.png")
-    assert predict(checkpoint, *argv) == 1
+    assert run_inpaint(checkpoint, *argv) == 1
     assert "3 failed, 3 found finished, 1 made;" in capsys.readouterr().out
 
 
@@ -153,11 +147,11 @@ def test_an_empty_mask_copies_the_very_file(checkpoint: Path, folders: tuple[Pat
     Image.new("L", (56, 40)).save(masks / "b.png")
     out = tmp_path / "out"
     argv = [f"--images={images}", f"--masks={masks}"]
-    assert predict(checkpoint, *argv, f"--output={out}") == 0
+    assert run_inpaint(checkpoint, *argv, f"--output={out}") == 0
     assert (out / "composite" / "b.jpg").read_bytes() == (images / "b.jpg").read_bytes()
     entry = report(out)["b.jpg"]
     assert (entry["status"], entry["notes"]) == ("copied", ["there is no hole in it: copied"])
-    assert predict(checkpoint, *argv, f"--output={tmp_path / 'png'}", "--format=png") == 0
+    assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'png'}", "--format=png") == 0
     assert np.array_equal(pixels(tmp_path / "png" / "composite" / "b.png"), pixels(images / "b.jpg"))
 
 
@@ -165,7 +159,7 @@ def test_one_picture_one_mask_and_painted_holes(checkpoint: Path, tmp_path: Path
     photograph().save(tmp_path / "a.png")
     mask_of().save(tmp_path / "hole.png")
     argv = [f"--images={tmp_path / 'a.png'}", f"--masks={tmp_path / 'hole.png'}", "--dilate=2"]
-    assert predict(checkpoint, *argv, f"--output={tmp_path / 'one'}") == 0
+    assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'one'}") == 0
     assert report(tmp_path / "one")["a.png"]["hole_share"] == pytest.approx(24 * 16 / 2240, abs=1e-6)
 
     painted = photograph()
@@ -173,7 +167,7 @@ def test_one_picture_one_mask_and_painted_holes(checkpoint: Path, tmp_path: Path
     (tmp_path / "painted").mkdir()
     painted.save(tmp_path / "painted" / "a.png")
     argv = [f"--images={tmp_path / 'painted'}", "--color_key=#ff00ff", "--tolerance=0"]
-    assert predict(checkpoint, *argv, f"--output={tmp_path / 'two'}") == 0
+    assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'two'}") == 0
     after = pixels(tmp_path / "two" / "composite" / "a.png")
     hole = np.asarray(mask_of()) > 0
     assert np.array_equal(after[~hole], pixels(tmp_path / "painted" / "a.png")[~hole])
@@ -185,7 +179,7 @@ def test_drawn_holes_with_arguments_of_their_own(checkpoint: Path, folders: tupl
     shape = ["--hole_shape=lit_an.masks.Strokes", "--hole_shape.thickness=thick"]
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
         more = [f"--output={tmp_path / name}", f"--seed={seed}", "--write=[erased]"]
-        assert predict(checkpoint, f"--images={images}", *shape, *more) == 0
+        assert run_inpaint(checkpoint, f"--images={images}", *shape, *more) == 0
     one, again, other = (contents(tmp_path / name / "erased") for name in ("one", "again", "other"))
     assert one == again
     assert all(one[name] != other[name] for name in one)
@@ -198,7 +192,7 @@ def test_large_pictures_go_in_tiles(checkpoint: Path, tmp_path: Path) -> None:
     mask.paste(255, (20, 20, 200, 60))
     mask.save(tmp_path / "hole.png")
     argv = [f"--images={tmp_path / 'a.png'}", f"--masks={tmp_path / 'hole.png'}", "--write=[composite,layouts]"]
-    assert predict(checkpoint, *argv, f"--output={tmp_path / 'out'}", "--max_pixels=4096") == 0
+    assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'out'}", "--max_pixels=4096") == 0
     entry = report(tmp_path / "out")["a.png"]
     assert entry["tiles"] == 10
     assert "no region maps: it was made in tiles, each with its own" in entry["notes"]  # type: ignore[operator]
@@ -220,18 +214,9 @@ def test_killed_and_run_again_the_files_are_those_of_a_run_in_one_go(checkpoint:
     for index in range(40):
         photograph(120, 120).save(tmp_path / "images" / f"{index:02d}.png")
     shape = ["--hole_shape=lit_an.masks.Center", "--device=cpu", f"--ckpt_path={checkpoint}"]
-    argv = ["predict", f"--images={tmp_path / 'images'}", *shape]
+    argv = ["inpaint", f"--images={tmp_path / 'images'}", *shape]
     broken = tmp_path / "broken"
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), *argv, f"--output={broken}"],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 300
-    while not (broken / "composite" / "05.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_once_written([*argv, f"--output={broken}"], broken / "composite" / "05.png")
     finished = {path: path.stat().st_mtime_ns for path in (broken / "composite").glob("[0-9]*.png")}
     assert 5 < len(finished) < 40
     assert not (broken / "report.json").exists()
@@ -254,6 +239,6 @@ def test_the_published_generator_from_its_checkpoint(tmp_path: Path) -> None:
     )
     photograph(37, 51).save(tmp_path / "a.png")
     argv = [f"--images={tmp_path / 'a.png'}", "--hole_shape=lit_an.masks.Center", "--write=[composite,layouts]"]
-    assert predict(tmp_path / "checkpoints" / "last.ckpt", *argv, f"--output={tmp_path / 'out'}") == 0
+    assert run_inpaint(tmp_path / "checkpoints" / "last.ckpt", *argv, f"--output={tmp_path / 'out'}") == 0
     assert pixels(tmp_path / "out" / "composite" / "a.png").shape == (37, 51, 3)
     assert len(list((tmp_path / "out" / "layouts").iterdir())) == 1

@@ -1,4 +1,4 @@
-"""``predict`` with an inpainting checkpoint, where something is in the way: names, formats, folders, disks."""
+"""``inpaint`` where something is in the way: names, formats, folders, disks."""
 
 import json
 import os
@@ -15,17 +15,17 @@ import cli
 from lit_an.files import TEMPORARY
 from tests.commands.photographs_with_holes import mask_of, photograph
 
-Predict = Callable[..., int]
+RunInpaint = Callable[..., int]
 
 
 @pytest.fixture
-def predict(checkpoint: Path) -> Predict:
+def run_inpaint(checkpoint: Path) -> RunInpaint:
     """Runs the command with a hole in the middle of every picture, unless masks are named."""
 
     def run(images: Path, *more: object) -> int:
         holes = [] if any("--masks" in str(each) for each in more) else ["--hole_shape=lit_an.masks.Center"]
         fixed = [f"--ckpt_path={checkpoint}", "--device=cpu", f"--images={images}"]
-        return cli.main(["predict", *fixed, *holes, *map(str, more)])
+        return cli.main(["inpaint", *fixed, *holes, *map(str, more)])
 
     return run
 
@@ -45,40 +45,40 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_photographs_and_masks_in_one_folder(predict: Predict, images: Path, tmp_path: Path) -> None:
+def test_photographs_and_masks_in_one_folder(run_inpaint: RunInpaint, images: Path, tmp_path: Path) -> None:
     mask_of().save(images / "a_mask.png")
     photograph().save(images / "gas_mask.png")
-    assert predict(images, f"--masks={images}", f"--output={tmp_path / 'out'}") == 1
+    assert run_inpaint(images, f"--masks={images}", f"--output={tmp_path / 'out'}") == 1
     found = report(tmp_path / "out")
     assert {name: entry["status"] for name, entry in found.items()} == {"a.png": "made", "gas_mask.png": "failed"}
     assert found["gas_mask.png"]["reason"] == f"it has no mask: {images} holds no gas_mask_mask.*"
 
 
 def test_two_sources_never_share_a_folder(
-    predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (56, 40), "red").save(other / "a.png")
     out = tmp_path / "out"
-    assert predict(images, f"--output={out}") == 0
+    assert run_inpaint(images, f"--output={out}") == 0
     before = (out / "composite" / "a.png").read_bytes()
     for source in (other, other / "a.png"):
-        assert predict(source, f"--output={out}") == 2
+        assert run_inpaint(source, f"--output={out}") == 2
         sentence = f"{out} holds other pictures (images {images}, now {other}); name another folder with --output"
         assert sentence in capsys.readouterr().err
     assert (out / "composite" / "a.png").read_bytes() == before
     (tmp_path / "link").symlink_to(images)
-    assert predict(tmp_path / "link", f"--output={out}") == 0, "the same folder by another path"
+    assert run_inpaint(tmp_path / "link", f"--output={out}") == 0, "the same folder by another path"
 
 
 def test_one_picture_after_another_of_a_folder_stay_in_the_report(
-    predict: Predict, images: Path, tmp_path: Path
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path
 ) -> None:
     photograph().save(images / "b.png")
     out = tmp_path / "out"
-    assert predict(images / "a.png", f"--output={out}") == 0
-    assert predict(images / "b.png", f"--output={out}") == 0
+    assert run_inpaint(images / "a.png", f"--output={out}") == 0
+    assert run_inpaint(images / "b.png", f"--output={out}") == 0
     assert {name: entry["by"] for name, entry in report(out).items()} == {
         "a.png": "an earlier run",
         "b.png": "this run",
@@ -86,26 +86,26 @@ def test_one_picture_after_another_of_a_folder_stay_in_the_report(
 
 
 def test_results_are_no_source_of_their_own_folder(
-    predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert predict(images, f"--output={out}") == 0
+    assert run_inpaint(images, f"--output={out}") == 0
     before = (out / "composite" / "a.png").read_bytes()
     for source in (out / "composite", out / "composite" / "a.png"):
-        assert predict(source, f"--output={out}") == 2
+        assert run_inpaint(source, f"--output={out}") == 2
         assert f"--images {source}: it lies in {out}, which holds masks or results" in capsys.readouterr().err
     assert (out / "composite" / "a.png").read_bytes() == before
 
 
-def test_files_of_others_in_a_folder_of_results_survive(predict: Predict, images: Path, tmp_path: Path) -> None:
+def test_files_of_others_in_a_folder_of_results_survive(run_inpaint: RunInpaint, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert predict(images, f"--output={out}") == 0
+    assert run_inpaint(images, f"--output={out}") == 0
     (out / "composite" / ".ipynb_checkpoints").mkdir()
     mine = [out / "composite" / ".ipynb_checkpoints" / "a.png", out / "composite" / ".notes.txt", out / ".mine"]
     for path in mine:
         path.write_text("mine")
     (out / "composite" / f"{TEMPORARY}half.png").write_text("half a picture")
-    assert predict(images, f"--output={out}") == 0
+    assert run_inpaint(images, f"--output={out}") == 0
     assert all(path.read_text() == "mine" for path in mine)
     assert not (out / "composite" / f"{TEMPORARY}half.png").exists()
 
@@ -123,12 +123,12 @@ def unwritable(folder: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_is_one_failure(
-    predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unwritable(images)
     photograph().save(images / "z.png")
     out = tmp_path / "out"
-    assert predict(images, "--format=jpeg", f"--output={out}") == 1
+    assert run_inpaint(images, "--format=jpeg", f"--output={out}") == 1
     found = report(out)
     reasons = {name: str(entry["reason"]) for name, entry in found.items() if entry["status"] == "failed"}
     assert set(reasons) == {"exif.png", "clear.png", "wide.png", "gone.png", "float.tif"}
@@ -142,7 +142,9 @@ def test_a_picture_that_cannot_be_written_is_one_failure(
 
 @pytest.mark.parametrize("chosen", ["tiff", "bmp", "png", "webp", "jpeg"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_a_camera_s_photograph_in_every_format(orientation: int, chosen: str, predict: Predict, tmp_path: Path) -> None:
+def test_a_camera_s_photograph_in_every_format(
+    orientation: int, chosen: str, run_inpaint: RunInpaint, tmp_path: Path
+) -> None:
     (tmp_path / "images").mkdir()
     exif = Image.Exif()
     exif[0x10F], exif[0x112] = "Maker", orientation
@@ -150,7 +152,7 @@ def test_a_camera_s_photograph_in_every_format(orientation: int, chosen: str, pr
     exif.get_ifd(0x8769)[0x9003] = "2024:01:01 00:00:00"
     photograph().save(tmp_path / "images" / "a.jpg", exif=exif)
     out = tmp_path / "out"
-    assert predict(tmp_path / "images", f"--format={chosen}", f"--output={out}") == 0
+    assert run_inpaint(tmp_path / "images", f"--format={chosen}", f"--output={out}") == 0
     (written,) = (out / "composite").iterdir()
     with Image.open(written) as file:
         if chosen != "bmp":
@@ -162,7 +164,7 @@ def test_a_camera_s_photograph_in_every_format(orientation: int, chosen: str, pr
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_names_that_are_no_text(
-    masked: bool, predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    masked: bool, run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     os.rename(images / "a.png", os.fsencode(images) + b"/caf\xe9.png")
     photograph().save(images / "z.png")
@@ -170,17 +172,17 @@ def test_names_that_are_no_text(
     mask_of().save(tmp_path / "mask.png")
     more = [f"--masks={tmp_path / 'mask.png'}"] if masked else []
     out = tmp_path / os.fsdecode(b"\xe4")
-    assert predict(images, f"--output={out}", "--write=[composite,erased]", *more) == 0
+    assert run_inpaint(images, f"--output={out}", "--write=[composite,erased]", *more) == 0
     name = os.fsdecode(b"caf\xe9.png")
     assert set(report(out)) == {name, "z.png"}
     assert (out / "composite" / name).is_file()
     assert "\\udce4: 2 made" in capsys.readouterr().out
-    assert predict(images, f"--output={out}", "--write=[composite,erased]", *more) == 0
+    assert run_inpaint(images, f"--output={out}", "--write=[composite,erased]", *more) == 0
     assert "2 found finished" in capsys.readouterr().out
 
 
 def test_what_is_no_picture_is_counted(
-    predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("b.HEIC", "c.heic", "notes.txt", "d.jfif", "e.gif", "f.pgm"):
         (images / name).touch()
@@ -188,7 +190,7 @@ def test_what_is_no_picture_is_counted(
     (tmp_path / "other").mkdir()
     photograph().save(tmp_path / "other" / "g.png")
     out = tmp_path / "out"
-    assert predict(images, f"--output={out}") == 1
+    assert run_inpaint(images, f"--output={out}") == 1
     assert set(report(out)) == {"a.png", "d.jfif", "e.gif", "f.pgm", "more/g.png"}
     assert json.loads((out / "report.json").read_text())["left_out"] == {".heic": 2, ".txt": 1}
     said = "Left out, as their names are not those of pictures: 2 .heic, 1 .txt"
@@ -196,11 +198,11 @@ def test_what_is_no_picture_is_counted(
 
 
 def test_a_home_folder_in_an_option(
-    predict: Predict, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     mask_of().save(tmp_path / "mask.png")
-    assert predict(Path("~/images"), "--masks=~/mask.png", "--output=~/out") == 0
+    assert run_inpaint(Path("~/images"), "--masks=~/mask.png", "--output=~/out") == 0
     assert (tmp_path / "out" / "composite" / "a.png").is_file()
 
 
@@ -231,11 +233,11 @@ SENTENCES = {
 
 @pytest.mark.parametrize("kind", SENTENCES)
 def test_what_is_in_the_way_of_results_gets_a_sentence(
-    kind: str, predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = in_the_way(kind, tmp_path / "out")
     before = files(tmp_path)
-    assert predict(images, f"--output={folder}") == 2
+    assert run_inpaint(images, f"--output={folder}") == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("error: ")
     assert SENTENCES[kind] in error
@@ -243,7 +245,7 @@ def test_what_is_in_the_way_of_results_gets_a_sentence(
 
 
 def test_a_full_disk_ends_the_run_and_it_goes_on_later(
-    predict: Predict, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_inpaint: RunInpaint, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     Image.fromarray(noise).save(images / "b.png")
@@ -251,11 +253,11 @@ def test_a_full_disk_ends_the_run_and_it_goes_on_later(
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, former[1]))
     try:
-        assert predict(images, f"--output={out}") == 2
+        assert run_inpaint(images, f"--output={out}") == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, former)
     sentence = f"error: {out / 'composite' / 'b.png'} cannot be written (File too large); make room, or choose another"
     assert sentence in capsys.readouterr().err
     assert files(out) == {".journal.jsonl", "composite/a.png", "settings.json"}
-    assert predict(images, f"--output={out}") == 0
+    assert run_inpaint(images, f"--output={out}") == 0
     assert "1 found finished, 1 made" in capsys.readouterr().out

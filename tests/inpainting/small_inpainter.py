@@ -1,12 +1,14 @@
 """A checkpoint of a small inpainting network, laid out as a run leaves it: config.yaml, checkpoints/last.ckpt."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
+from lit_an.checkpoint_format import write_entries
 from lit_an.norms.registry import NORMS
 
 
@@ -15,7 +17,7 @@ class SmallInpainter(nn.Module):
 
     Args:
         width: channels.
-        long_range: any norm; with ``none`` a pixel depends on its neighbourhood alone.
+        long_range: any norm; with ``none`` a pixel depends on its neighborhood alone.
     """
 
     def __init__(self, width: int = 4, long_range: str = "attentive") -> None:
@@ -46,15 +48,16 @@ def write_run(folder: Path, averaged: bool = True, seed: int = 0, **arguments: o
     average = {name: tensor * 1.1 for name, tensor in network.state_dict().items()}
     checkpoint = folder / "checkpoints" / "last.ckpt"
     checkpoint.parent.mkdir(parents=True)
-    stored = {
-        "state_dict": {**state, "discriminator.weight": torch.zeros(2), "_extra_state": {"iteration": 7}},
-        "callbacks": {"GeneratorEMA": {"average": average}} if averaged else {},
+    stored: dict[str, Any] = {
+        "state_dict": {**state, "discriminator.weight": torch.zeros(2)},
+        "callbacks": {},
         # What else a whole checkpoint of a run has.
         "optimizer_states": [],
         "lr_schedulers": [],
         "loops": {},
         "pytorch-lightning_version": "2.6.6",
     }
+    write_entries(stored, iteration=7, **({"average": average} if averaged else {}))
     torch.save(stored, checkpoint)
     generator = {"class_path": f"{__name__}.SmallInpainter", "init_args": arguments}
     model = {"class_path": "lit_an.tasks.InpaintingGAN", "init_args": {"generator": generator}}

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from lit_an.errors import InputError
-from lit_an.inpainting.hole_sources import FromColour, FromFiles, FromShape, Widened
+from lit_an.inpainting.hole_sources import DilatedHoles, HolesFromColor, HolesFromFiles, HolesFromShape
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names
 from lit_an.inpainting.report import Entry, Report
 from lit_an.masks import Rectangle
@@ -25,7 +25,7 @@ def mask_file(path: Path, box: tuple[int, int, int, int] = (4, 5, 10, 9), size: 
 
 
 def of(path: Path, **options: object) -> tuple[torch.Tensor, list[str]]:
-    hole = FromFiles(Masks(path, Path("images")), **options).of(Path("a.jpg"), 0, IMAGE)  # type: ignore[arg-type]
+    hole = HolesFromFiles(Masks(path, Path("images")), **options).of(Path("a.jpg"), 0, IMAGE)  # type: ignore[arg-type]
     return hole.mask, hole.notes
 
 
@@ -41,11 +41,11 @@ def test_bright_is_hole_and_inverted_dark(tmp_path: Path) -> None:
     ]
 
 
-def test_greys_are_told_and_cut_at_the_threshold(tmp_path: Path) -> None:
+def test_grays_are_told_and_cut_at_the_threshold(tmp_path: Path) -> None:
     Image.fromarray(np.linspace(0, 255, 600).reshape(20, 30).astype(np.uint8)).save(tmp_path / "a.png")
     mask, notes = of(tmp_path / "a.png", threshold=0.75)
     assert 0.24 < mask.mean() < 0.26
-    assert notes == ["80% of the mask a.png is grey; what is brighter than 0.75 of white counts"]
+    assert notes == ["80% of the mask a.png is gray; what is brighter than 0.75 of white counts"]
 
 
 @pytest.mark.parametrize(
@@ -64,22 +64,22 @@ def test_masks_that_do_not_go_with_the_picture(
     assert sentence in str(error.value)
 
 
-def test_painted_colour_within_a_tolerance_and_widened() -> None:
+def test_painted_color_within_a_tolerance_and_widened() -> None:
     image = IMAGE.clone()
     image[..., 5:9, 4:10] = torch.tensor([1.0, -1.0, 0.9]).view(1, 3, 1, 1)
-    assert FromColour("#ff00ff", 16).of(Path("a"), 0, image).mask.sum() == 24
-    assert FromColour("magenta", 4).of(Path("a"), 0, image).mask.sum() == 0
-    assert Widened(FromColour("#ff00ff"), 2).of(Path("a"), 0, image).mask[..., 3:11, 2:12].sum() == 80
-    with pytest.raises(InputError, match="its hole, widened by 30 px, is all of the picture; choose a smaller"):
-        Widened(FromColour("#ff00ff"), 30).of(Path("a"), 0, image)
-    with pytest.raises(InputError, match="'#ff00f' is no colour; write it like ff00ff or magenta"):
-        FromColour("#ff00f")
+    assert HolesFromColor("#ff00ff", 16).of(Path("a"), 0, image).mask.sum() == 24
+    assert HolesFromColor("magenta", 4).of(Path("a"), 0, image).mask.sum() == 0
+    assert DilatedHoles(HolesFromColor("#ff00ff"), 2).of(Path("a"), 0, image).mask[..., 3:11, 2:12].sum() == 80
+    with pytest.raises(InputError, match="its hole, dilated by 30 px, covers the whole picture; choose a smaller"):
+        DilatedHoles(HolesFromColor("#ff00ff"), 30).of(Path("a"), 0, image)
+    with pytest.raises(InputError, match="'#ff00f' is no color; write it like ff00ff or magenta"):
+        HolesFromColor("#ff00f")
 
 
 def test_a_drawn_hole_is_a_function_of_seed_and_name_alone() -> None:
-    drawn = [FromShape(Rectangle(), 3).of(Path(name), index, IMAGE).mask for name, index in (("a", 0), ("a", 5))]
+    drawn = [HolesFromShape(Rectangle(), 3).of(Path(name), index, IMAGE).mask for name, index in (("a", 0), ("a", 5))]
     assert torch.equal(*drawn)
-    others = [FromShape(Rectangle(), seed).of(Path(name), 0, IMAGE).mask for name, seed in (("b", 3), ("a", 4))]
+    others = [HolesFromShape(Rectangle(), seed).of(Path(name), 0, IMAGE).mask for name, seed in (("b", 3), ("a", 4))]
     assert not any(torch.equal(drawn[0], other) for other in others)
 
 

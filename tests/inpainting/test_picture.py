@@ -16,27 +16,27 @@ from lit_an.inpainting.picture_writing import write_picture
 
 HEIGHT, WIDTH = 24, 40
 SAMPLES = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 4), dtype=np.uint8)
-COLOUR = Image.fromarray(np.ascontiguousarray(SAMPLES[..., :3]))
+COLOR = Image.fromarray(np.ascontiguousarray(SAMPLES[..., :3]))
 CLEAR = Image.fromarray(SAMPLES)
 DEEP = Image.fromarray((SAMPLES[..., 0].astype(np.uint16) << 8) + SAMPLES[..., 1])
 
 LOSSLESS = {
-    "png": (COLOUR, "a.png", {}),
-    "png, grey": (COLOUR.convert("L"), "a.png", {}),
-    "png, grey with alpha": (CLEAR.convert("LA"), "a.png", {}),
+    "png": (COLOR, "a.png", {}),
+    "png, gray": (COLOR.convert("L"), "a.png", {}),
+    "png, gray with alpha": (CLEAR.convert("LA"), "a.png", {}),
     "png, alpha": (CLEAR, "a.png", {}),
-    "png, palette": (COLOUR.quantize(16), "a.png", {}),
-    "png, palette with a transparent colour": (COLOUR.quantize(16), "a.png", {"transparency": 3}),
-    "png, transparent colour": (COLOUR, "a.png", {"transparency": tuple(SAMPLES[3, 3, :3].tolist())}),
-    "png, 1 bit": (COLOUR.convert("1"), "a.png", {}),
+    "png, palette": (COLOR.quantize(16), "a.png", {}),
+    "png, palette with a transparent color": (COLOR.quantize(16), "a.png", {"transparency": 3}),
+    "png, transparent color": (COLOR, "a.png", {"transparency": tuple(SAMPLES[3, 3, :3].tolist())}),
+    "png, 1 bit": (COLOR.convert("1"), "a.png", {}),
     "png, 16 bits": (DEEP, "a.png", {}),
-    "tiff": (COLOUR, "a.tif", {}),
+    "tiff": (COLOR, "a.tif", {}),
     "tiff, 16 bits, lzw": (DEEP, "a.tiff", {"compression": "tiff_lzw"}),
     "tiff, alpha": (CLEAR, "a.tif", {"compression": "tiff_adobe_deflate"}),
-    "tiff, as jpeg": (COLOUR, "a.tif", {"compression": "jpeg"}),
+    "tiff, as jpeg": (COLOR, "a.tif", {"compression": "jpeg"}),
     "webp, lossless": (CLEAR, "a.webp", {"lossless": True, "exact": True}),
-    "webp, lossy": (COLOUR, "a.webp", {"quality": 50}),
-    "bmp": (COLOUR, "a.bmp", {}),
+    "webp, lossy": (COLOR, "a.webp", {"quality": 50}),
+    "bmp": (COLOR, "a.bmp", {}),
 }
 
 
@@ -80,7 +80,7 @@ def test_a_turned_picture_is_filled_as_a_viewer_shows_it(orientation: int, name:
     exif = Image.Exif()
     exif[int(ExifTags.Base.Orientation)] = orientation
     exif[int(ExifTags.Base.Make)] = "a camera"
-    COLOUR.save(tmp_path / name, exif=exif)
+    COLOR.save(tmp_path / name, exif=exif)
     picture = read_picture(tmp_path / name)
     with Image.open(tmp_path / name) as file:
         shown = np.asarray(ImageOps.exif_transpose(file))
@@ -105,9 +105,9 @@ def test_orientations_agree_with_pillow() -> None:
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[int(ExifTags.Base.Orientation)] = orientation
-        image = COLOUR.copy()
+        image = COLOR.copy()
         image.info["exif"] = exif.tobytes()
-        assert np.array_equal(upright(np.asarray(COLOUR), orientation), np.asarray(ImageOps.exif_transpose(image)))
+        assert np.array_equal(upright(np.asarray(COLOR), orientation), np.asarray(ImageOps.exif_transpose(image)))
         assert np.array_equal(as_stored(upright(SAMPLES, orientation), orientation), SAMPLES)
 
 
@@ -117,7 +117,7 @@ def test_what_a_camera_wrote_is_kept_but_its_preview(name: str, tmp_path: Path) 
     exif[int(ExifTags.Base.Make)] = "a camera"
     exif.get_ifd(ExifTags.IFD.Exif)[int(ExifTags.Base.DateTimeOriginal)] = "2020:02:02 20:20:20"
     exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
-    COLOUR.save(tmp_path / name, exif=exif.tobytes(), dpi=(200, 200), icc_profile=b"a profile" * 20)
+    COLOR.save(tmp_path / name, exif=exif.tobytes(), dpi=(200, 200), icc_profile=b"a profile" * 20)
     picture, mask = read_picture(tmp_path / name), hole()
     (tmp_path / "out").mkdir()
     write_picture(tmp_path / "out" / name, filled(picture, torch.zeros(1, 3, HEIGHT, WIDTH), mask), mask, picture)
@@ -133,13 +133,13 @@ def test_what_a_camera_wrote_is_kept_but_its_preview(name: str, tmp_path: Path) 
 def with_preview(path: Path) -> bytes:
     """A JPEG whose EXIF holds a preview picture, as cameras write it; returns the preview's bytes."""
     buffer = io.BytesIO()
-    COLOUR.resize((8, 8)).save(buffer, "JPEG")
+    COLOR.resize((8, 8)).save(buffer, "JPEG")
     preview = buffer.getvalue()
     # Little-endian TIFF: an empty first directory at 8, then one with the preview's place (513) and length (514).
     first = struct.pack("<H", 1) + struct.pack("<HHI4sI", 0x010F, 2, 4, b"Cam\0", 26)
     second = struct.pack("<HHHIIHHIII", 2, 513, 4, 1, 56, 514, 4, 1, len(preview), 0)
     exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + first + second + preview
-    COLOUR.save(path, exif=exif, quality=90)
+    COLOR.save(path, exif=exif, quality=90)
     return preview
 
 
@@ -178,7 +178,7 @@ def test_a_jpeg_keeps_its_tables_and_subsampling_and_says_what_changed(subsampli
 
 
 def test_as_png_the_pixels_of_a_jpeg_stay_too(tmp_path: Path) -> None:
-    COLOUR.save(tmp_path / "a.jpg", quality=70)
+    COLOR.save(tmp_path / "a.jpg", quality=70)
     picture, mask = read_picture(tmp_path / "a.jpg"), hole()
     assert write_picture(
         tmp_path / "a.png", filled(picture, torch.zeros(1, 3, HEIGHT, WIDTH), mask), mask, picture, "png"
@@ -188,12 +188,12 @@ def test_as_png_the_pixels_of_a_jpeg_stay_too(tmp_path: Path) -> None:
 
 
 def test_of_a_phone_s_picture_with_a_depth_map_the_picture_is_kept(tmp_path: Path) -> None:
-    COLOUR.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[COLOUR.rotate(180)])
+    COLOR.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[COLOR.rotate(180)])
     picture = read_picture(tmp_path / "a.jpg")
     assert (picture.format, picture.notes) == ("JPEG", ("only the first of its pictures was kept",))
 
 
-def deep_colour_png(path: Path) -> None:
+def deep_color_png(path: Path) -> None:
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
@@ -205,9 +205,9 @@ def deep_colour_png(path: Path) -> None:
 
 
 REFUSED = {
-    "several frames": ("a.gif", {"save_all": True, "append_images": [COLOUR.rotate(90)]}, COLOUR, "2 frames or pages"),
-    "pages": ("a.tif", {"save_all": True, "append_images": [COLOUR]}, COLOUR, "2 frames or pages"),
-    "CMYK": ("a.jpg", {}, COLOUR.convert("CMYK"), "its colours are CMYK; give it in RGB or grey"),
+    "several frames": ("a.gif", {"save_all": True, "append_images": [COLOR.rotate(90)]}, COLOR, "2 frames or pages"),
+    "pages": ("a.tif", {"save_all": True, "append_images": [COLOR]}, COLOR, "2 frames or pages"),
+    "CMYK": ("a.jpg", {}, COLOR.convert("CMYK"), "its colors are CMYK; give it in RGB or gray"),
     "float": ("a.tif", {}, Image.fromarray(np.ones((9, 9), np.float32)), "its samples are floating-point"),
     "32 bits": ("a.tif", {}, Image.fromarray(np.ones((9, 9), np.int32)), "its samples are 32-bit integers"),
 }
@@ -221,17 +221,17 @@ def test_what_would_lose_samples_is_refused_by_name(kind: str, tmp_path: Path) -
         read_picture(tmp_path / name)
 
 
-def test_sixteen_bits_in_colour_are_not_cut_to_eight_in_silence(tmp_path: Path) -> None:
-    deep_colour_png(tmp_path / "a.png")
+def test_sixteen_bits_in_color_are_not_cut_to_eight_in_silence(tmp_path: Path) -> None:
+    deep_color_png(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as file:
         assert file.mode == "RGB", "Pillow reads it, with 8 bits"
-    with pytest.raises(InputError, match="16 bits a channel in colour"):
+    with pytest.raises(InputError, match="16 bits a channel in color"):
         read_picture(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", "half"])
 def test_broken_files_get_a_sentence(content: bytes | str, tmp_path: Path) -> None:
-    COLOUR.save(tmp_path / "whole.png")
+    COLOR.save(tmp_path / "whole.png")
     whole = (tmp_path / "whole.png").read_bytes()
     (tmp_path / "a.png").write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
     with pytest.raises(InputError, match="it cannot be read"):
@@ -241,7 +241,7 @@ def test_broken_files_get_a_sentence(content: bytes | str, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("image", "name", "chosen", "sentence"),
     [
-        (COLOUR.quantize(8), "a.gif", "keep", "GIF cannot be written so that known pixels stay"),
+        (COLOR.quantize(8), "a.gif", "keep", "GIF cannot be written so that known pixels stay"),
         (CLEAR, "a.png", "jpeg", "JPEG holds no transparency"),
         (DEEP, "a.png", "webp", "WEBP holds 8 bits a channel, and this picture has 16"),
     ],
@@ -256,11 +256,11 @@ def test_formats_that_cannot_hold_a_picture(
     assert [path.name for path in tmp_path.iterdir()] == [name], "nothing is left"
 
 
-def test_grey_is_filled_by_brightness(tmp_path: Path) -> None:
-    COLOUR.convert("L").save(tmp_path / "a.png")
+def test_gray_is_filled_by_brightness(tmp_path: Path) -> None:
+    COLOR.convert("L").save(tmp_path / "a.png")
     green = torch.tensor([-1.0, 1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, HEIGHT, WIDTH)
     composite = filled(read_picture(tmp_path / "a.png"), green, hole())
-    assert set(composite.colour[5:15, 3:12].ravel()) == {150}  # 0.587 · 255
+    assert set(composite.color[5:15, 3:12].ravel()) == {150}  # 0.587 · 255
 
 
 def test_what_is_transparent_is_seen_over_white(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_holes_are_filled_in_the_colors_of_the_profile(ending: str, tmp_path: Pa
     picture, mask = read_picture(tmp_path / f"a.{ending}"), hole()
     blue = torch.tensor([-1.0, -1.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, HEIGHT, WIDTH)
     composite = filled(picture, blue, mask)
-    assert np.abs(composite.colour[mask[0, 0].numpy() > 0] - np.array([255, 0, 0])).max() <= 2
+    assert np.abs(composite.color[mask[0, 0].numpy() > 0] - np.array([255, 0, 0])).max() <= 2
     assert (to_model(composite) - blue).mul(mask).abs().max() < 0.02, "and back"
     write_picture(tmp_path / f"b.{ending}", composite, mask, picture)
     assert read_picture(tmp_path / f"b.{ending}").options["icc_profile"] == icc
@@ -291,7 +291,7 @@ def test_gray_is_filled_by_the_curve_of_its_profile(dtype: type) -> None:
     picture = Picture(stored, None, 1, "PNG", {"icc_profile": linear_gray()})
     assert to_model(picture).add(1).mul(127.5) == pytest.approx(188, abs=1)
     composite = filled(picture, to_model(picture), torch.ones(1, 1, HEIGHT, WIDTH))
-    assert composite.colour / white == pytest.approx(0.5, abs=0.005)
+    assert composite.color / white == pytest.approx(0.5, abs=0.005)
 
 
 def linear_gray() -> bytes:

@@ -18,8 +18,8 @@ def trained(network: nn.Module) -> TrainedInpainter:
     return TrainedInpainter(network, Description("a network", {}))
 
 
-class OneColour(nn.Module):
-    """Each pass is of one colour, another one for each: the hardest case for a seam."""
+class OneColor(nn.Module):
+    """Each pass is of one color, another one for each: the hardest case for a seam."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,8 +28,8 @@ class OneColour(nn.Module):
 
     def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
         self.passes.append(tuple(image.shape[-2:]))
-        colour = torch.full_like(image, 1.0 if len(self.passes) % 2 else -1.0)
-        return Inpainted(colour, colour)
+        color = torch.full_like(image, 1.0 if len(self.passes) % 2 else -1.0)
+        return Inpainted(color, color)
 
 
 def strokes(height: int, width: int) -> Tensor:
@@ -40,7 +40,7 @@ def strokes(height: int, width: int) -> Tensor:
 
 
 def test_what_fits_is_one_tile() -> None:
-    network = OneColour()
+    network = OneColor()
     made = inpaint(trained(network), torch.zeros(1, 3, 32, 48), strokes(32, 48), Tiling(max_pixels=32 * 48))
     assert (network.passes, made.tiles, made.blind) == ([(32, 48)], 1, 0)
 
@@ -78,7 +78,7 @@ def test_a_network_that_sees_little_gives_the_same_in_tiles() -> None:
 def test_no_edge_shows_even_between_black_and_white_tiles() -> None:
     mask = torch.ones(1, 1, 64, 192)
     mask[..., :2] = 0
-    made = inpaint(trained(OneColour()), torch.zeros(1, 3, 64, 192), mask, Tiling(max_pixels=64 * 64))
+    made = inpaint(trained(OneColor()), torch.zeros(1, 3, 64, 192), mask, Tiling(max_pixels=64 * 64))
     fine = made.inpainted.fine[0, 0]
     assert (fine.amax(), fine.amin()) == (1, -1), "both tiles are there"
     # Black to white over an overlap of at least 16 px: no step of more than a few times the even one, 2/16.
@@ -89,14 +89,14 @@ def test_no_edge_shows_even_between_black_and_white_tiles() -> None:
 def test_a_hole_larger_than_a_tile_is_told() -> None:
     mask = torch.zeros(1, 1, 100, 100)
     mask[..., 10:90, 10:90] = 1
-    made = inpaint(trained(OneColour()), torch.zeros(1, 3, 100, 100), mask, Tiling(max_pixels=32 * 32))
+    made = inpaint(trained(OneColor()), torch.zeros(1, 3, 100, 100), mask, Tiling(max_pixels=32 * 32))
     assert 0 < made.blind < made.tiles
 
 
 def test_where_no_tile_was_needed_the_image_stands() -> None:
     image, mask = torch.rand(1, 3, 100, 100), torch.zeros(1, 1, 100, 100)
     mask[..., 2:6, 2:6] = 1
-    made = inpaint(trained(OneColour()), image, mask, Tiling(max_pixels=32 * 32))
+    made = inpaint(trained(OneColor()), image, mask, Tiling(max_pixels=32 * 32))
     assert made.tiles == 1
     assert torch.equal(made.inpainted.fine[..., 32:], image[..., 32:])
 
@@ -116,7 +116,7 @@ def test_numbers_out_of_range(tiling: Tiling, sentence: str) -> None:
 
 def test_too_small_an_image_gets_a_sentence() -> None:
     with pytest.raises(InputError, match="it is 9×7 px; the generator takes 8 px a side and more"):
-        inpaint(trained(OneColour()), torch.zeros(1, 3, 7, 9), torch.ones(1, 1, 7, 9))
+        inpaint(trained(OneColor()), torch.zeros(1, 3, 7, 9), torch.ones(1, 1, 7, 9))
 
 
 class NoMemory(SmallInpainter):

@@ -1,4 +1,4 @@
-"""Pictures of samples: sizes, ends of the ways, and neighbours against the slow loop."""
+"""Pictures of samples: sizes, ends of the ways, and neighbors against the slow loop."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from lit_an.data import ClassData
 from lit_an.data.sources import ImageFolder
 from lit_an.errors import InputError
 from lit_an.panels import sample_grid, to_uint8
-from lit_an.sampling import nearest_neighbours, sample
-from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
+from lit_an.sampling import nearest_neighbors, sample
+from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.trained.generator import TrainedGenerator
 
 
@@ -22,7 +22,7 @@ def cell(picture: torch.Tensor, row: int, column: int, caption: int = 72) -> tor
 
 
 def close(picture: torch.Tensor, image: torch.Tensor) -> bool:
-    """Equal but for rounding to grey levels."""
+    """Equal but for rounding to gray levels."""
     return bool(((picture.int() - to_uint8(image).int()).abs() <= 1).all())
 
 
@@ -72,11 +72,11 @@ class Random(torch.utils.data.Dataset):
         return ClassBatch(noise * 2 - 1, torch.tensor(0))
 
 
-def test_neighbours_are_those_of_the_slow_loop() -> None:
+def test_neighbors_are_those_of_the_slow_loop() -> None:
     dataset = Random()
     samples = torch.stack([dataset[3].image, dataset[11].image.flip(2), torch.rand(3, 64, 64) * 2 - 1])
     samples += 0.01 * torch.randn(samples.shape)
-    found = nearest_neighbours(samples, dataset, count=4, batch_size=5)
+    found = nearest_neighbors(samples, dataset, count=4, batch_size=5)
     for sample_, row, distances in zip(samples, found.index, found.distance, strict=True):
         shrunk = torch.nn.functional.avg_pool2d(sample_, 2).double()
         every = [torch.nn.functional.avg_pool2d(dataset[index].image, 2).double() for index in range(23)]
@@ -88,17 +88,17 @@ def test_neighbours_are_those_of_the_slow_loop() -> None:
     assert found.index[0, 0] == 3
     assert found.index[1, 0] == 11, "mirrored ones are found"
     assert torch.equal(found.image[0, 0], dataset[3].image)
-    sheet = neighbour_sheet(samples, found.image, ["a", "b", "c"])
+    sheet = neighbor_sheet(samples, found.image, ["a", "b", "c"])
     assert sheet.shape == (3, 3 * 66 - 2, 152 + 5 * 66 - 2)
 
 
-def test_neighbours_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:
+def test_neighbors_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:
     train = ClassData(ImageFolder(image_folder), 32).dataset("train")
     image = train[7].image[None]
-    found = nearest_neighbours(image, train, count=2)
+    found = nearest_neighbors(image, train, count=2)
     assert found.index[0, 0] == 7
     assert float(found.distance[0, 0]) < 1e-3
-    with pytest.raises(InputError, match="1000 neighbours cannot be found among"):
-        nearest_neighbours(image, train, count=1000)
+    with pytest.raises(InputError, match="1000 neighbors cannot be found among"):
+        nearest_neighbors(image, train, count=1000)
     with pytest.raises(InputError, match=r"shape \(3, 32, 32\), the samples \(3, 16, 16\)"):
-        nearest_neighbours(image[..., ::2, ::2], train)
+        nearest_neighbors(image[..., ::2, ::2], train)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lit_an.batch import ClassBatch, SampleRequest
+from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
 from lit_an.losses import ADVERSARIAL_LOSSES, zero_centered_penalty
 from lit_an.norms import total_penalty
@@ -92,12 +92,11 @@ def test_validation_and_test_log_the_game(tmp_path: Path, image_folder: Path) ->
         assert values[f"{stage}/generator/adversarial"] == pytest.approx(-values[f"{stage}/fake_logits"], rel=1e-4)
 
 
-def test_a_prediction_depends_on_its_label_and_seed_alone() -> None:
+def test_a_generated_image_depends_on_its_label_and_seed_alone() -> None:
     task = randomized(make_task()).eval()
-    one = SampleRequest(torch.tensor([1]), torch.tensor([7]))
-    many = SampleRequest(torch.tensor([0, 1, 1]), torch.tensor([7, 7, 8]))
     with torch.no_grad():
-        alone, together = task.predict_step(one, 0), task.predict_step(many, 0)
+        alone = task.generate(torch.tensor([1]), torch.tensor([7]))
+        together = task.generate(torch.tensor([0, 1, 1]), torch.tensor([7, 7, 8]))
     torch.testing.assert_close(alone[0], together[1])
     assert (together[0] - together[1]).abs().max() > 1e-6
     assert (together[2] - together[1]).abs().max() > 1e-6

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lit_an.augmentations import Augmentation
-from lit_an.batch import ClassBatch, SampleRequest
+from lit_an.batch import ClassBatch
 from lit_an.latents import latents_of
 from lit_an.losses import ADVERSARIAL_LOSSES, wgan_gradient_penalty, zero_centered_penalty
 from lit_an.networks import ProjectionDiscriminator
@@ -169,20 +169,19 @@ def test_a_row_of_the_preview_is_a_class_and_a_column_a_latent(tmp_path: Path) -
     assert (images[0] - images[1]).abs().amax(1).min() > 1e-3, "classes differ"
 
 
-def test_a_prediction_is_of_the_latent_of_its_label_and_seed() -> None:
-    """Swapped, the same request would give another picture than it gave before."""
+def test_a_generated_image_is_of_the_latent_of_its_label_and_seed() -> None:
+    """Swapped, the same call would give another picture than it gave before."""
     task = randomized(make_task()).eval()
     label, seed = torch.tensor([0, 2, 1]), torch.tensor([4, 1, 0])
     with torch.no_grad():
         expected = task.generator(latents_of([0, 2, 1], [4, 1, 0], 8), label)
-        torch.testing.assert_close(task.predict_step(SampleRequest(label, seed), 0), expected)
+        torch.testing.assert_close(task.generate(label, seed), expected)
 
 
 def test_losses_and_pictures_are_float32_whatever_the_networks_give() -> None:
     task = make_task().eval()
     for network in (task.generator, task.discriminator):
         network.register_forward_hook(lambda module, inputs, output: output.bfloat16())
-    request = SampleRequest(torch.tensor([0]), torch.tensor([1]))
     with torch.no_grad():
         assert task._judge(BATCH.image, BATCH.label).dtype == torch.float32
-        assert task.predict_step(request, 0).dtype == torch.float32
+        assert task.generate(torch.tensor([0]), torch.tensor([1])).dtype == torch.float32

@@ -117,7 +117,7 @@ def test_feature_matching_pulls_the_composite_to_the_truth(adversarial_loss: str
 @pytest.mark.parametrize("holes", [None, 300])
 def test_reconstruction_has_its_weights(confidence: bool, hole_area: int | None) -> None:
     weights = {"hole_weight": 2.0, "context_weight": 3.0, "coarse_weight": 0.25}
-    options = {"confidence": confidence, "holes": hole_area}
+    options = {"confidence": confidence, "hole_area": hole_area}
     task, batch = make_randomized(losses={**weights, **options}, adversarial_from=None), make_batch()
     made = task.generator(batch.image, batch.mask)
     weight = confidence_map(batch.mask) if confidence else batch.mask

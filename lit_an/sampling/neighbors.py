@@ -13,7 +13,7 @@ from lit_an.errors import InputError
 _SIDE = 32
 
 
-class Neighbours(NamedTuple):
+class Neighbors(NamedTuple):
     """The images of a data set nearest to each of B samples, the nearest first.
 
     Attributes:
@@ -27,9 +27,9 @@ class Neighbours(NamedTuple):
     image: Tensor
 
 
-def nearest_neighbours(
+def nearest_neighbors(
     samples: Tensor, dataset: Dataset[ClassBatch], count: int = 5, batch_size: int = 256, num_workers: int = 0
-) -> Neighbours:
+) -> Neighbors:
     """Searches all of a data set, in pixel space: images shrunk to 32 px, as they are and mirrored.
 
     Pixels say whether an image is remembered, not whether it is like another to a person. Mirrored, since training
@@ -38,16 +38,16 @@ def nearest_neighbours(
     Args:
         samples: (B, 3, H, W), in [-1, 1].
         dataset: images of the same size, indexed by ``int``.
-        count: K, neighbours of each.
+        count: K, neighbors of each.
         batch_size: images compared at once.
         num_workers: loader processes.
 
     Raises:
-        InputError: fewer images than neighbours, or images of another size.
+        InputError: fewer images than neighbors, or images of another size.
     """
     total = len(dataset)  # type: ignore[arg-type]
     if not 1 <= count <= total:
-        raise InputError(f"{count} neighbours cannot be found among {total} images")
+        raise InputError(f"{count} neighbors cannot be found among {total} images")
     queries = torch.cat([_pixels(samples), _pixels(samples.flip(3))])
     distance = torch.full((len(samples), count), torch.inf)
     index = torch.zeros(len(samples), count, dtype=torch.int64)
@@ -55,7 +55,7 @@ def nearest_neighbours(
     for batch in DataLoader(dataset, batch_size, collate_fn=collate, num_workers=num_workers):
         if batch.image.shape[1:] != samples.shape[1:]:
             shapes = f"{tuple(batch.image.shape[1:])}, the samples {tuple(samples.shape[1:])}"
-            raise InputError(f"neighbours: the data's images have the shape {shapes}")
+            raise InputError(f"neighbors: the data's images have the shape {shapes}")
         there = torch.cdist(queries, _pixels(batch.image)).unflatten(0, (2, -1)).amin(0)  # (B, images)
         candidates = torch.cat([distance, there], 1)
         indices = torch.cat([index, torch.arange(start, start + there.shape[1]).expand(len(samples), -1)], 1)
@@ -63,7 +63,7 @@ def nearest_neighbours(
         index = indices.gather(1, order)
         start += there.shape[1]
     images = torch.stack([torch.stack([dataset[item].image for item in row]) for row in index.tolist()])
-    return Neighbours(index, distance / queries.shape[1] ** 0.5, images)
+    return Neighbors(index, distance / queries.shape[1] ** 0.5, images)
 
 
 def _pixels(images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""``predict`` has the options of the task that its checkpoint was trained with, and says what is wrong with them."""
+"""``inpaint`` says in one sentence what is wrong with its options."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 import cli
 
 
-def predict(checkpoint: Path, *more: object) -> int:
-    return cli.main(["predict", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
+def run_inpaint(checkpoint: Path, *more: object) -> int:
+    return cli.main(["inpaint", *(str(each) for each in more), f"--ckpt_path={checkpoint}", "--device=cpu"])
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> str:
@@ -16,33 +16,17 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
-def test_help_without_a_checkpoint_shows_the_options_of_both_tasks(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["predict", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "The options of predict are those of the task that --ckpt_path was trained with." in shown
-    assert shown.index("ClassConditionalGAN") < shown.index("--samples_per_class") < shown.index("InpaintingGAN")
-    assert shown.index("InpaintingGAN") < shown.index("--color_key")
-
-
-def test_help_with_a_checkpoint_shows_its_own(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["predict", "--help", f"--ckpt_path={checkpoint}"])
-    shown = capsys.readouterr().out
-    assert "--color_key" in shown
-    assert "--samples_per_class" not in shown
-
-
 BAD_INPUT = {
     "no holes": ([], "give one of --masks, --color_key and --hole_shape, to say where the holes are; got none"),
     "two kinds of holes": (["--color_key=red", "--masks={images}"], "got --masks and --color_key"),
     "no images": (["--images=/no/such", "--color_key=red"], "--images /no/such: there is no such file or folder"),
     "no masks": (["--masks=/no/such"], "--masks /no/such: there is no such file or folder"),
-    "colour": (["--color_key=#ggg"], "--color_key '#ggg' is no colour; write it like ff00ff or magenta"),
+    "color": (["--color_key=#ggg"], "--color_key '#ggg' is no color; write it like ff00ff or magenta"),
     "quality": (["--color_key=red", "--quality=0"], "quality must be from 1 to 100, got 0"),
     "threshold": (["--color_key=red", "--threshold=2"], "threshold must be at least 0 and below 1, got 2"),
     "dilate": (["--color_key=red", "--dilate=-1"], "dilate must be at least 0, got -1"),
     "tile": (["--color_key=red", "--tile=2000"], "a tile of 2000×2000 px is more than max_pixels=1048576"),
-    "device": (["--color_key=red", "--device=tpu9"], "--device tpu9 is not to be had here; choose cpu"),
+    "device": (["--color_key=red", "--device=tpu9"], "--device tpu9 is not available on this machine; choose cpu"),
 }
 
 
@@ -52,7 +36,7 @@ def test_bad_input_gets_one_sentence(
 ) -> None:
     images, _ = folders
     more, sentence = BAD_INPUT[case]
-    argv = ["predict", f"--ckpt_path={checkpoint}", f"--images={images}"]
+    argv = ["inpaint", f"--ckpt_path={checkpoint}", f"--images={images}"]
     assert cli.main([*argv, *(each.format(images=images) for each in more)]) == 2
     assert sentence in said(capsys)
     assert not (checkpoint.parents[1] / "predictions").exists(), "nothing is left behind"
@@ -63,16 +47,16 @@ def test_a_checkpoint_that_is_not_there_is_what_is_told(
 ) -> None:
     images, _ = folders
     argv = [f"--images={images}", "--color_key=red"]
-    assert predict(Path("/no/such.ckpt"), *argv) == 2
+    assert run_inpaint(Path("/no/such.ckpt"), *argv) == 2
     assert "/no/such.ckpt: there is no such file; give a .ckpt file of a run's checkpoints folder" in said(capsys)
     config = checkpoint.parents[1] / "config.yaml"
     moved = config.rename(config.with_name("moved.yaml"))
-    assert predict(checkpoint, *argv) == 2
+    assert run_inpaint(checkpoint, *argv) == 2
     assert "there is no config.yaml in its run folder; name the run's config with --config" in said(capsys)
-    assert cli.main(["predict", "--config", str(moved), *argv, "--ckpt_path", str(checkpoint), "--device=cpu"]) == 0
-    moved.write_text(moved.read_text().replace("lit_an.tasks.InpaintingGAN", "torch.nn.Linear"))
-    assert predict(checkpoint, *argv, f"--config={moved}") == 2
-    assert "the run is of torch.nn.Linear; this command is for ClassConditionalGAN and InpaintingGAN" in said(capsys)
+    assert cli.main(["inpaint", "--config", str(moved), *argv, "--ckpt_path", str(checkpoint), "--device=cpu"]) == 0
+    moved.write_text("model: 3")
+    assert run_inpaint(checkpoint, *argv, f"--config={moved}") == 2
+    assert "it has no model with a class_path; give the config that the run was made with" in said(capsys)
 
 
 def test_other_commands_say_that_they_are_for_another_task(

@@ -1,28 +1,31 @@
-"""``python cli.py predict``: images and pictures from one checkpoint, without the data set."""
+"""``python cli.py sample``: images and pictures from one class-conditional checkpoint, without the data set."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from lit_an.commands.configured_data import configured_data
-from lit_an.data.class_data import ClassData
+from lit_an.commands.matching_command import check_command
+from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
 from lit_an.sampling.images import sample
-from lit_an.sampling.neighbours import nearest_neighbours
-from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbour_sheet
+from lit_an.sampling.neighbors import nearest_neighbors
+from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
 from lit_an.trained.checkpoints import config_beside, device_called, run_folder_of, weights_hash
 from lit_an.trained.exported import load_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
 
-What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbours"]
+if TYPE_CHECKING:
+    from lit_an.data.class_data import ClassData
+
+What = Literal["png", "npz", "sheet", "latents", "classes", "layouts", "neighbors"]
 
 _ROWS_OF_A_SHEET = 50
 
@@ -33,7 +36,7 @@ def run(
     output: str | None = None,
     write: tuple[What, ...] = ("png", "sheet"),
     samples_per_class: int = 16,
-    classes: list[str] | None = None,
+    classes: Names | None = None,
     first_seed: int = 0,
     truncation: float | None = None,
     statistics: Statistics = "running",
@@ -45,27 +48,36 @@ def run(
     shard: int = 0,
     shards: int = 1,
 ) -> int:
-    """Makes images with the generator of a checkpoint; a second run skips what is finished.
+    """Generates images with a class-conditional checkpoint; a second run skips finished files.
 
     Args:
         ckpt_path: a .ckpt file of a run, or the folder of an export.
-        config: the config it was trained with. Default: config.yaml of its run folder.
-        output: where to. Default: in the run folder, predictions/iteration_… with truncation and statistics.
-        write: what to write: png (a file for each image), npz (all images in one file), sheet (a row for each class),
-            latents and classes (ways between two latents, two classes), layouts (images beside the regions of the
-            norm), neighbours (images beside the nearest training images; this one needs the data).
-        samples_per_class: images of each class, for png and npz.
-        classes: names of the classes to make. Default: all.
-        first_seed: an image is a function of its class and its seed; seeds count up from here.
-        truncation: largest magnitude of the latents' values; those beyond are drawn again. Default: none.
-        statistics: of batch norm: running (kept in training), standing (estimated anew) or batch (of each batch).
-        standing_passes: batches of 64 that standing statistics are estimated from.
-        batch_size: images made at once.
-        columns: images in a row of a picture.
-        rows: at most so many classes, spread evenly, in pictures other than the sheet.
+        config: the config of the run. Default: config.yaml in its run folder.
+        output: the folder to write to. Default: predictions/iteration_… in the run folder, named after truncation and
+            statistics too.
+        write: any of png (one file per image), npz (all images in one file), sheet (one row per class), latents and
+            classes (interpolations between two latents, two classes), layouts (images beside the regions of the
+            norm) and neighbors (images beside the nearest training images, which needs the data).
+        samples_per_class: images per class, for png and npz.
+        classes: names of the classes. Default: all.
+        first_seed: seed of the first image of each class; the others count up from it.
+        truncation: largest magnitude of a latent's values; larger ones are drawn again. Default: none.
+        statistics: statistics of batch norm: running (kept in training), standing (estimated anew) or batch (of each
+            batch).
+        standing_passes: batches of 64 from which standing statistics are estimated.
+        batch_size: images per forward pass.
+        columns: images per row of a picture.
+        rows: largest number of classes in a picture other than the sheet; they are spread evenly.
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
-        shard: number of this process among several that share the work, from 0.
-        shards: number of processes; run it once more without this when all have ended.
+        shard: index of this process, from 0, if several share the work.
+        shards: number of processes that share the work; a last call without it joins the npz.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: an option out of range, a checkpoint that is missing or of another kind, or an output folder with
+            other content.
     """
     if columns < 2 or rows < 1:
         raise InputError(f"columns must be at least 2 and rows at least 1, got {columns} and {rows}")
@@ -73,8 +85,9 @@ def run(
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
     path = user_path(ckpt_path)
-    config = None if config is None else str(user_path(config))
-    generator = _load(path, config).to(device_called(device))
+    chosen = None if config is None else user_path(config)
+    check_command("sample", path, chosen)
+    generator = _load(path, chosen).to(device_called(device))
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
     default = _name_of(generator.description.iteration, truncation, statistics)
@@ -95,15 +108,18 @@ def run(
         seeds = list(range(first_seed, first_seed + columns))
         for name, picture in _pictures(generator, write, labels, seeds, rows, truncation):
             write_png(folder / f"{name}.png", picture)
-        if "neighbours" in write:
-            data = configured_data(config or config_beside(path))
-            sheet = _neighbours(generator, data, _spread(labels, rows), first_seed, truncation)
-            write_png(folder / "neighbours.png", sheet)
+        if "neighbors" in write:
+            # Here, since it brings Lightning, which nothing else needs.
+            from lit_an.commands.configured_data import configured_data
+
+            data = configured_data(chosen or config_beside(path))
+            sheet = _neighbors(generator, data, _spread(labels, rows), first_seed, truncation)
+            write_png(folder / "neighbors.png", sheet)
     print(f"The samples are in {printable(folder)}", flush=True)
     return 0
 
 
-def _load(path: Path, config: str | None) -> TrainedGenerator:
+def _load(path: Path, config: Path | None) -> TrainedGenerator:
     exported = path.is_dir() or path.suffix == ".json"
     return load_exported(path) if exported else load_generator(path, config)
 
@@ -142,25 +158,25 @@ def _pictures(
         for number, page in enumerate(pages, start=1):
             name = "sheet" if len(pages) == 1 else f"sheet_{number:02d}"
             yield name, class_sheet(generator, page, seeds, truncation)
-    shown = _spread(labels, rows)
+    chosen_labels = _spread(labels, rows)
     if "latents" in write:
-        yield "latents", latent_strips(generator, shown, seeds[0], len(seeds), truncation)
+        yield "latents", latent_strips(generator, chosen_labels, seeds[0], len(seeds), truncation)
     if "classes" in write:
-        yield "classes", class_strips(generator, shown, seeds[0], len(seeds), truncation)
+        yield "classes", class_strips(generator, chosen_labels, seeds[0], len(seeds), truncation)
     if "layouts" in write:
-        panels = layout_panels(generator, shown, seeds[:2], truncation)
+        panels = layout_panels(generator, chosen_labels, seeds[:2], truncation)
         if not panels:
             print("No norm of this generator has a semantic layout: there are no region maps to show", flush=True)
         yield from ((f"layouts_{name}", panel) for name, panel in panels.items())
 
 
-def _neighbours(
-    generator: TrainedGenerator, data: ClassData, shown: list[int], seed: int, truncation: float | None
+def _neighbors(
+    generator: TrainedGenerator, data: "ClassData", chosen_labels: list[int], seed: int, truncation: float | None
 ) -> Tensor:
-    images = sample(generator, shown, [seed] * len(shown), truncation)
-    found = nearest_neighbours(images, data.dataset("train"), num_workers=data.num_workers)
+    images = sample(generator, chosen_labels, [seed] * len(chosen_labels), truncation)
+    found = nearest_neighbors(images, data.dataset("train"), num_workers=data.num_workers)
     names = [
         f"{generator.class_names[label]} ({distance:.2f})"
-        for label, distance in zip(shown, found.distance[:, 0].tolist(), strict=True)
+        for label, distance in zip(chosen_labels, found.distance[:, 0].tolist(), strict=True)
     ]
-    return neighbour_sheet(images, found.image, names)
+    return neighbor_sheet(images, found.image, names)

@@ -1,0 +1,133 @@
+"""What a checkpoint holds beside Lightning's own parts: the format, who writes it, how it is read.
+
+A checkpoint is a file of ``torch.save`` with tensors, numbers, names, lists and dictionaries alone, so that nothing in
+it has to be executed. All that is not Lightning's lies at the key ``lit_an``, in these entries:
+
+- ``format``: the number of the format, 1.
+- ``task``: class path of the task, such as ``lit_an.tasks.inpainting.InpaintingGAN``.
+- ``iteration``: generator iterations that the run has made.
+- ``optimizer_kinds``: classes of the optimizers and schedules, generator first; their states do not say them.
+- ``class_names``: names of the classes in the order of their labels; only of tasks with classes.
+- ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
+  an average.
+
+The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader of format 1 ignores
+entries that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
+had a number are read too.
+"""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lit_an.errors import InputError
+
+FORMAT = 1
+_KEY = "lit_an"
+
+
+class Content(NamedTuple):
+    """The entries of a checkpoint.
+
+    Attributes:
+        iteration: generator iterations; None in a file that no run wrote.
+        task: class path of the task; None in older checkpoints, whose config alone says it.
+        class_names: empty for a task without classes.
+        average: the averaged state of the generator; empty without an average.
+        optimizer_kinds: empty in older checkpoints.
+    """
+
+    iteration: int | None = None
+    task: str | None = None
+    class_names: tuple[str, ...] = ()
+    average: Mapping[str, Tensor] = {}
+    optimizer_kinds: tuple[Mapping[str, str | None], ...] = ()
+
+
+def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
+    """Puts entries into a checkpoint that is about to be written; each writer puts in what it knows.
+
+    Args:
+        checkpoint: changed.
+        entries: some of those of the format; tensors, numbers, names, lists and dictionaries alone.
+
+    Example:
+        >>> checkpoint = {}
+        >>> write_entries(checkpoint, iteration=3)
+        >>> write_entries(checkpoint, class_names=["land", "sea"])
+        >>> checkpoint
+        {'lit_an': {'format': 1, 'iteration': 3, 'class_names': ['land', 'sea']}}
+    """
+    unknown = entries.keys() - set(Content._fields)
+    assert not unknown, f"the format has no entries {unknown}"
+    checkpoint.setdefault(_KEY, {"format": FORMAT}).update(entries)
+
+
+def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
+    """The entries of a checkpoint of this format or of the one before it.
+
+    Args:
+        checkpoint: as ``torch.load`` gives it.
+        origin: where it comes from, for sentences.
+
+    Raises:
+        InputError: a format that is newer than this library.
+    """
+    if _KEY not in checkpoint:
+        return _read_unnumbered(checkpoint)
+    entries = checkpoint[_KEY]
+    number = entries.get("format") if isinstance(entries, dict) else None
+    if not isinstance(number, int) or number > FORMAT:
+        raise InputError(
+            f"{origin}: it has the format {number}, and this version of lit_an reads formats up to {FORMAT}; install a "
+            "newer lit_an, or give a checkpoint of this version"
+        )
+    return Content(
+        entries.get("iteration"),
+        entries.get("task"),
+        tuple(entries.get("class_names") or ()),
+        entries.get("average") or {},
+        tuple(entries.get("optimizer_kinds") or ()),
+    )
+
+
+def load_checkpoint(path: str | Path, origin: str | None = None) -> dict[str, Any]:
+    """A checkpoint file; nothing in it is executed, and its tensors are mapped, not read.
+
+    Args:
+        path: a ``.ckpt`` file of a run.
+        origin: what to call it in sentences; None takes the path.
+
+    Raises:
+        InputError: no file, a damaged one, or no checkpoint.
+    """
+    origin = str(path) if origin is None else origin
+    if not Path(path).is_file():
+        raise InputError(f"{origin}: there is no such file; give a .ckpt file of a run's checkpoints folder")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{origin}: it cannot be read as a checkpoint: it is damaged, or none; give another one")
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises of many types for what is no checkpoint
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{origin}: it cannot be read as a checkpoint ({reason[:120]}); give another one") from error
+    if not isinstance(stored, dict) or not isinstance(stored.get("state_dict"), dict):
+        raise InputError(f"{origin}: it is no checkpoint of a run; give one that `fit` wrote")
+    return stored
+
+
+def _read_unnumbered(checkpoint: Mapping[str, Any]) -> Content:
+    """Before the format had a number: entries at several places, the average in a callback's state."""
+    counters = checkpoint.get("state_dict", {}).get("_extra_state", {})
+    states = checkpoint.get("callbacks", {}).values()
+    return Content(
+        counters.get("iteration"),
+        None,
+        tuple(checkpoint.get("class_names") or ()),
+        next((state["average"] for state in states if isinstance(state, dict) and "average" in state), {}),
+        tuple(checkpoint.get("optimizer_kinds") or ()),
+    )

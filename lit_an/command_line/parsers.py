@@ -1,0 +1,52 @@
+"""Parsers of options: jsonargparse's, with one sentence for what is wrong."""
+
+import inspect
+import sys
+from argparse import Action
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from lit_an.command_line.parse_errors import one_sentence
+
+
+class OneSentenceParser(ArgumentParser):
+    """Ends with exit code 2 and one sentence for a wrong key or value."""
+
+    def _check_value_key(self, action: Action, value: Any, *arguments: Any, **options: Any) -> Any:
+        """Lets references to other keys stand: by these values jsonargparse decides what a new class path keeps."""
+        if isinstance(value, str) and "${" in value:
+            return value
+        return super()._check_value_key(action, value, *arguments, **options)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Prints the sentence and exits."""
+        if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
+            super().error(message, ex)
+        print(f"error: {one_sentence(message)}", file=sys.stderr)
+        sys.exit(2)
+
+
+class CommandLineOnly(Action):
+    """Stores a value, and whether the command line gave it: values from config files do not call an action."""
+
+    given = False
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        self.given = True
+        namespace[self.dest] = values
+
+
+def command_parser(name: str, run: Callable[..., int]) -> OneSentenceParser:
+    """The parser of a command that is a function.
+
+    Args:
+        name: of the command.
+        run: its typed arguments are the options; its docstring is the help.
+    """
+    parser = OneSentenceParser(prog=f"{Path(sys.argv[0]).name} {name}")
+    parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
+    parser.add_function_arguments(run, as_group=False)
+    return parser

@@ -1,0 +1,217 @@
+"""``fit``, ``validate`` and ``test``: LightningCLI with lengths in generator iterations and one run folder."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ActionConfigFile, set_parsing_settings
+from pytorch_lightning import Trainer
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+import lit_an.command_line.run_folder as run_folder
+from lit_an.command_line.checkpoint import iteration_of
+from lit_an.command_line.config_option import ConfigOption
+from lit_an.command_line.failures import rank_of_process
+from lit_an.command_line.loggers import placed
+from lit_an.command_line.notices import warn_of_slow_arithmetic
+from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
+from lit_an.command_line.saved_config import SaveConfig
+from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
+from lit_an.errors import InputError, at_least
+from lit_an.tasks.adversarial import AdversarialTask
+
+
+class TrainerParser(OneSentenceParser, LightningArgumentParser):
+    """LightningCLI's parser, saying what is wrong in one sentence, whose configs may build on others.
+
+    Attributes:
+        config_files: those that it has read. With references in a config the result no longer names them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.config_files: list[Path] = []
+        super().__init__(*args, **kwargs)
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        """Adds an option; that of config files is ours."""
+        if options.get("action") is ActionConfigFile:
+            options["action"] = ConfigOption
+        return super().add_argument(*names, **options)
+
+
+class TrainerCli(LightningCLI):
+    """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._run_folder_options: list[CommandLineOnly] = []
+        self._command_parsers: list[TrainerParser] = []
+        super().__init__(**kwargs)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's, without ``predict``: ``sample`` and ``inpaint`` need neither a data set nor a trainer."""
+        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name != "predict"}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the length and the folder of a run."""
+        parser.add_argument(
+            "--iterations",
+            type=int | None,
+            default=None,
+            help="Generator iterations to train in all; overrides trainer.max_steps.",
+        )
+        option = parser.add_argument(
+            "--run_folder",
+            action=CommandLineOnly,
+            default=None,
+            help="Where everything goes. Default: runs/<name of the first config>, numbered if taken; with --ckpt_path "
+            "the folder of that checkpoint.",
+        )
+        self._run_folder_options.append(option)
+        assert isinstance(parser, TrainerParser)
+        self._command_parsers.append(parser)
+
+    def _parse_ckpt_path(self) -> None:
+        """Looks at the checkpoint. Lightning would take hyper-parameters from it, over the config."""
+        config = self.config[self.config.subcommand]
+        # Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for.
+        if config.get("weights_only") is None:
+            config["weights_only"] = True
+        path, iterations = config.get("ckpt_path"), config.get("iterations")
+        if path is None or config["weights_only"] is False:
+            return
+        done = iteration_of(path)
+        if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
+            rank_zero_warn(
+                f"{path} has {done} iterations already, of --iterations {iterations} in all: nothing is left to train",
+                category=UserWarning,
+            )
+
+    def before_instantiate_classes(self) -> None:
+        """Refuses what would do something else than it says, before anything is built."""
+        check_arguments(self._get(self.config, "trainer", default={}))
+        at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
+        if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
+            raise InputError(
+                f"{self.subcommand} needs --ckpt_path, a .ckpt file of a run's checkpoints folder: without one it "
+                "would measure a network that was never trained"
+            )
+
+    def instantiate_classes(self) -> None:
+        """Builds what the config names, its loggers in the run folder, which the config that is kept does not name."""
+        self._written = self.config
+        logger = self._get(self.config, "trainer", default={}).get("logger")
+        if logger:
+            self.config = self.config.clone()
+            self.config[f"{self.subcommand}.trainer.logger"] = placed(logger, self._run_folder)
+        super().instantiate_classes()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
+        self.config = self._written
+        config = self._get(self.config_init, "trainer", default={})
+        folder = self._run_folder
+        kwargs["default_root_dir"] = folder
+        kwargs["callbacks"] = enabled_callbacks(config)
+        iterations = self._get(self.config, "iterations")
+        if iterations is not None:
+            kwargs["max_steps"] = self.model.optimizer_steps(iterations)
+        kwargs["logger"] = _loggers(config.get("logger"), folder)
+        trainer = super().instantiate_trainer(**kwargs)
+        warn_of_slow_arithmetic(trainer)
+        return trainer
+
+    @functools.cached_property
+    def _run_folder(self) -> str:
+        """The run folder, the same in every process that this one starts."""
+        started_by_another = "LOCAL_RANK" in os.environ and run_folder.VARIABLE in os.environ
+        if not started_by_another:
+            chosen = self._get(self.config, "run_folder")
+            checkpoint = self._get(self.config, "ckpt_path")
+            fits = self.subcommand == "fit"
+            if checkpoint is not None and chosen is not None and not self._chose_run_folder():
+                rank_zero_info(
+                    f"run_folder {chosen} of the config is left alone: a run goes on where its checkpoint lies"
+                )
+                chosen = None
+            name = self._name_of_first_config()
+            os.environ[run_folder.VARIABLE] = run_folder.choose(chosen, checkpoint, name, fits, rank_of_process())
+        return os.environ[run_folder.VARIABLE]
+
+    def _chose_run_folder(self) -> bool:
+        """Whether the command line itself names the run folder, and not only a config."""
+        return any(option.given for option in self._run_folder_options)
+
+    def _name_of_first_config(self) -> str:
+        """The stem of the first config file, or ``run`` without one."""
+        return next((path.stem for parser in self._command_parsers for path in parser.config_files), "run")
+
+    def after_fit(self) -> None:
+        """Says where to look; ends with the exit code of a signal that stopped the run."""
+        if self.trainer.is_global_zero:
+            print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
+        for callback in self.trainer.checkpoint_callbacks:
+            stopped_by = getattr(callback, "stopped_by", None)
+            if stopped_by is not None:
+                raise SystemExit(128 + stopped_by)
+
+
+class ConfiguredCommandCli(TrainerCli):
+    """The command line of ``fit`` with a command's options: builds the model and the data for the command.
+
+    Args:
+        run: the command; it gets ``model``, ``data`` and ``trainer`` as the config says, and its own options.
+    """
+
+    _BUILT = ("model", "data", "trainer")
+
+    def __init__(self, run: Callable[..., int], **kwargs: Any) -> None:
+        self._run = run
+        super().__init__(**kwargs)
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """``fit``, whose arguments the command takes."""
+        return {"fit": LightningCLI.subcommands()["fit"]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the command's own options."""
+        super().add_arguments_to_parser(parser)
+        parser.add_function_arguments(self._run, as_group=False, skip=set(self._BUILT))
+
+    def instantiate_classes(self) -> None:
+        """Builds what the config names; no trainer, no logger, no run folder."""
+        self.config["fit.trainer.logger"] = False
+        self.config_init = self.parser.instantiate(self.config)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        options = set(inspect.signature(self._run).parameters)
+        self.exit_code = int(self._run(**{name: self._get(self.config_init, name) for name in options}))
+
+
+def settings() -> dict[str, Any]:
+    """What both command lines are made with."""
+    # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
+    set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    return {
+        "model_class": AdversarialTask,
+        "trainer_class": RunTrainer,
+        "subclass_mode_model": True,
+        "subclass_mode_data": True,
+        "save_config_callback": SaveConfig,
+        "seed_everything_default": 0,
+        "auto_configure_optimizers": False,
+        "parser_class": TrainerParser,
+        "parser_kwargs": {"parser_mode": "omegaconf+"},
+        "trainer_defaults": {"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
+    }
+
+
+def _loggers(chosen: Any, folder: str) -> list[Any] | bool:
+    from callbacks.loggers import loggers_of_run
+
+    return loggers_of_run(chosen, folder)

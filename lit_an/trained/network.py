@@ -1,0 +1,67 @@
+"""A trained network: built from its description, its weights filled in, in evaluation mode."""
+
+import importlib
+
+import torch
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.trained.checkpoints import Description, Trained
+
+
+class TrainedNetwork(nn.Module):
+    """A network in evaluation mode with its description.
+
+    Args:
+        network: with its weights.
+        description: what is known of it.
+    """
+
+    def __init__(self, network: nn.Module, description: Description) -> None:
+        super().__init__()
+        self.network, self.description = network, description
+        self.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+
+def build_network(trained: Trained, origin: str) -> nn.Module:
+    """Builds a network from its description and fills in the weights; they take no gradients.
+
+    Args:
+        trained: its class and arguments, and its state.
+        origin: where the weights come from, for sentences.
+
+    Raises:
+        InputError: not a network's class, wrong arguments, or weights of another architecture.
+    """
+    description = trained.description
+    kind = _network_class(description.class_path, origin)
+    try:
+        network = kind(**description.init_args)
+    except TypeError as error:
+        raise InputError(f"{origin}: {description.class_path} cannot be made ({error})") from error
+    try:
+        network.load_state_dict(dict(trained.weights))
+    except RuntimeError as error:
+        problem = str(error).splitlines()[1].strip().rstrip(". ")
+        raise InputError(
+            f"{origin}: the weights are of another architecture than the config ({problem[:200]}); "
+            f"use the config that they were trained with"
+        ) from error
+    return network.requires_grad_(False)
+
+
+def _network_class(class_path: str, origin: str) -> type[nn.Module]:
+    """Only a network's class is ever called, whatever a file says."""
+    module, _, name = class_path.rpartition(".")
+    try:
+        kind = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
+    if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
+        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
+    return kind
