@@ -32,7 +32,7 @@ def load_square(path: Path) -> torch.Tensor:
 
 
 def make_photograph(path: Path) -> None:
-    """Smooth colours with some noise: about as many bytes as a photograph of that size."""
+    """Smooth colors with some noise: about as many bytes as a photograph of that size."""
     random = np.random.default_rng(0)
     coarse = Image.fromarray(random.integers(0, 256, (16, 16, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((FILE_SIZE, FILE_SIZE), Image.Resampling.BICUBIC))

@@ -70,7 +70,7 @@ class InpaintingMetrics(Measuring):
         lpips: ``alex`` (as in papers) or ``vgg``; None leaves LPIPS out.
         lpips_weights: the file of its weights; ``lit_an.metrics.feature_networks.lpips_weights.load_lpips_weights``
             says where they are looked for otherwise. Where there are none, LPIPS is absent with a warning.
-        baselines: what to measure beside the model, once a run: ``mean`` (the mean colour of the known pixels) and
+        baselines: what to measure beside the model, once a run: ``mean`` (the mean color of the known pixels) and
             ``biharmonic`` (the smoothest surface; 0.6 s for a 128 × 128 hole). None takes ``mean``.
         baseline_images: images that a slow baseline fills, evenly spread over those measured, ≥ 1.
         batch_size: images at a time on one device; the figures do not depend on it.

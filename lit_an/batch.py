@@ -14,7 +14,7 @@ Item = TypeVar("Item", bound=tuple[Any, ...])
 
 
 class ClassBatch(NamedTuple):
-    """Labelled images.
+    """Labeled images.
 
     Attributes:
         image: (B, 3, H, W), float32 in [-1, 1].

@@ -27,7 +27,7 @@ class _Clip(torch.autograd.Function):
 
 
 def clip(x: Tensor, low: float = -1.0, high: float = 1.0) -> Tensor:
-    """x clipped to a range; outside, gradients pass if a step against them leads towards the range.
+    """x clipped to a range; outside, gradients pass if a step against them leads toward the range.
 
     A plain clip has no gradient outside, so a pixel or a parameter that a bad step has thrown there stays, and a
     network that has thrown all its pixels there never learns again.

@@ -10,7 +10,7 @@ from lit_an.pixels import to_pixels
 
 
 class ContentHash:
-    """A hash of ``count`` labelled images, or of as many masks, as they go by.
+    """A hash of ``count`` labeled images, or of as many masks, as they go by.
 
     It depends on what has which number, and neither on batches and their order nor on which process saw what.
 

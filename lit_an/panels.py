@@ -15,7 +15,7 @@ from lit_an.holes import is_hole
 _GAP = 2
 _BACKGROUND = 255
 _GOLDEN_RATIO = 0.618033988749895
-_OUTLINE_COLOUR = torch.tensor([255, 255, 255], dtype=torch.uint8)[:, None, None]
+_OUTLINE_COLOR = torch.tensor([255, 255, 255], dtype=torch.uint8)[:, None, None]
 
 
 def to_uint8(image: Tensor) -> Tensor:
@@ -68,18 +68,18 @@ def layout_panel(images: Tensor, layout: Tensor, side: int = 64, mask: Tensor | 
     num_regions = layout.shape[1]
     pictures = _enlarged(to_uint8(images.cpu()), side)
     size = pictures.shape[-2:]
-    colours = region_palette(num_regions)
-    strongest = colours[layout.argmax(1)].permute(0, 3, 1, 2)  # (B, 3, h, w)
+    colors = region_palette(num_regions)
+    strongest = colors[layout.argmax(1)].permute(0, 3, 1, 2)  # (B, 3, h, w)
     strongest = F.interpolate(strongest, size=size, mode="nearest")
     if mask is not None:
         outline = _outline(_enlarged(mask.cpu(), side))
-        pictures, strongest = (torch.where(outline, _OUTLINE_COLOUR, part) for part in (pictures, strongest))
+        pictures, strongest = (torch.where(outline, _OUTLINE_COLOR, part) for part in (pictures, strongest))
     soft = F.interpolate((layout * 255).round().to(torch.uint8), size=size, mode="nearest")
     rows = [
         _beside([picture, hard, *(region.expand(3, -1, -1) for region in regions)])
         for picture, hard, regions in zip(pictures, strongest, soft, strict=True)
     ]
-    return _below([_panel_head(colours, size[1]), *rows])
+    return _below([_panel_head(colors, size[1]), *rows])
 
 
 def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, side: int = 64) -> Tensor:
@@ -87,7 +87,7 @@ def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, 
 
     Args:
         image: (B, 3, H, W), in [-1, 1], whole.
-        mask: (B, 1, H, W), 1 = hole; holes are shown grey in the second column.
+        mask: (B, 1, H, W), 1 = hole; holes are shown gray in the second column.
         coarse, fine: (B, 3, H, W), what the two stages made of it.
         side: least side of a picture, px.
 
@@ -104,17 +104,17 @@ def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, 
 
 
 def region_palette(num_regions: int) -> Tensor:
-    """(N, 3) uint8: a colour for each region, always the same, neighbours far apart in hue.
+    """(N, 3) uint8: a color for each region, always the same, neighbors far apart in hue.
 
     Example:
         >>> region_palette(3).shape, bool((region_palette(16)[:3] == region_palette(3)).all())
         (torch.Size([3, 3]), True)
     """
-    colours = [
+    colors = [
         colorsys.hsv_to_rgb((index * _GOLDEN_RATIO) % 1, (0.85, 0.5)[index % 2], (0.95, 0.75, 0.55)[index % 3])
         for index in range(num_regions)
     ]
-    return (torch.tensor(colours) * 255).round().to(torch.uint8)
+    return (torch.tensor(colors) * 255).round().to(torch.uint8)
 
 
 def write_png(path: Path, image: Tensor) -> None:
@@ -129,15 +129,15 @@ def write_png(path: Path, image: Tensor) -> None:
 def _outline(mask: Tensor) -> Tensor:
     """(B, 1, H, W), bool: the pixels of holes that touch a known pixel."""
     hole = is_hole(mask)
-    # What lies outside the picture is no neighbour: padding of a pooling never wins.
+    # What lies outside the picture is no neighbor: padding of a pooling never wins.
     return (F.max_pool2d((~hole).float(), 3, stride=1, padding=1) > 0.5) & hole
 
 
-def _panel_head(colours: Tensor, width: int) -> Tensor:
-    names = ["image", "strongest", *(str(index) for index in range(len(colours)))]
+def _panel_head(colors: Tensor, width: int) -> Tensor:
+    names = ["image", "strongest", *(str(index) for index in range(len(colors)))]
     heads = [_text(name, width) for name in names]
-    for head, colour in zip(heads[2:], colours, strict=True):
-        head[:, -4:] = colour[:, None, None]
+    for head, color in zip(heads[2:], colors, strict=True):
+        head[:, -4:] = color[:, None, None]
     return _beside(heads)
 
 

@@ -42,7 +42,7 @@ def add_odd_but_sound(root: Path) -> dict[str, Path]:
     exif[0x0112] = 6
     kinds: dict[str, tuple[Image.Image, str, dict[str, object]]] = {
         "CMYK to RGB": (plain.convert("CMYK"), "cmyk.JPEG", {}),
-        "gray to RGB": (plain.convert("L"), "grey.JPEG", {}),
+        "gray to RGB": (plain.convert("L"), "gray.JPEG", {}),
         "16 bits to 8": (Image.fromarray(np.full((40, 40), 30000, dtype=np.uint16)), "deep.png", {}),
         "palette to RGB": (plain.convert("P"), "palette.png", {}),
         "transparency over white": (plain.convert("RGBA"), "alpha.png", {}),

@@ -14,8 +14,8 @@ def test_a_grid_has_a_row_for_each_name_in_order() -> None:
     grid = sample_grid(images, ["first", "second"])
     assert grid.dtype == torch.uint8
     assert grid.shape == (3, 64 + 2 + 64, 72 + 2 + 3 * 64 + 2 * 2)
-    centres = [[int(grid[0, row, 74 + 32 + column * 66]) for column in range(3)] for row in (32, 98)]
-    assert centres == [[0, 64, 128], [191, 230, 255]]
+    centers = [[int(grid[0, row, 74 + 32 + column * 66]) for column in range(3)] for row in (32, 98)]
+    assert centers == [[0, 64, 128], [191, 230, 255]]
     assert (grid[:, :64, :72] == 0).any(), "the name is written"
 
 
@@ -26,11 +26,11 @@ def test_a_panel_shows_image_strongest_region_and_each_soft_map() -> None:
     panel = layout_panel(torch.zeros(1, 3, 16, 16), layout)
     assert panel.shape == (3, 18 + 2 + 64, 5 * 64 + 4 * 2)
     row = panel[:, 52]
-    centres = [row[:, 32 + 66 * column].tolist() for column in range(5)]
-    assert centres == [[128] * 3, region_palette(3)[2].tolist(), [64] * 3, [0] * 3, [191] * 3]
+    centers = [row[:, 32 + 66 * column].tolist() for column in range(5)]
+    assert centers == [[128] * 3, region_palette(3)[2].tolist(), [64] * 3, [0] * 3, [191] * 3]
 
 
-def test_colours_are_fixed_and_distinct() -> None:
+def test_colors_are_fixed_and_distinct() -> None:
     palette = region_palette(32)
     assert torch.equal(palette[:16], region_palette(16))
     distance = torch.cdist(palette[:16].float(), palette[:16].float()) + 1e3 * torch.eye(16)

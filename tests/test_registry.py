@@ -51,8 +51,8 @@ def test_an_int_is_a_float() -> None:
 
 def test_split_arguments_parts_mine_from_others_and_refuses_nobodys() -> None:
     assert shapes().split_arguments("star", {"points": 3, "dashed": True}) == ({"points": 3}, ["dashed"])
-    with pytest.raises(InputError, match="has no argument 'colour'"):
-        shapes().split_arguments("star", {"colour": 3})
+    with pytest.raises(InputError, match="has no argument 'shade'"):
+        shapes().split_arguments("star", {"shade": 3})
 
 
 def test_a_broken_entry_point_is_named_and_the_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ _BRIGHTNESS, _LOG_CONTRAST, _LOG_SATURATION = 0.2, 0.5, 1.0
 
 @AUGMENTATIONS.register("ada")
 class AdaptiveAugmentation(Augmentation):
-    """Changes each image in each way with probability p, and moves p towards a target.
+    """Changes each image in each way with probability p, and moves p toward a target.
 
     The ways: mirroring, quarter turns, shifts by whole pixels, scaling, stretching, shifts by fractions of the side;
     brightness, contrast, mirrored luma, hue, saturation. p rises while E sign D(real) is above ``target``, that is
@@ -40,7 +40,7 @@ class AdaptiveAugmentation(Augmentation):
     Source: Karras et al., "Training generative adversarial networks with limited data", NeurIPS 2020 (arXiv
     2006.06676), sections 2 and 3, appendix B; strengths, speed and window of the authors' code.
     Differs: no rotation by arbitrary angles, which is not a product of two matrices; shrinking filters with a triangle,
-    not a wavelet; borders are mirrored at their pixels' centres.
+    not a wavelet; borders are mirrored at their pixels' centers.
 
     Example:
         >>> image = torch.randn(2, 3, 8, 8)
@@ -122,11 +122,11 @@ def _moved(image: Tensor, probability: Tensor) -> Tensor:
     for axis, (size, is_reversed) in enumerate(zip(image.shape[2:], reversed_axes, strict=True)):
         # Rows are shrunk by the stretch that widens columns.
         step = torch.exp2(-(log_scale + (2 * axis - 1) * log_stretch))
-        centre = (size - 1) / 2
-        output = torch.arange(size, device=draw.device) - centre
+        center = (size - 1) / 2
+        output = torch.arange(size, device=draw.device) - center
         position = (output - size * fractions[axis][:, None]) * step[:, None]
         position = position - (size * shifts[axis]).round()[:, None]
-        position = torch.where(is_reversed[:, None], -position, position) + centre
+        position = torch.where(is_reversed[:, None], -position, position) + center
         weights.append(resampling_matrix(position, size, step))
     return resample(image, *weights)
 

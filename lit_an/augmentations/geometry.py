@@ -17,7 +17,7 @@ def resampling_matrix(position: Tensor, size: int, step: Tensor | None = None) -
     positions and steps of 1 the weights are exactly 0 and 1.
 
     Args:
-        position: (B, n), where to read, in input pixels, 0 for the centre of the first.
+        position: (B, n), where to read, in input pixels, 0 for the center of the first.
         size: input pixels, ≥ 2.
         step: (B,), input pixels from one output pixel to the next, > 0; None for 1.
 
@@ -38,7 +38,7 @@ def shifting_matrix(shift: Tensor, size: int) -> Tensor:
     """Weights that move an image by whole pixels, with zeros where nothing comes from.
 
     Args:
-        shift: (B,), whole numbers, pixels towards larger positions.
+        shift: (B,), whole numbers, pixels toward larger positions.
         size: pixels.
 
     Returns:

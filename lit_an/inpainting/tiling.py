@@ -140,7 +140,7 @@ def _spans(length: int, side: int, overlap: float) -> list[slice]:
 
 
 def _window(side: int, overlap: float) -> Tensor:
-    """(side,): 1 in the middle, falling over the overlap towards both ends; never 0."""
+    """(side,): 1 in the middle, falling over the overlap toward both ends; never 0."""
     ramp = max(1, round(side * overlap))
     distance = torch.minimum(torch.arange(side) + 1, torch.arange(side, 0, -1)) / (ramp + 1)
     return torch.sin(distance.clamp(max=1) * (torch.pi / 2)) ** 2

@@ -1,4 +1,4 @@
-"""ID-MRF: every patch of the truth should be the nearest neighbour of some generated patch (GMCNN)."""
+"""ID-MRF: every patch of the truth should be the nearest neighbor of some generated patch (GMCNN)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lit_an.precision import at_least_float32, without_autocast
 
-EPSILON = 1e-5  # added to the distance to the nearest neighbour
+EPSILON = 1e-5  # added to the distance to the nearest neighbor
 
 ID_MRF_WEIGHTS: Mapping[str, float] = MappingProxyType({"relu3_2": 1.0, "relu4_2": 2.0})
 """The published layers: a style term of conv3_2 and conv4_2, and a content term, the same function, of conv4_2."""
@@ -59,7 +59,7 @@ def id_mrf_of_maps(
 
     Differs: the published codes take distances where the paper writes similarities, and do not leave s itself out of
         the maximum; so do we. The TensorFlow codes of GMCNN and attentive normalization exchange the two images and
-        take the mean over the batch, which would make an image's loss depend on its neighbours; GMCNN's PyTorch code
+        take the mean over the batch, which would make an image's loss depend on its neighbors; GMCNN's PyTorch code
         takes the mean over channels and adds up the batch. The directions here are the paper's and the PyTorch code's,
         the mean is that of each target over its positions, and the batch is averaged.
 

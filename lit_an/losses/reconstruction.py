@@ -109,7 +109,7 @@ def confidence_map(
         >>> mask = torch.zeros(1, 1, 5, 5)
         >>> mask[..., 1:4, 1:4] = 1
         >>> ninths = confidence_map(mask, kernel_size=3, standard_deviation=float("inf"), iterations=1) * 9
-        >>> ninths.round()[0, 0, 2].tolist()  # known pixels around a hole's rim and centre
+        >>> ninths.round()[0, 0, 2].tolist()  # known pixels around a hole's rim and center
         [0.0, 3.0, 0.0, 3.0, 0.0]
     """
     size = max(1, round(min(mask.shape[-2:]) / 4)) if kernel_size is None else kernel_size

@@ -1,6 +1,6 @@
 """Painting with a round brush: walks of straight segments with round ends.
 
-Positions in the plane are complex numbers, x + iy in pixels, 0 the centre of the first pixel: numpy turns and measures
+Positions in the plane are complex numbers, x + iy in pixels, 0 the center of the first pixel: numpy turns and measures
 many of them with one call, and a mask must cost little beside decoding a photograph.
 """
 
@@ -78,8 +78,8 @@ def _ends(points: np.ndarray, radius: np.ndarray) -> list[list[float]]:
     largest[:, :-1] = radius
     np.maximum(largest[:, 1:], radius, out=largest[:, 1:])
     seen = largest >= 0
-    centre, corner = points[seen], largest[seen] * (1 + 1j)
-    return _listed(np.rint(centre - corner), np.rint(centre + corner))
+    center, corner = points[seen], largest[seen] * (1 + 1j)
+    return _listed(np.rint(center - corner), np.rint(center + corner))
 
 
 def _coordinates(positions: np.ndarray) -> np.ndarray:

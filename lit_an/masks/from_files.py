@@ -23,10 +23,10 @@ class MaskFiles(HoleShape):
 
     Files are those at any depth whose names do not begin with a dot, sorted by their paths. In a fixed order (``index``
     given) image ``index`` gets file ``index mod n``, as it is. In training the seed chooses the file, and flips,
-    rotation and dilation. A file of another size is resized by nearest neighbour, each side for itself.
+    rotation and dilation. A file of another size is resized by nearest neighbor, each side for itself.
 
     A set looks inverted if the holes of 32 of its files, spread evenly over the list, are more than ``max_mean_share``
-    of their pixels on average: such a set is refused, as are grey files, each by name. In a file of 0 and 1 alone, 1 is
+    of their pixels on average: such a set is refused, as are gray files, each by name. In a file of 0 and 1 alone, 1 is
     white.
 
     Args:
@@ -41,7 +41,7 @@ class MaskFiles(HoleShape):
             shorter side is 256; as Liu et al. (arXiv 1804.07723, section 4.1) train.
 
     Raises:
-        InputError: a folder that is missing, empty or looks inverted, a file that is grey, transparent or unreadable,
+        InputError: a folder that is missing, empty or looks inverted, a file that is gray, transparent or unreadable,
             or values out of their range; when a mask is drawn, a file that turns out so then, or one for ``index``
             that is all hole or all known.
     """
@@ -107,9 +107,9 @@ class MaskFiles(HoleShape):
         numbers = (position * len(self.files) // count for position in range(count))
         mean = float(np.mean([self._read(number).mean() for number in numbers]))
         if mean > self.max_mean_share:
-            colour, other = ("black", "false") if self.inverted else ("white", "true")
+            color, other = ("black", "false") if self.inverted else ("white", "true")
             raise InputError(
-                f"the masks in {self.folder!r} look inverted: {colour}, which means hole, is {mean:.1%} of {count} of "
+                f"the masks in {self.folder!r} look inverted: {color}, which means hole, is {mean:.1%} of {count} of "
                 f"them on average, more than max_mean_share={self.max_mean_share}; set inverted={other}, or raise "
                 f"max_mean_share if holes are that large"
             )
@@ -165,16 +165,16 @@ def read_mask(path: Path, threshold: float | None = None, inverted: bool = False
 
     Args:
         path: see ``read_levels``.
-        threshold: what is brighter than this share of white is hole; None refuses greys.
+        threshold: what is brighter than this share of white is hole; None refuses grays.
         inverted: what is not, is hole.
 
     Raises:
-        InputError: see ``read_levels``, or it is grey and there is no threshold; one line that names it.
+        InputError: see ``read_levels``, or it is gray and there is no threshold; one line that names it.
     """
     levels = read_levels(path)
     # One comparison for 1 to 254: 0 - 1 is 255 in 8 bits.
     if threshold is None and ((levels.pixels - np.uint8(1)) < 254).any():
-        raise InputError(_grey(path, np.unique(levels.pixels).tolist()))
+        raise InputError(_gray(path, np.unique(levels.pixels).tolist()))
     return levels.hole(0.5 if threshold is None else threshold, inverted)
 
 
@@ -187,7 +187,7 @@ def resized(hole: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if hole.shape == (height, width):
         return hole
-    # The old pixel under each new one's centre.
+    # The old pixel under each new one's center.
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip((height, width), hole.shape, strict=True)
     )
@@ -213,7 +213,7 @@ def dilated(hole: np.ndarray, radius: int) -> np.ndarray:
     return result
 
 
-def _grey(path: Path, values: list[int]) -> str:
+def _gray(path: Path, values: list[int]) -> str:
     between = [value for value in values if value not in (0, 255)]
     middle = (values[0] + values[-1]) / 2 / 255
     return (
@@ -249,6 +249,6 @@ def _levels_in(file: Image.Image) -> tuple[np.ndarray, bool, int]:
     largest = int(gray.max(initial=0))
     if largest <= 255:
         return gray.astype(np.uint8), clear is not None and bool((gray == clear).any()), largest
-    # Rounded up to the next grey, so that what is neither black nor white stays so.
+    # Rounded up to the next gray, so that what is neither black nor white stays so.
     scaled = np.where(gray == 65535, 255, np.minimum(-(-gray.astype(np.int64) // 257), 254))
     return scaled.astype(np.uint8), clear is not None and bool((gray == clear).any()), 0

@@ -37,12 +37,12 @@ BASELINES: Registry[Baseline] = Registry("baseline")
 
 
 @BASELINES.register("mean")
-class MeanColour(Baseline):
-    """The mean colour of the known pixels; mid-grey where nothing is known.
+class MeanColor(Baseline):
+    """The mean color of the known pixels; mid-gray where nothing is known.
 
     Example:
         >>> image = torch.tensor([[[[0.1, 0.3, 9.0]]]])
-        >>> [round(value, 2) for value in MeanColour()(image, torch.tensor([[[[0.0, 0.0, 1.0]]]])).flatten().tolist()]
+        >>> [round(value, 2) for value in MeanColor()(image, torch.tensor([[[[0.0, 0.0, 1.0]]]])).flatten().tolist()]
         [0.2, 0.2, 0.2]
     """
 

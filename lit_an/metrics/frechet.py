@@ -76,7 +76,7 @@ def frechet_distance_of_features(first: Tensor, second: Tensor) -> float:
     for features in (first.double(), second.double()):
         mean = features.mean(0)
         few = len(features) < features.shape[1]
-        # Centred rows over the root of N - 1 are a factor of the covariance as they stand.
+        # Centered rows over the root of N - 1 are a factor of the covariance as they stand.
         factor = (features - mean) / (len(features) - 1) ** 0.5 if few else _factor(torch.cov(features.T))
         parts += [mean, factor]
     return _distance(*parts)

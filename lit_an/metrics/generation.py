@@ -13,7 +13,7 @@ from lit_an.metrics.floors import frechet_floor, intra_floor
 from lit_an.metrics.frechet import frechet_distance
 from lit_an.metrics.inception import inception_score
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
-from lit_an.metrics.manifold import DENSITY_NEIGHBOURS, manifold_scores
+from lit_an.metrics.manifold import DENSITY_NEIGHBORS, manifold_scores
 from lit_an.metrics.reference_statistics import ReferenceStatistics
 from lit_an.metrics.results import Result
 from lit_an.metrics.results import change as change
@@ -96,7 +96,7 @@ def generation_result(
     floor = frechet_floor(real.rows, fake.num_images, real.num_images)
     figures, warnings = _distances(fake, real, floor)
     figures |= _scores(fake, warnings)
-    figures |= _neighbours(fake.rows, real.rows, warnings)
+    figures |= _neighbors(fake.rows, real.rows, warnings)
     if classes.mean is not None:
         figures["intra_fid"] = classes.mean
     figures |= _of_classes(classes, every, warnings)
@@ -158,9 +158,9 @@ def _scores(fake: FeatureSet, warnings: list[str]) -> dict[str, float]:
     return {"inception_score": mean, "inception_score_deviation": deviation}
 
 
-def _neighbours(fake: Tensor, real: Tensor, warnings: list[str]) -> dict[str, float]:
-    if min(len(fake), len(real)) <= DENSITY_NEIGHBOURS:
-        warnings.append(f"precision to coverage: absent, since a side has {DENSITY_NEIGHBOURS} images or fewer")
+def _neighbors(fake: Tensor, real: Tensor, warnings: list[str]) -> dict[str, float]:
+    if min(len(fake), len(real)) <= DENSITY_NEIGHBORS:
+        warnings.append(f"precision to coverage: absent, since a side has {DENSITY_NEIGHBORS} images or fewer")
         return {}
     return manifold_scores(fake, real)._asdict()
 

@@ -1,4 +1,4 @@
-"""How much of what is generated is real, and how much of what is real is generated, by nearest neighbours."""
+"""How much of what is generated is real, and how much of what is real is generated, by nearest neighbors."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ from torch import Tensor
 # Rows of a matrix of distances at a time: 50,000 columns of float64 are then 400 MB.
 _ROWS = 1000
 
-PRECISION_NEIGHBOURS = 3
-DENSITY_NEIGHBOURS = 5
+PRECISION_NEIGHBORS = 3
+DENSITY_NEIGHBORS = 5
 
 
 class ManifoldScores(NamedTuple):
@@ -29,7 +29,7 @@ class ManifoldScores(NamedTuple):
 
 
 def manifold_scores(fake: Tensor, real: Tensor) -> ManifoldScores:
-    """Improved precision and recall (balls to the 3rd neighbour), density and coverage (to the 5th).
+    """Improved precision and recall (balls to the 3rd neighbor), density and coverage (to the 5th).
 
     Args:
         fake, real: (M, D), (N, D) features, more than 5 images each. Precision grows and recall falls with the
@@ -38,7 +38,7 @@ def manifold_scores(fake: Tensor, real: Tensor) -> ManifoldScores:
     Source: Kynkäänniemi et al., "Improved precision and recall metric …", NeurIPS 2019, equation 2; Naeem et al.,
     "Reliable fidelity and diversity metrics for generative models", ICML 2020, equations 4 and 5.
     """
-    assert min(len(fake), len(real)) > DENSITY_NEIGHBOURS
+    assert min(len(fake), len(real)) > DENSITY_NEIGHBORS
     fake, real = fake.double(), real.double()
     real_near, real_far = _radii(real)
     fake_near, _ = _radii(fake)
@@ -56,7 +56,7 @@ def manifold_scores(fake: Tensor, real: Tensor) -> ManifoldScores:
     return ManifoldScores(
         precise / len(fake),
         float(torch.cat(recalled).double().mean()),
-        dense / (DENSITY_NEIGHBOURS * len(fake)),
+        dense / (DENSITY_NEIGHBORS * len(fake)),
         float(torch.cat(covered).double().mean()),
     )
 
@@ -66,10 +66,10 @@ def _radii(features: Tensor) -> tuple[Tensor, Tensor]:
     near, far = [], []
     for start in range(0, len(features), _ROWS):
         distance = torch.cdist(features[start : start + _ROWS], features)
-        # An image is no neighbour of its own; a copy of it is.
+        # An image is no neighbor of its own; a copy of it is.
         rows = torch.arange(len(distance), device=features.device)
         distance[rows, rows + start] = torch.inf
-        nearest = distance.topk(DENSITY_NEIGHBOURS, dim=1, largest=False).values  # ascending
-        near.append(nearest[:, PRECISION_NEIGHBOURS - 1])
-        far.append(nearest[:, DENSITY_NEIGHBOURS - 1])
+        nearest = distance.topk(DENSITY_NEIGHBORS, dim=1, largest=False).values  # ascending
+        near.append(nearest[:, PRECISION_NEIGHBORS - 1])
+        far.append(nearest[:, DENSITY_NEIGHBORS - 1])
     return torch.cat(near), torch.cat(far)

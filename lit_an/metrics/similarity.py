@@ -38,7 +38,7 @@ class Similarity(NamedTuple):
 
 
 def structural_similarity(image: Tensor, other: Tensor, mask: Tensor) -> Similarity:
-    """SSIM of each colour channel with a Gaussian window of 11 px, σ 1.5, and biased variances.
+    """SSIM of each color channel with a Gaussian window of 11 px, σ 1.5, and biased variances.
 
     Args:
         image, other: (B, C, H, W), in [-1, 1], of at least 11 px a side.

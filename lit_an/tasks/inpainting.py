@@ -198,7 +198,7 @@ class InpaintingGAN(AdversarialTask):
                 "a preview of filled holes needs a data module with dataset('val'), such as lit_an.data.InpaintingData"
             )
         dataset = data.dataset("val")
-        # Evenly spread: neighbours in a list of files look alike.
+        # Evenly spread: neighbors in a list of files look alike.
         count = min(count, len(dataset))
         items = [dataset[index * len(dataset) // count] for index in range(count)]
         batch: InpaintingBatch = self.transfer_batch_to_device(collate(items), self.device, 0)

@@ -1,4 +1,4 @@
-"""ADA's moves and colours, one after the other as published, and what it draws."""
+"""ADA's moves and colors, one after the other as published, and what it draws."""
 
 import math
 from typing import Any
@@ -44,7 +44,7 @@ def fix_draws(monkeypatch: pytest.MonkeyPatch, **values: Any) -> list[tuple[Any,
 
 
 def ramps() -> Tensor:
-    """(1, 3, SIZE, SIZE): the row and the column of each pixel, from the centre, and 0."""
+    """(1, 3, SIZE, SIZE): the row and the column of each pixel, from the center, and 0."""
     position = torch.arange(SIZE, dtype=torch.float64) - (SIZE - 1) / 2
     rows, columns = torch.meshgrid(position, position, indexing="ij")
     return torch.stack([rows, columns, torch.zeros_like(rows)])[None]
@@ -83,16 +83,16 @@ def test_moves_come_in_the_published_order(name: str, monkeypatch: pytest.Monkey
         torch.testing.assert_close(moved[0, channel][inside], expected[inside])
 
 
-def test_colours_change_in_the_published_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colors_change_in_the_published_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brightness, contrast, mirrored luma, hue, saturation."""
     fix_draws(monkeypatch, normal=[0.3, 0.7, -0.6], coin=[1.0], uniform=[0.9])
     image = torch.randn(2, 3, 4, 5, dtype=torch.float64)
     changed = adaptive._recolored(image, torch.tensor(1.0))
     one, angle = torch.ones(1, dtype=torch.float64), torch.full((1,), 0.9, dtype=torch.float64)
-    colours = (image + 0.3) * 2**0.7
+    colors = (image + 0.3) * 2**0.7
     for matrix in (luma_flip_matrix(one), hue_matrix(angle), saturation_matrix(one * 2**-0.6)):
-        colours = torch.einsum("cd,bdhw->bchw", matrix[0], colours)
-    torch.testing.assert_close(changed, colours)
+        colors = torch.einsum("cd,bdhw->bchw", matrix[0], colors)
+    torch.testing.assert_close(changed, colors)
 
 
 def test_strengths_and_defaults_are_the_published_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,28 +64,28 @@ def test_diffaugment_switches() -> None:
     assert empty_rows.min() == 0
     holes = (DiffAugment(color=False, translation=0.0)(image) == 0).all(1).sum((1, 2))
     assert holes.max() <= 64
-    assert holes.min() >= 16, "a square of 8 whose centre is inside is never more than three quarters outside"
+    assert holes.min() >= 16, "a square of 8 whose center is inside is never more than three quarters outside"
 
 
-def test_diffaugment_colours_stay_in_their_ranges() -> None:
-    grey = torch.full((256, 3, 4, 4), 0.25)
-    changed = DiffAugment(translation=0.0, cutout=0.0)(grey)
-    assert (changed - changed.mean((1, 2, 3), keepdim=True)).abs().max() < 1e-6, "grey has no saturation or contrast"
+def test_diffaugment_colors_stay_in_their_ranges() -> None:
+    gray = torch.full((256, 3, 4, 4), 0.25)
+    changed = DiffAugment(translation=0.0, cutout=0.0)(gray)
+    assert (changed - changed.mean((1, 2, 3), keepdim=True)).abs().max() < 1e-6, "gray has no saturation or contrast"
     shift = changed.mean((1, 2, 3)) - 0.25
     assert -0.5 <= shift.min() < -0.4
     assert 0.4 < shift.max() <= 0.5
 
 
-def test_diffaugment_colours_are_the_published_three_steps() -> None:
-    """Brightness, then saturation around each pixel's grey, then contrast around the image's mean."""
+def test_diffaugment_colors_are_the_published_three_steps() -> None:
+    """Brightness, then saturation around each pixel's gray, then contrast around the image's mean."""
     image = torch.randn(3, 3, 4, 5, dtype=torch.float64)
     torch.manual_seed(5)
     changed = DiffAugment(translation=0.0, cutout=0.0)(image)
     torch.manual_seed(5)
     for x, now, brightness, saturation, contrast in zip(image, changed, *torch.rand(3, 3), strict=True):
         x = x + (brightness - 0.5).double()
-        grey = x.mean(0, keepdim=True)
-        x = (x - grey) * (2 * saturation).double() + grey
+        gray = x.mean(0, keepdim=True)
+        x = (x - gray) * (2 * saturation).double() + gray
         x = (x - x.mean()) * (contrast + 0.5).double() + x.mean()
         torch.testing.assert_close(now, x, rtol=1e-6, atol=1e-6)
 

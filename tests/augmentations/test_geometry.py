@@ -97,11 +97,11 @@ def test_recoloring_is_the_matrix_and_the_offset_of_each_image(kind: torch.dtype
             torch.testing.assert_close(result[b, c].double(), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_colours_turn_around_grey() -> None:
+def test_colors_turn_around_gray() -> None:
     angle = torch.tensor([0.7, -2.0])
     turn = hue_matrix(angle)
-    grey, identity = torch.full((3,), 0.4), torch.eye(3).expand(2, -1, -1)
-    torch.testing.assert_close(turn @ grey, grey.expand(2, -1))
+    gray, identity = torch.full((3,), 0.4), torch.eye(3).expand(2, -1, -1)
+    torch.testing.assert_close(turn @ gray, gray.expand(2, -1))
     torch.testing.assert_close(turn @ turn.mT, identity)
     torch.testing.assert_close(turn.diagonal(dim1=1, dim2=2).sum(1), 1 + 2 * torch.cos(angle))
     torch.testing.assert_close(turn @ hue_matrix(-angle), identity)
@@ -109,10 +109,10 @@ def test_colours_turn_around_grey() -> None:
     torch.testing.assert_close(third @ torch.eye(3), torch.eye(3).roll(1, 0), atol=1e-6, rtol=0)
 
 
-def test_saturation_and_luma_are_parts_of_a_colour() -> None:
+def test_saturation_and_luma_are_parts_of_a_color() -> None:
     color = torch.tensor([0.9, -0.2, 0.5])
-    grey = color.mean().expand(3)
-    torch.testing.assert_close(saturation_matrix(torch.tensor([2.5]))[0] @ color, grey + 2.5 * (color - grey))
-    torch.testing.assert_close(luma_flip_matrix(torch.tensor([1.0]))[0] @ color, color - 2 * grey)
+    gray = color.mean().expand(3)
+    torch.testing.assert_close(saturation_matrix(torch.tensor([2.5]))[0] @ color, gray + 2.5 * (color - gray))
+    torch.testing.assert_close(luma_flip_matrix(torch.tensor([1.0]))[0] @ color, color - 2 * gray)
     assert torch.equal(saturation_matrix(torch.ones(1))[0], torch.eye(3))
     assert torch.equal(luma_flip_matrix(torch.zeros(1))[0], torch.eye(3))

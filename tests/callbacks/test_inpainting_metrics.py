@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import Callback
 from callbacks import GeneratorEMA, InpaintingMetrics
 from lit_an.errors import InputError
 from lit_an.holes import BINS, bins_of
-from lit_an.metrics.baselines import MeanColour
+from lit_an.metrics.baselines import MeanColor
 from lit_an.metrics.feature_networks import lpips_weights
 from lit_an.metrics.inpainting import InpaintingResult
 from tests.callbacks.tiny_inpainting import SIZE, PngFolder, TinyInpainting, save_pngs
@@ -136,7 +136,7 @@ def test_the_files_hold_what_the_plain_loop_finds(tmp_path: Path, pngs: Path, sm
         image, mask, _ = dataset[index]
         with torch.no_grad():
             fine = task.inpaint(image[None], mask[None]).fine[0]
-        for found, filling in ((decibels, fine), (means, MeanColour()(image[None], mask[None])[0])):
+        for found, filling in ((decibels, fine), (means, MeanColor()(image[None], mask[None])[0])):
             pixels = ((filling + 1) * 127.5).round() / 127.5 - 1
             square = (pixels - image).double().square()[mask.expand_as(image) > 0].mean()
             found.append(float(10 * torch.log10(4 / square)))
@@ -205,7 +205,7 @@ def test_validations_of_a_training_measure_the_average(tmp_path: Path, pngs: Pat
         def on_validation_end(self, trainer: Any, task: Any) -> None:
             logged.append({name: float(value) for name, value in trainer.callback_metrics.items()})
 
-    class CountedMean(MeanColour):
+    class CountedMean(MeanColor):
         def __call__(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             filled.append(len(image))
             return super().__call__(image, mask)

@@ -32,7 +32,7 @@ class TinyGenerator(nn.Module):
 
 
 class TinyInpainting(AdversarialTask):
-    """Learns by L1 in the hole, beside a critic that looks at mean colours."""
+    """Learns by L1 in the hole, beside a critic that looks at mean colors."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -96,7 +96,7 @@ class PngFolder(pl.LightningDataModule):
 
 
 def hole_of(index: int, count: int) -> Tensor:
-    """(1, SIZE, SIZE): an off-centre rectangle."""
+    """(1, SIZE, SIZE): an off-center rectangle."""
     mask = torch.zeros(1, SIZE, SIZE)
     side = round(SIZE * (0.02 + 0.78 * index / (count - 1)) ** 0.5)
     mask[:, 1 : 1 + side, 2 : 2 + side] = 1
@@ -104,7 +104,7 @@ def hole_of(index: int, count: int) -> Tensor:
 
 
 def save_pngs(folder: Path, count: int = 23) -> Path:
-    """Soft colours with noise."""
+    """Soft colors with noise."""
     random = np.random.default_rng(0)
     folder.mkdir()
     for number in range(count):

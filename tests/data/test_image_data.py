@@ -144,7 +144,7 @@ def test_numbers_too_small_are_refused(make: Make, name: str, value: int, least:
 
 
 def test_crops_that_cannot_be_are_refused(make: Make) -> None:
-    with pytest.raises(InputError, match=r"^data: crop must be one of center, random, resize, got 'centre'$"):
-        make(crop="centre")
+    with pytest.raises(InputError, match=r"^data: crop must be one of center, random, resize, got 'middle'$"):
+        make(crop="middle")
     with pytest.raises(InputError, match=r"^data: min_scale must be above 0 and at most 1, got 2$"):
         make(min_scale=2)

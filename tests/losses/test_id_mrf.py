@@ -145,7 +145,7 @@ def test_it_depends_neither_on_a_shared_scale_nor_offset_nor_on_places() -> None
     torch.testing.assert_close(id_mrf_of_maps(prediction, target.flatten(2)[..., order]), loss)
 
 
-def test_an_image_is_judged_without_its_neighbours() -> None:
+def test_an_image_is_judged_without_its_neighbors() -> None:
     prediction, target = maps(3, 8, 4, 4)
     apart = [id_mrf_of_maps(prediction[i : i + 1], target[i : i + 1]) for i in range(3)]
     torch.testing.assert_close(id_mrf_of_maps(prediction, target), torch.stack(apart).mean())

@@ -7,7 +7,7 @@ from lit_an.masks.brush import Walks, painted
 
 
 def distance(height: int, width: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(height, width): of each pixel's centre from a segment, pixel by pixel."""
+    """(height, width): of each pixel's center from a segment, pixel by pixel."""
     along, result = end - start, np.empty((height, width))
     for row in range(height):
         for column in range(width):

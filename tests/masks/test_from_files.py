@@ -1,4 +1,4 @@
-"""Masks from real files: polarity, greys, sizes, fixed order, changes in training."""
+"""Masks from real files: polarity, grays, sizes, fixed order, changes in training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +77,7 @@ def test_a_set_is_looked_at_all_over(tmp_path: Path) -> None:
     MaskFiles(str(tmp_path))
 
 
-def test_grey_files_are_refused_by_name_or_cut_where_said(tmp_path: Path) -> None:
+def test_gray_files_are_refused_by_name_or_cut_where_said(tmp_path: Path) -> None:
     soft = np.asarray(Image.fromarray(pixels(1)).filter(ImageFilter.GaussianBlur(2)))
     Image.fromarray(soft).save(tmp_path / "soft.png")
     with pytest.raises(
@@ -104,7 +104,7 @@ def test_ones_that_a_lossy_format_made_are_no_hole(tmp_path: Path) -> None:
     assert not read_mask(tmp_path / "a.jpg", threshold=0.5).any()
 
 
-def test_two_or_more_labels_are_grey_and_the_sentence_says_where_to_cut(tmp_path: Path) -> None:
+def test_two_or_more_labels_are_gray_and_the_sentence_says_where_to_cut(tmp_path: Path) -> None:
     Image.fromarray(pixels(1) // 255 * 2).save(tmp_path / "labels.png")
     with pytest.raises(InputError, match=r"has 1 values between 0 and 255, such as 2; .* set threshold \(0.00392 is"):
         MaskFiles(str(tmp_path))
@@ -121,7 +121,7 @@ def test_eight_bits_kept_in_sixteen_are_refused(tmp_path: Path) -> None:
 SAVED: dict[str, Callable[[Image.Image, Path], None]] = {
     "one bit": lambda image, path: image.convert("1").save(path / "a.png"),
     "palette": lambda image, path: image.convert("P").save(path / "a.png"),
-    "colour": lambda image, path: image.convert("RGB").save(path / "a.bmp"),
+    "color": lambda image, path: image.convert("RGB").save(path / "a.bmp"),
     "opaque": lambda image, path: image.convert("RGBA").save(path / "a.png"),
     "sixteen bits": lambda image, path: Image.fromarray(np.asarray(image).astype(np.uint16) * 257).save(path / "a.png"),
     "gif": lambda image, path: image.save(path / "a.GIF"),
@@ -136,7 +136,7 @@ def test_black_and_white_in_any_format(kind: str, tmp_path: Path) -> None:
     assert torch.equal(mask[0] > 0, torch.from_numpy(pixels(3) > 0))
 
 
-def test_sixteen_bits_of_grey_are_grey(tmp_path: Path) -> None:
+def test_sixteen_bits_of_gray_are_gray(tmp_path: Path) -> None:
     for value in (1, 65534):
         deep = pixels(1).astype(np.uint16) * 257
         deep[0, 0] = value
@@ -195,9 +195,9 @@ def test_a_file_without_a_hole_is_named_in_a_fixed_order_and_passed_over_in_trai
     assert all(torch.equal(shape.draw(24, 24, seed), only) for seed in range(10))
 
 
-def test_another_size_is_resized_by_nearest_neighbour() -> None:
+def test_another_size_is_resized_by_nearest_neighbor() -> None:
     hole = pixels(2) > 0
-    # Sizes at which no centre falls between two pixels: there rounding decides, and Pillow's is not exact.
+    # Sizes at which no center falls between two pixels: there rounding decides, and Pillow's is not exact.
     for height, width in ((48, 72), (16, 32), (64, 8)):
         expected = Image.fromarray(hole).resize((width, height), Image.Resampling.NEAREST)
         assert (resized(hole, height, width) == np.asarray(expected)).all()

@@ -27,7 +27,7 @@ def test_a_rectangle_keeps_its_margin() -> None:
     assert holes[:, :, -9].any()
 
 
-def test_the_centre_is_in_the_middle() -> None:
+def test_the_center_is_in_the_middle() -> None:
     hole = Center().draw(256, 256, 0)[0]
     assert hole.sum() == 128 * 128
     assert hole[64:192, 64:192].all()

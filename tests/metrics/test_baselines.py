@@ -48,7 +48,7 @@ def test_biharmonic_goes_on_with_a_slope(mask: Tensor) -> None:
     assert slope.abs().max() < 0.02 < mean.abs().max()
 
 
-def test_a_hole_of_everything_is_grey(mask: Tensor) -> None:
+def test_a_hole_of_everything_is_gray(mask: Tensor) -> None:
     assert torch.equal(
         BASELINES.create("mean")(torch.ones(2, 3, 12, 10), torch.ones_like(mask)), torch.zeros(2, 3, 12, 10)
     )

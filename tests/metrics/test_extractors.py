@@ -16,7 +16,7 @@ from lit_an.panels import to_uint8
 
 
 class Pooled(nn.Module):
-    """Mean colour of a coarse grid as features, and two of them as logits."""
+    """Mean color of a coarse grid as features, and two of them as logits."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features = nn.functional.adaptive_avg_pool2d(images, 2).flatten(1)

@@ -67,11 +67,11 @@ def test_a_worse_filling_has_worse_scores(lpips: Lpips) -> None:
         assert (bad[f"hole_{name}"] < good[f"hole_{name}"]).all()
 
 
-@pytest.mark.parametrize("grey", [0.5, 255.0, -1.0, float("nan")])
-def test_a_grey_mask_is_refused(grey: float) -> None:
+@pytest.mark.parametrize("gray", [0.5, 255.0, -1.0, float("nan")])
+def test_a_gray_mask_is_refused(gray: float) -> None:
     image, composite, mask = inputs(1)
-    mask[0, 0, 3, 3] = grey
-    with pytest.raises(InputError, match=rf"mask must be 0 \(known\) or 1 \(hole\) everywhere, got {grey:g}"):
+    mask[0, 0, 3, 3] = gray
+    with pytest.raises(InputError, match=rf"mask must be 0 \(known\) or 1 \(hole\) everywhere, got {gray:g}"):
         image_scores(image, composite, mask)
 
 

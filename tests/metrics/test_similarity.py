@@ -65,7 +65,7 @@ def test_the_map_is_that_of_torchmetrics_up_to_the_border() -> None:
 def test_flat_images_of_float32_keep_their_digits() -> None:
     image = torch.full((1, 3, 32, 32), 0.7)
     other = image + 0.1
-    # Without variance only the colour counts: (2ab + c) / (a² + b² + c).
+    # Without variance only the color counts: (2ab + c) / (a² + b² + c).
     expected = (2 * 0.7 * 0.8 + 4e-4) / (0.49 + 0.64 + 4e-4)
     assert float(structural_similarity(image, other, torch.ones(1, 1, 32, 32)).ssim) == pytest.approx(
         expected, abs=1e-6

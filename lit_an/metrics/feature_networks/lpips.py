@@ -10,7 +10,7 @@ from lit_an.metrics.feature_networks.lpips_weights import BACKBONES, load_lpips_
 from lit_an.metrics.pixel_errors import hole_mean
 from lit_an.precision import without_autocast
 
-# Mean and spread of the colours of ImageNet, for images in [-1, 1].
+# Mean and spread of the colors of ImageNet, for images in [-1, 1].
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 

@@ -79,7 +79,7 @@ def test_a_sampling_scale_outside_its_range_can_come_back() -> None:
     for sign in (1.0, -1.0):
         torch.manual_seed(0)
         (gradient,) = torch.autograd.grad((sign * weights * layout(x)).sum(), layout.sampling_scale)
-        assert (gradient <= 0).all(), "only a step towards the range is taken"
+        assert (gradient <= 0).all(), "only a step toward the range is taken"
         gradients.append(gradient)
     assert (gradients[0] + gradients[1] != 0).all(), "and it is taken"
 
