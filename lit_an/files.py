@@ -1,4 +1,4 @@
-"""Files: written so that a kill at any moment leaves the old one or the new one, never a half; hashed; cached."""
+"""Files: replaced atomically, so that a kill leaves the old file or the new one; hashed; cached."""
 
 import atexit
 import errno
@@ -57,7 +57,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         ['note.txt']
     """
     path = Path(path)
-    with writing(path):
+    with explain_write_errors(path):
         made = _make_folder(path.parent)
         temporary = None
         try:
@@ -79,22 +79,43 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """What the system says against writing a file, as a sentence.
+def explain_write_errors(path: Path, where: str = "", remedy: str | None = None) -> Iterator[None]:
+    """Turns an ``OSError`` about what the block writes into one sentence.
+
+    An error about another file, which the block reads, passes unchanged; so does an ``OutputError``, which is a
+    sentence already.
+
+    Args:
+        path: the file that the block writes, or the folder for everything in it.
+        where: beginning of the sentence, such as a command's name.
+        remedy: end of the sentence; None chooses it by the kind of error.
 
     Raises:
-        OutputError: the block raised an OSError about this file.
+        OutputError: in place of an ``OSError``.
+
+    Example:
+        >>> with explain_write_errors(Path("/dev/null/out"), "prepare", "choose another folder"):
+        ...     Path("/dev/null/out").mkdir()
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.OutputError: prepare: /dev/null/out cannot be written (Not a directory); choose another folder
     """
     try:
         yield
     except OutputError:
         raise
     except OSError as error:
-        about = path if error.filename is None else Path(os.fsdecode(error.filename))
-        if not (about.parent == path.parent or about in path.parents):
-            raise  # of another file, which was read
-        remedy = _REMEDIES.get(error.errno or 0, "choose a folder that may be written to")
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}); {remedy}", error) from error
+        written = path.absolute()
+        about = written if error.filename is None else Path(os.fsdecode(error.filename)).absolute()
+        is_inside = written in about.parents
+        is_temporary = about.parent == written.parent and about.name.startswith(TEMPORARY)
+        if not (is_inside or is_temporary or about in (written, *written.parents)):
+            raise
+        place = about if is_inside else path
+        prefix = f"{where}: " if where else ""
+        reason = error.strerror or str(error) or type(error).__name__
+        remedy = remedy or _REMEDIES.get(error.errno or 0, "choose a folder that you may write to")
+        raise OutputError(f"{prefix}{place} cannot be written ({reason}); {remedy}", error) from error
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -26,7 +26,6 @@ FOUNDATION = {
     "color_profiles",
     "workers",
     "text_files",
-    "write_errors",
     "checkpoint_format",
 }
 MAY_IMPORT = {
@@ -41,7 +40,6 @@ MAY_IMPORT = {
     "pixels": set(),
     "image_files": {"errors"},
     "text_files": {"errors"},
-    "write_errors": {"errors"},
     "holes": set(),
     "config_files": {"errors"},
     "image_samples": set(),

@@ -13,7 +13,15 @@ import pytest
 import torch
 
 from lit_an.errors import InputError, OutputError
-from lit_an.files import OF_ONE_NAME, TEMPORARY, cache_folder, json_text, remove_leftovers, replacing
+from lit_an.files import (
+    OF_ONE_NAME,
+    TEMPORARY,
+    cache_folder,
+    explain_write_errors,
+    json_text,
+    remove_leftovers,
+    replacing,
+)
 from lit_an.panels import write_png
 
 
@@ -159,3 +167,14 @@ def test_without_a_cache_folder_a_process_has_its_own(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700, "nobody else puts a library there"
     assert cache_folder() == folder
     (folder / "file").write_text("kept")
+
+
+def test_an_error_in_a_folder_names_the_file_and_the_command(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with (
+        pytest.raises(OutputError, match=r"^prepare: .*/out/gone/a cannot be written \(No such .*\); choose another$"),
+        explain_write_errors(tmp_path / "out", "prepare", "choose another"),
+    ):
+        (tmp_path / "out" / "gone" / "a").write_text("a")
+    with pytest.raises(FileNotFoundError), explain_write_errors(tmp_path / "out", "prepare", "choose another"):
+        (tmp_path / "images").open()

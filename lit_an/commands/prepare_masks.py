@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 from lit_an.commands.option_types import Names
+from lit_an.files import explain_write_errors
 from lit_an.masks import HoleShape
 from lit_an.masks.fixed_set import REPORTED, Recipe, make_set
-from lit_an.write_errors import write_errors_said
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     """
     recipe = Recipe(image_size, per_bin, REPORTED if bins is None else tuple(bins), seed, max_draws)
     folder = Path(out).expanduser()
-    with write_errors_said("prepare_masks", folder, "make room or choose another folder; what is finished is kept"):
+    with explain_write_errors(folder, "prepare_masks", "make room or choose another folder; what is finished is kept"):
         manifest = make_set(shape, folder, recipe)
     for name, count in Counter(file.split("/")[0] for file in manifest["files"]).items():
         print(f"{name} % {count:>6} masks")

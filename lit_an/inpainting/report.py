@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_an.files import json_text, replacing, writing
+from lit_an.files import explain_write_errors, json_text, replacing
 
 REPORT = "report.json"
 _JOURNAL = ".journal.jsonl"
@@ -91,7 +91,7 @@ class Report:
 
     def _journal(self, line: str) -> None:
         path = self.folder / _JOURNAL
-        with writing(path), path.open("a", encoding="utf-8") as journal:
+        with explain_write_errors(path), path.open("a", encoding="utf-8") as journal:
             journal.write(line)
 
 

@@ -16,8 +16,7 @@ from lit_an.data.preparation.shard_making import make, record_of
 from lit_an.data.shards.format import engine
 from lit_an.data.shards.manifest import Recipe, check_recipe
 from lit_an.errors import InputError, at_least
-from lit_an.files import remove_leftovers
-from lit_an.write_errors import write_errors_said
+from lit_an.files import explain_write_errors, remove_leftovers
 
 
 def prepare(
@@ -52,7 +51,7 @@ def prepare(
         raise InputError(f"prepare: max_failed must be between 0 and 1, got {max_failed}")
     at_least("prepare", 1, num_workers=num_workers)
     engine()
-    with write_errors_said("prepare", folder, "make room or choose another folder; what is finished is kept"):
+    with explain_write_errors(folder, "prepare", "make room or choose another folder; what is finished is kept"):
         key = claim_folder(folder, plan, recipe)
         jobs = jobs_of(plan, recipe)
         if part.total == 1:

@@ -14,8 +14,7 @@ from tqdm import tqdm
 import lit_an.data.shards.manifest as manifests
 from lit_an.data.shards.format import Sample, Shard, engine, fetch
 from lit_an.errors import InputError
-from lit_an.files import cache_folder, sha256_of
-from lit_an.write_errors import write_errors_said
+from lit_an.files import cache_folder, explain_write_errors, sha256_of
 
 
 class Samples(Sequence[Sample]):
@@ -157,7 +156,7 @@ def _find(root: str, cache_dir: str | os.PathLike[str] | None) -> tuple[Path, di
 
 
 def _written(cache: Path) -> AbstractContextManager[None]:
-    return write_errors_said("data", cache, "make room or name another folder with cache_dir")
+    return explain_write_errors(cache, "data", "make room or name another folder with cache_dir")
 
 
 def _remove(arriving: Path) -> None:
