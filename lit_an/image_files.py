@@ -37,18 +37,20 @@ def is_image(name: str) -> bool:
 
 
 def find_images(root: Path, without: Iterable[Path] = ()) -> Found:
-    """The images in a folder and in those below it, linked ones included.
+    """Finds the images in a folder and in its sub-folders, linked ones included.
 
-    Hidden files and folders are passed over, and a link that leads back to a folder above it is not followed. A link to
-    an image that is gone is listed, so that who reads it says so.
+    Hidden files and folders are skipped. A link to a folder above it is not followed. A link to an image that does not
+    exist is listed, so that reading it fails with its name.
 
     Args:
         root: the folder.
-        without: files and folders to pass over.
+        without: files and folders to skip.
 
     Raises:
-        InputError: a folder that cannot be read.
+        InputError: a folder cannot be read.
     """
+    # A walk of its own beside lit_an.data.sources.walking: masks and pictures are matched by name, so a linked file is
+    # listed at each place and its real path does not matter; a data set lists each real file once.
     outside = {path.resolve() for path in without}
     images: list[Path] = []
     others: list[Path] = []
@@ -85,17 +87,24 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _files_below(folder: Path, outside: set[Path], above: tuple[Path, ...]) -> Iterator[Path]:
+def list_visible(folder: Path) -> list[os.DirEntry[str]]:
+    """Lists a folder by name, without hidden files and folders.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda each: each.name)
     except OSError as error:
         raise InputError(
-            f"the folder {str(folder)!r} cannot be read ({error.strerror}); remove it or allow it"
+            f"the folder {str(folder)!r} cannot be read ({error.strerror}); make it readable, or remove it"
         ) from error
-    for entry in entries:
+
+
+def _files_below(folder: Path, outside: set[Path], above: tuple[Path, ...]) -> Iterator[Path]:
+    for entry in list_visible(folder):
         path = Path(entry.path)
-        if entry.name.startswith("."):
-            continue
         place = path.resolve() if outside or entry.is_symlink() or entry.is_dir() else path
         if place in outside:
             continue

@@ -65,7 +65,7 @@ def test_a_folder_that_cannot_be_read_gets_a_sentence(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(
-        InputError, match=r"the folder '.*' cannot be read \(Permission denied\); remove it or allow it"
+        InputError, match=r"the folder '.*' cannot be read \(Permission denied\); make it readable, or remove it"
     ):
         find_images(tmp_path)
 

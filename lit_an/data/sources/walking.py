@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_an.errors import InputError
-from lit_an.image_files import is_image
+from lit_an.image_files import is_image, list_visible
 
 
 class LeftOut(NamedTuple):
@@ -124,7 +124,7 @@ class _Walk:
             if real in self._seen:
                 continue
             self._seen.add(real)
-            for entry in _entries(self.folder / path):
+            for entry in list_visible(self.folder / path):
                 below = f"{path}/{entry.name}" if path else entry.name
                 if entry.is_symlink():
                     self._links.append((place, below))
@@ -178,7 +178,7 @@ def sub_folders(folder: Path) -> list[str]:
             one to a folder, and nobody would notice the loss.
     """
     names = []
-    for entry in _entries(folder):
+    for entry in list_visible(folder):
         if entry.is_dir():
             names.append(entry.name)
         elif entry.is_symlink() and not os.path.exists(entry.path) and not os.path.splitext(entry.name)[1]:
@@ -195,15 +195,7 @@ def files_in(folder: Path) -> list[str]:
     Raises:
         InputError: the folder cannot be read.
     """
-    return [entry.name for entry in _entries(folder) if not entry.is_dir()]
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda each: each.name)
-    except OSError as error:
-        raise InputError(f"data: the folder {str(folder)!r} cannot be read ({error.strerror})") from error
+    return [entry.name for entry in list_visible(folder) if not entry.is_dir()]
 
 
 def _lies_in(path: str, folder: str) -> bool:
