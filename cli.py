@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
-from lit_an.command_line.notices import quieten
+from lit_an.command_line.notices import silence_notices
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit code: 0; 2 for bad input, said in one sentence; 70 for a bug of ours, with its traceback.
     """
-    quieten()
+    silence_notices()
     keep_freed_memory()
     chosen, options = _parser().parse_known_args(sys.argv[1:] if arguments is None else arguments)
     try:

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, agreed, float64_device, shown
+from callbacks.measuring import Measuring, Stage, float64_device, share_outcome, with_progress
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances
@@ -105,8 +105,8 @@ class GenerationMetrics(Measuring):
                     "raise it"
                 )
 
-    def complaints(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
-        found = super().complaints(data, processes, stage)
+    def data_problems(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
+        found = super().data_problems(data, processes, stage)
         dataset = data.dataset(self._split_of(stage))
         label = getattr(dataset, "label", ())
         # Where labels are at hand; else it shows when the images were seen.
@@ -137,7 +137,7 @@ class GenerationMetrics(Measuring):
         outcome: GenerationResult | InputError | None = None
         if trainer.is_global_zero:
             outcome = self._compute(task, fake, reference, classes)
-        result = agreed(trainer, outcome)
+        result = share_outcome(trainer, outcome)
         logged = {name: result.figures[name] for name in LOGGED if name in result.figures}
         self._report(trainer, task, stage, split, result, logged)
 
@@ -175,7 +175,7 @@ class GenerationMetrics(Measuring):
         count = self.settings.num_images
         collector = FeatureCollector(count, self.keep, with_scores=True)
         numbers = torch.arange(trainer.global_rank, count, trainer.world_size)
-        for index in shown(trainer, "generating", numbers.split(self.batch_size)):
+        for index in with_progress(trainer, "generating", numbers.split(self.batch_size)):
             label = index * task.num_classes // count
             first = -(-label * count // task.num_classes)
             collector.add(self._seen(task, label, index - first), label, index)
@@ -189,7 +189,7 @@ class GenerationMetrics(Measuring):
             return None
         of_class = self._images_of_each_class(trainer, task, reference)
         found, device = ClassDistances(), float64_device(task)
-        for label, count in enumerate(shown(trainer, "classes", of_class)):
+        for label, count in enumerate(with_progress(trainer, "classes", of_class)):
             collector = FeatureCollector(count, count)
             for index in torch.arange(trainer.global_rank, count, trainer.world_size).split(self.batch_size):
                 labels = torch.full_like(index, label)
@@ -211,7 +211,7 @@ class GenerationMetrics(Measuring):
         if reference is not None:
             outcome = torch.bincount(reference.features.label, minlength=task.num_classes).tolist()
             outcome = next(map(InputError, self._class_too_small(outcome, trainer.world_size)), outcome)
-        counts: list[int] = agreed(trainer, outcome)
+        counts: list[int] = share_outcome(trainer, outcome)
         return counts
 
     def _class_too_small(self, counts: list[int], processes: int) -> list[str]:

@@ -20,8 +20,8 @@ from lit_an.tasks.adversarial import AdversarialTask
 class PictureLogger(Callback):
     """Base of callbacks that look at the task every so many iterations and once at the end, in the first process.
 
-    A subclass implements ``look``, and gives what it makes to ``log_image``. When a run has reached its end, the
-    pictures of each tag, those before a resume too, become one animation; a run that a signal stops is not at its end.
+    A subclass implements ``log_pictures`` and passes each picture to ``log_image``. At the end of a run, all pictures
+    of a tag, including those before a resume, become one animation. A run that a signal stops is not at its end.
 
     Args:
         every_iterations: iterations from one look to the next, ≥ 1.
@@ -37,7 +37,7 @@ class PictureLogger(Callback):
         self._logged_at = -1
         self._tags: set[str] = set()
 
-    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Looks at the task now."""
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class PictureLogger(Callback):
 
     def _log_once(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.is_global_zero and self._logged_at != task.iteration:
-            self.look(trainer, task)
+            self.log_pictures(trainer, task)
             self._logged_at = task.iteration
 
 

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, agreed, float64_device, label_of
+from callbacks.measuring import Measuring, Stage, float64_device, label_of, share_outcome
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
 from lit_an.holes import composite
@@ -31,7 +31,7 @@ from lit_an.tasks.adversarial import AdversarialTask
 Fill = Callable[[Tensor, Tensor], Tensor]
 
 
-class Subject(NamedTuple):
+class MeasuredImages(NamedTuple):
     """What is measured: a task on the images at some positions of a data set."""
 
     trainer: pl.Trainer
@@ -40,7 +40,7 @@ class Subject(NamedTuple):
     position: Tensor
 
 
-class Contents(NamedTuple):
+class ContentHashes(NamedTuple):
     """Hashes of what the images and the masks hold."""
 
     image: ContentHash
@@ -137,17 +137,17 @@ class InpaintingMetrics(Measuring):
             if network is not None:
                 network.to(device)
         dataset = trainer.datamodule.dataset(stage)  # type: ignore[attr-defined]
-        subject = Subject(trainer, task, dataset, self._chosen(trainer, dataset, stage, self.images))
-        contents = Contents(ContentHash(len(subject.position)), ContentHash(len(subject.position)))
-        measured = self._filled(subject, "inpainting", partial(_inpainted, task), contents=contents)
-        described = self._described(subject, contents)
-        real = self._real(subject, contents, described)
-        baselines = self._of_baselines(subject, real, json.dumps(described))
+        images = MeasuredImages(trainer, task, dataset, self._chosen(trainer, dataset, stage, self.images))
+        contents = ContentHashes(ContentHash(len(images.position)), ContentHash(len(images.position)))
+        measured = self._filled(images, "inpainting", partial(_inpainted, task), contents=contents)
+        described = self._described(images, contents)
+        real = self._real(images, contents, described)
+        baselines = self._of_baselines(images, real, json.dumps(described))
         outcome: InpaintingResult | None = None
         if trainer.is_global_zero:
             absent = [*self._no_lpips, *too_small(contents.image.image_size, self._lpips)]
             outcome = inpainting_result(measured, real, described, baselines, absent, float64_device(task))
-        result = agreed(trainer, outcome)
+        result = share_outcome(trainer, outcome)
         if trainer.is_global_zero:
             names = [self._name(trainer, stage, position) for position in measured.position.tolist()]
             write_scores(self._file(trainer, task, stage, "csv"), measured.position, names, measured.scores)
@@ -155,10 +155,15 @@ class InpaintingMetrics(Measuring):
         self._report(trainer, task, stage, stage, result, logged)
 
     def _filled(
-        self, subject: Subject, what: str, fill: Fill, with_features: bool = True, contents: Contents | None = None
+        self,
+        images: MeasuredImages,
+        what: str,
+        fill: Fill,
+        with_features: bool = True,
+        contents: ContentHashes | None = None,
     ) -> Measured:
         """What a way of filling holes comes to; hashes the images and masks on the way, if asked to."""
-        trainer, task, dataset, position = subject
+        trainer, task, dataset, position = images
         table, features = ScoreCollector(len(position)), None
         if with_features and self._network is not None:
             features = FeatureCollector(len(position), self.keep)
@@ -176,22 +181,22 @@ class InpaintingMetrics(Measuring):
         scores = table.collected(task.device)
         return Measured(position, scores, None if features is None else features.collected())
 
-    def _described(self, subject: Subject, contents: Contents) -> dict[str, Any]:
+    def _described(self, images: MeasuredImages, contents: ContentHashes) -> dict[str, Any]:
         """All that the figures depend on beside the model; every process must call this."""
-        image_hash, mask_hash = (content.hexdigest(subject.task.device) for content in contents)
+        image_hash, mask_hash = (content.hexdigest(images.task.device) for content in contents)
         size = list(contents.image.image_size)
         return {
             "extractor": None if self._network is None else self._network.description(),
             "lpips": None if self._lpips is None else self._lpips.description(),
-            "images": {"content_sha256": image_hash, "image_size": size, "count": len(subject.position)},
+            "images": {"content_sha256": image_hash, "image_size": size, "count": len(images.position)},
             "masks": {"sha256": mask_hash},
         }
 
-    def _real(self, subject: Subject, contents: Contents, described: dict[str, Any]) -> FeatureSet | None:
+    def _real(self, images: MeasuredImages, contents: ContentHashes, described: dict[str, Any]) -> FeatureSet | None:
         """Features of the real images, in the first process."""
         if self._network is None:
             return None
-        trainer, task, dataset, position = subject
+        trainer, task, dataset, position = images
         content_hash, extractor = described["images"]["content_sha256"], described["extractor"]
         depends_on = describe(contents.image, content_hash, len(position), self.keep, extractor)
         key = key_of(depends_on)
@@ -201,19 +206,19 @@ class InpaintingMetrics(Measuring):
         found = self._references[key]
         return None if found is None else found.features
 
-    def _of_baselines(self, subject: Subject, real: FeatureSet | None, key: str) -> dict[str, BaselineFigures]:
+    def _of_baselines(self, images: MeasuredImages, real: FeatureSet | None, key: str) -> dict[str, BaselineFigures]:
         """Figures of the baselines on the same images and masks, in the first process; measured once."""
         if key in self._baseline_figures:
             return self._baseline_figures[key]
-        found, every = self._baseline_figures.setdefault(key, {}), subject.position
+        found, every = self._baseline_figures.setdefault(key, {}), images.position
         for name, baseline in self._fillings.items():
             # At least one image for each process.
-            count = max(self.baseline_images, subject.trainer.world_size) if baseline.slow else len(every)
+            count = max(self.baseline_images, images.trainer.world_size) if baseline.slow else len(every)
             count = min(count, len(every))
             part, whole = every[torch.arange(count) * len(every) // count], count == len(every)
-            measured = self._filled(subject._replace(position=part), name, baseline, with_features=whole)
-            if subject.trainer.is_global_zero:
-                found[name] = baseline_figures(measured, real if whole else None, float64_device(subject.task))
+            measured = self._filled(images._replace(position=part), name, baseline, with_features=whole)
+            if images.trainer.is_global_zero:
+                found[name] = baseline_figures(measured, real if whole else None, float64_device(images.task))
         return found
 
     def _name(self, trainer: pl.Trainer, split: str, position: int) -> str:

@@ -16,17 +16,17 @@ class InpaintingPanelLogger(PictureLogger):
 
     Args:
         every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
-        shown: images, one a row, ≥ 1.
+        rows: images, one a row, ≥ 1.
 
     Raises:
         InputError: a number below 1; when the run starts, a task that fills no holes.
     """
 
-    def __init__(self, every_iterations: int = 500, shown: int = 8) -> None:
+    def __init__(self, every_iterations: int = 500, rows: int = 8) -> None:
         super().__init__(every_iterations)
-        if shown < 1:
-            raise InputError(f"InpaintingPanelLogger: shown must be at least 1, got {shown}")
-        self.shown = shown
+        if rows < 1:
+            raise InputError(f"InpaintingPanelLogger: rows must be at least 1, got {rows}")
+        self.rows = rows
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not isinstance(task, InpaintingGAN):
@@ -35,8 +35,8 @@ class InpaintingPanelLogger(PictureLogger):
                 f"take SampleGridLogger"
             )
 
-    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         assert isinstance(task, InpaintingGAN)
-        batch, made = task.inpainted_preview(self.shown)
+        batch, made = task.inpainted_preview(self.rows)
         panel = inpainting_panel(batch.image, batch.mask, made.coarse, made.fine)
         self.log_image(trainer, "inpainting", panel, task.iteration)

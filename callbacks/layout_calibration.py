@@ -58,7 +58,7 @@ class LayoutCalibration(Callback):
 
         def run() -> None:
             torch.manual_seed(_SEED)  # the same in every process
-            task.rehearse(batch)
+            task.run_networks(batch)
 
         self._factors = calibrate_layouts(task, run, self.regions_per_position)
 

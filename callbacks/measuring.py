@@ -73,7 +73,7 @@ class Measuring(Callback):
         self._make_network()
         if stage == "test" or trainer.limit_val_batches != 0:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
-            against = self.complaints(data, trainer.world_size, "test" if stage == "test" else "val")
+            against = self.data_problems(data, trainer.world_size, "test" if stage == "test" else "val")
             if against:
                 raise InputError(against[0])
 
@@ -81,7 +81,7 @@ class Measuring(Callback):
         if self._network is None and self.extractor is not None:
             self._network = create_extractor(self.extractor, **self.extractor_kwargs)
 
-    def complaints(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
+    def data_problems(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
         """What stands against measuring with these data: asked by ``check``, and before a run starts.
 
         Args:
@@ -181,7 +181,7 @@ class Measuring(Callback):
             worker_init_fn=leave_signals_to_parent,
         )
         pairs = zip(loader, numbers.split(self.batch_size), strict=True)
-        yield from shown(trainer, what, pairs, len(loader))
+        yield from with_progress(trainer, what, pairs, len(loader))
 
     def _reference(
         self, trainer: pl.Trainer, task: AdversarialTask, described: dict[str, Any], batches: Iterator[Numbered]
@@ -194,7 +194,7 @@ class Measuring(Callback):
             except InputError as error:
                 found = error
         # Only whether there is one travels, not the statistics.
-        if agreed(trainer, found if isinstance(found, InputError) else found is not None):
+        if share_outcome(trainer, found if isinstance(found, InputError) else found is not None):
             assert not isinstance(found, InputError)
             return found
         return self._computed(trainer, task, batches, described)
@@ -212,7 +212,7 @@ class Measuring(Callback):
                 outcome = store(self.folder, reference)
             except InputError as error:
                 outcome = error
-        agreed(trainer, outcome)
+        share_outcome(trainer, outcome)
         return reference if trainer.is_global_zero else None
 
 
@@ -226,7 +226,7 @@ def float64_device(task: AdversarialTask) -> torch.device:
     return task.device if task.device.type == "cuda" else torch.device("cpu")
 
 
-def agreed(trainer: pl.Trainer, outcome: Any) -> Any:
+def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
     """What the first process has, in all of them; raised in all of them if it is an error."""
     outcome = trainer.strategy.broadcast(outcome)
     if isinstance(outcome, InputError):
@@ -234,7 +234,7 @@ def agreed(trainer: pl.Trainer, outcome: Any) -> Any:
     return outcome
 
 
-def shown(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Any:
+def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Any:
     """A progress bar in the first process, if the run shows any."""
     hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
     return tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden)

@@ -26,6 +26,6 @@ class SampleGridLogger(PictureLogger):
             raise InputError(f"SampleGridLogger: columns and rows must be at least 1, got {columns} and {rows}")
         self.columns, self.rows = columns, rows
 
-    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         preview = task.preview(self.columns, self.rows)
         self.log_image(trainer, "samples", sample_grid(preview.images, preview.row_names), task.iteration)

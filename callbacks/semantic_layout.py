@@ -35,8 +35,8 @@ class SemanticLayoutLogger(PictureLogger):
 
     Args:
         every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
-        shown: images in the panel of each row of the task's preview (each class), ≥ 1.
-        measured: images of each row that the scalars are computed from, ≥ ``shown``.
+        images_per_row: images in the panel of each row of the task's preview (each class), ≥ 1.
+        measured_per_row: images of each row that the scalars are computed from, ≥ ``images_per_row``.
         rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
         warn_after: iterations that a layout may be uniform or one region, ≥ 1, before a warning; None takes five times
             ``every_iterations``.
@@ -48,20 +48,20 @@ class SemanticLayoutLogger(PictureLogger):
     def __init__(
         self,
         every_iterations: int = 500,
-        shown: int = 2,
-        measured: int = 8,
+        images_per_row: int = 2,
+        measured_per_row: int = 8,
         rows: int = 8,
         warn_after: int | None = None,
     ) -> None:
         super().__init__(every_iterations)
-        if min(shown, rows) < 1 or measured < shown:
+        if min(images_per_row, rows) < 1 or measured_per_row < images_per_row:
             raise InputError(
-                f"SemanticLayoutLogger: shown and rows must be at least 1 and measured at least shown, got "
-                f"shown={shown}, rows={rows}, measured={measured}"
+                "SemanticLayoutLogger: images_per_row and rows must be at least 1, and measured_per_row at least "
+                f"images_per_row, got images_per_row={images_per_row}, rows={rows}, measured_per_row={measured_per_row}"
             )
         if warn_after is not None and warn_after < 1:
             raise InputError(f"SemanticLayoutLogger: warn_after must be at least 1, got {warn_after}")
-        self.shown, self.measured, self.rows = shown, measured, rows
+        self.images_per_row, self.measured_per_row, self.rows = images_per_row, measured_per_row, rows
         self.warn_after = 5 * every_iterations if warn_after is None else warn_after
         self._degenerate_since: dict[str, int] = {}
         self._warned: set[str] = set()
@@ -74,17 +74,17 @@ class SemanticLayoutLogger(PictureLogger):
                 "SemanticLayoutLogger: no norm of this generator has a semantic layout, so no region maps are logged"
             )
 
-    def look(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+    def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not self._has_layout:
             return
         with recorded_layouts(task.generator) as recorded:
-            preview = task.preview(self.measured, self.rows)
+            preview = task.preview(self.measured_per_row, self.rows)
         images, mask = preview.images, preview.mask
         columns = len(images) // len(preview.row_names)
         # The first few of each row of the preview.
-        shown = [index for index in range(len(images)) if index % columns < self.shown]
+        pictured = [index for index in range(len(images)) if index % columns < self.images_per_row]
         for name, (features, layout) in recorded.items():
-            panel = layout_panel(images[shown], layout[shown], mask=None if mask is None else mask[shown])
+            panel = layout_panel(images[pictured], layout[pictured], mask=None if mask is None else mask[pictured])
             self.log_image(trainer, f"layouts/{name}", panel, task.iteration)
             statistics = layout_statistics(layout, features)
             scalars = _scalars(f"layout/{name}", statistics)

@@ -53,7 +53,7 @@ class Inpainted(NamedTuple):
     fine: Tensor
 
 
-class Judgement(NamedTuple):
+class CriticOutput(NamedTuple):
     """What one critic says of images.
 
     Attributes:

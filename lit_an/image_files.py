@@ -14,7 +14,7 @@ _COMMON = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 ENDINGS = (*_COMMON, ".avif", ".jfif", ".jpe", ".jp2", ".pbm", ".pgm", ".pnm", ".ppm")
 
 
-class Found(NamedTuple):
+class ImageFiles(NamedTuple):
     """What a folder holds.
 
     Attributes:
@@ -36,7 +36,7 @@ def is_image(name: str) -> bool:
     return name.lower().endswith(ENDINGS) and not name.startswith(".")
 
 
-def find_images(root: Path, without: Iterable[Path] = ()) -> Found:
+def find_images(root: Path, without: Iterable[Path] = ()) -> ImageFiles:
     """Finds the images in a folder and in its sub-folders, linked ones included.
 
     Hidden files and folders are skipped. A link to a folder above it is not followed. A link to an image that does not
@@ -56,14 +56,14 @@ def find_images(root: Path, without: Iterable[Path] = ()) -> Found:
     others: list[Path] = []
     for path in _files_below(root, outside, (root.resolve(),)):
         (images if is_image(path.name) else others).append(path.relative_to(root))
-    return Found(sorted(images), dict(sorted(Counter(path.suffix.lower() for path in others).items())))
+    return ImageFiles(sorted(images), dict(sorted(Counter(path.suffix.lower() for path in others).items())))
 
 
-def spelled(left_out: dict[str, int]) -> str:
+def count_by_ending(left_out: dict[str, int]) -> str:
     """How many files of which endings.
 
     Example:
-        >>> spelled({".heic": 2, "": 1})
+        >>> count_by_ending({".heic": 2, "": 1})
         '2 .heic, 1 without an ending'
     """
     return ", ".join(f"{number} {ending or 'without an ending'}" for ending, number in left_out.items())

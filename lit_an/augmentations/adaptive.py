@@ -96,7 +96,7 @@ class AdaptiveAugmentation(Augmentation):
     def _place(self, like: Tensor) -> None:
         self._probability, self._signs = self._probability.to(like.device), self._signs.to(like.device)
 
-    def numbers(self) -> dict[str, Tensor]:
+    def scalars(self) -> dict[str, Tensor]:
         return {"augmentation_probability": self._probability}
 
     def state(self) -> dict[str, float]:

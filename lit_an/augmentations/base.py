@@ -27,7 +27,7 @@ class Augmentation:
             real_logits: (B,), larger is more real.
         """
 
-    def numbers(self) -> dict[str, Tensor]:
+    def scalars(self) -> dict[str, Tensor]:
         """Scalars worth logging, by name."""
         return {}
 

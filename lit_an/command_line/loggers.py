@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 _FOLDERS = ("save_dir", "root_dir")  # what Lightning's loggers call the folder of their files
 
 
-def placed(chosen: Any, folder: str) -> Any:
+def place_loggers(chosen: Any, folder: str) -> Any:
     """Loggers of a config, not built yet, with the run folder where a folder is not given.
 
     A folder that is ``.`` or begins with ``./``, as Lightning's defaults do, lies in the run folder; another one is
@@ -24,13 +24,13 @@ def placed(chosen: Any, folder: str) -> Any:
 
     Example:
         >>> csv = Namespace(class_path="pytorch_lightning.loggers.CSVLogger", init_args=Namespace(save_dir="./csv"))
-        >>> placed([csv], "runs/earth")[0].init_args.save_dir
+        >>> place_loggers([csv], "runs/earth")[0].init_args.save_dir
         'runs/earth/csv'
-        >>> placed(None, "runs/earth") is None
+        >>> place_loggers(None, "runs/earth") is None
         True
     """
     if isinstance(chosen, list):
-        return [placed(each, folder) for each in chosen]
+        return [place_loggers(each, folder) for each in chosen]
     if not isinstance(chosen, Namespace) or "class_path" not in chosen:
         return chosen
     logger = chosen.clone()

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pytorch_lightning import Trainer
 
 
-def quieten() -> None:
+def silence_notices() -> None:
     """Takes out four messages of libraries that nobody here can act on."""
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")

@@ -16,7 +16,7 @@ import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.checkpoint import iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import rank_of_process
-from lit_an.command_line.loggers import placed
+from lit_an.command_line.loggers import place_loggers
 from lit_an.command_line.notices import warn_of_slow_arithmetic
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
@@ -107,7 +107,7 @@ class TrainerCli(LightningCLI):
         logger = self._get(self.config, "trainer", default={}).get("logger")
         if logger:
             self.config = self.config.clone()
-            self.config[f"{self.subcommand}.trainer.logger"] = placed(logger, self._run_folder)
+            self.config[f"{self.subcommand}.trainer.logger"] = place_loggers(logger, self._run_folder)
         super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from pytorch_lightning.callbacks import Checkpoint
 
 from lit_an.commands.check_data import Limits, Line, data_lines
-from lit_an.commands.check_resources import latent_inputs, masked_inputs, memory_here, needs_of
+from lit_an.commands.check_resources import estimate_needs, latent_inputs, masked_inputs, memory_here
 from lit_an.data.base import ImageData
 from lit_an.data.class_data import ClassData
 from lit_an.errors import InputError
@@ -93,10 +93,10 @@ def size_line(model: AdversarialTask, data: ImageData) -> Line:
 
 
 @runtime_checkable
-class Demanding(Protocol):
+class DataRequirement(Protocol):
     """A callback that cannot do with any data."""
 
-    def complaints(self, data: Any, processes: int = 1) -> list[str]:
+    def data_problems(self, data: Any, processes: int = 1) -> list[str]:
         """What stands against these data in a training, in sentences."""
         ...
 
@@ -106,15 +106,15 @@ def callback_lines(data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line
     if trainer.get("limit_val_batches") == 0:
         return
     for callback in trainer.get("callbacks") or []:
-        if not isinstance(callback, Demanding):
+        if not isinstance(callback, DataRequirement):
             continue
         try:
-            complaints = callback.complaints(data, processes_of(trainer))
+            problems = callback.data_problems(data, processes_of(trainer))
         except InputError:  # of a split that is missing, which has its own line
             continue
         name = type(callback).__name__
-        yield from (Line("problem", "measuring", sentence) for sentence in complaints)
-        if not complaints:
+        yield from (Line("problem", "measuring", sentence) for sentence in problems)
+        if not problems:
             yield Line("ok", "measuring", f"{name} has what it needs")
 
 
@@ -130,7 +130,7 @@ def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str
     at_once = max(1, data.batch_size // model.accumulate)
     inputs = masked_inputs(data.image_size) if classes_of(model) is None else latent_inputs(model)
     try:
-        needs = needs_of(model, at_once, inputs)
+        needs = estimate_needs(model, at_once, inputs)
     except InputError as error:
         yield Line("problem", "networks", str(error))
         return

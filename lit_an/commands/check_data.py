@@ -66,7 +66,7 @@ def finding_lines(
     """Readable images, small ones, and labels or holes of one split."""
     looked_at = f"{len(found)} of {length} looked at" if len(found) < length else f"all {length}"
     bad = [finding.complaint for finding in found if finding.complaint]
-    verdict = judge(len(bad), len(found), limits.failed)
+    verdict = verdict_of(len(bad), len(found), limits.failed)
     yield Line(verdict, f"{split} images", f"{looked_at}, {len(bad)} unusable" + (f": {bad[0]}" if bad else ""))
     labels = [finding.label for finding in found if finding.label >= 0]
     if labels and num_classes is not None:
@@ -81,7 +81,7 @@ def finding_lines(
     small = sum(finding.small for finding in found)
     if small:
         text = f"{small} of {len(found)} are smaller than image_size and will be enlarged"
-        yield Line(judge(small, len(found), limits.small), f"{split} resolution", text)
+        yield Line(verdict_of(small, len(found), limits.small), f"{split} resolution", text)
 
 
 def shards_line(shards: ShardFolder) -> Line:
@@ -106,14 +106,14 @@ def overlap_line(
     else:
         number, looked_at = overlap(splits["train"], splits[split], sample)
     text = f"{number} of {looked_at} images are in train too"
-    return Line(judge(number, looked_at, limits.overlap), f"train and {split}", text)
+    return Line(verdict_of(number, looked_at, limits.overlap), f"train and {split}", text)
 
 
-def judge(number: int, total: int, limit: float) -> Verdict:
+def verdict_of(number: int, total: int, limit: float) -> Verdict:
     """``problem`` above the limit, ``note`` for what is let pass.
 
     Example:
-        >>> judge(0, 10, 0.0), judge(1, 10, 0.1), judge(2, 10, 0.1)
+        >>> verdict_of(0, 10, 0.0), verdict_of(1, 10, 0.1), verdict_of(2, 10, 0.1)
         ('ok', 'note', 'problem')
     """
     if not number:

@@ -18,7 +18,7 @@ Inputs = tuple[Tensor, Tensor]
 MEASURED = 2  # batch norm wants more than one
 
 
-class Needs(NamedTuple):
+class ResourceNeeds(NamedTuple):
     """Bytes, computed for float32 and Adam; bf16 takes about half of the activations.
 
     Attributes:
@@ -44,7 +44,7 @@ def masked_inputs(image_size: int) -> Inputs:
     return torch.zeros(MEASURED, 3, image_size, image_size), mask
 
 
-def needs_of(task: AdversarialTask, images: int, inputs: Inputs) -> Needs:
+def estimate_needs(task: AdversarialTask, images: int, inputs: Inputs) -> ResourceNeeds:
     """What a task needs for ``images`` images at once on one device.
 
     Activations are counted in one small step of each network: everything that autograd keeps for the backward pass.
@@ -57,7 +57,7 @@ def needs_of(task: AdversarialTask, images: int, inputs: Inputs) -> Needs:
     of_an_image = max(of_generator + of_discriminator, 2 * of_discriminator)
     # One copy more for the average of the generator's weights.
     memory = FLOAT * (COPIES_IN_TRAINING * (generator + discriminator) + generator) + of_an_image * images
-    return Needs(memory, FLOAT * (COPIES_IN_CHECKPOINT * (generator + discriminator) + generator))
+    return ResourceNeeds(memory, FLOAT * (COPIES_IN_CHECKPOINT * (generator + discriminator) + generator))
 
 
 def parameters(network: nn.Module) -> int:

@@ -9,7 +9,7 @@ from lit_an.files import user_path
 from lit_an.inpainting.page import build_page, quiet_gradio, serve
 from lit_an.inpainting.pairing import pictures_in
 from lit_an.inpainting.tiling import Tiling, check_tiling
-from lit_an.trained.checkpoints import device_called
+from lit_an.trained.checkpoints import parse_device
 from lit_an.trained.inpainter import load_inpainter
 
 
@@ -46,7 +46,7 @@ def run(
     pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(device_called(device))
+        inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(parse_device(device))
         page = build_page(gradio, inpainter, Path(place), pictures, tiling, max_picture)
         address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
-from lit_an.image_files import spelled
+from lit_an.image_files import count_by_ending
 from lit_an.inpainting.hole_sources import DilatedHoles, HolesFromColor, HolesFromFiles, HolesFromShape, HoleSource
 from lit_an.inpainting.holes import check_threshold
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names
@@ -22,7 +22,7 @@ from lit_an.inpainting.results import Kind, Request, key_of, write_copy, write_r
 from lit_an.inpainting.tiling import Tiling, check_tiling, tiles_with_holes
 from lit_an.masks.base import HoleShape
 from lit_an.sampling.streaming import claim
-from lit_an.trained.checkpoints import device_called, run_folder_of, weights_hash
+from lit_an.trained.checkpoints import parse_device, run_folder_of, weights_hash
 from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
 
 
@@ -85,7 +85,7 @@ def run(
     checkpoint = user_path(ckpt_path)
     chosen = None if config is None else user_path(config)
     check_command("inpaint", checkpoint, chosen)
-    inpainter = load_inpainter(checkpoint, chosen).to(device_called(device))
+    inpainter = load_inpainter(checkpoint, chosen).to(parse_device(device))
     iteration = inpainter.description.iteration
     default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
     folder = user_path(output) if output is not None else default
@@ -196,7 +196,7 @@ def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
     said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
     print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
     if left_out:
-        print(f"Left out, as their names are not those of pictures: {printable(spelled(left_out))}", flush=True)
+        print(f"Left out, as their names are not those of pictures: {printable(count_by_ending(left_out))}", flush=True)
     deviation = max((entry.known_deviation for entry in entries), default=0.0)
     if deviation > 0:
         said = f"known pixels differ by up to {deviation:.0f} of 255"

@@ -18,7 +18,7 @@ from lit_an.sampling.neighbors import nearest_neighbors
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
-from lit_an.trained.checkpoints import config_beside, device_called, run_folder_of, weights_hash
+from lit_an.trained.checkpoints import config_beside, parse_device, run_folder_of, weights_hash
 from lit_an.trained.exported import load_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
 
@@ -87,7 +87,7 @@ def run(
     path = user_path(ckpt_path)
     chosen = None if config is None else user_path(config)
     check_command("sample", path, chosen)
-    generator = _load(path, chosen).to(device_called(device))
+    generator = _load(path, chosen).to(parse_device(device))
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
     default = _name_of(generator.description.iteration, truncation, statistics)

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from lit_an.errors import InputError
-from lit_an.image_files import Found, composed, find_images, is_same_file, spelled
+from lit_an.image_files import ImageFiles, composed, count_by_ending, find_images, is_same_file
 
 # The mask of scene.jpg may be called scene.png or scene_mask.png.
 MASK_SUFFIX = "_mask"
 
 
-def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> Found:
+def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> ImageFiles:
     """The picture files in a folder and those below it; see ``lit_an.image_files.find_images``.
 
     Args:
@@ -29,10 +29,10 @@ def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--image
         if _lies_in(root.resolve(), place.resolve()):
             raise InputError(f"{option} {root}: it lies in {place}, which holds masks or results; give the pictures")
     if root.is_file():
-        return Found([Path(root.name)], {})
+        return ImageFiles([Path(root.name)], {})
     found = find_images(root, without)
     if not found.images:
-        others = f"; it holds {spelled(found.left_out)}" if found.left_out else ""
+        others = f"; it holds {count_by_ending(found.left_out)}" if found.left_out else ""
         raise InputError(f"{option} {root}: there is no picture in it{others}")
     return found
 

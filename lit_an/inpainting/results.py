@@ -44,7 +44,7 @@ class Request(NamedTuple):
     quality: int | None = None
 
 
-class Written(NamedTuple):
+class WrittenFiles(NamedTuple):
     """What was written.
 
     Attributes:
@@ -77,7 +77,7 @@ def write_results(
     request: Request,
     tiling: Tiling,
     tick: Callable[[], object] = lambda: None,
-) -> Written:
+) -> WrittenFiles:
     """Fills the hole of a picture and writes what is asked for, the composite last.
 
     Args:
@@ -123,22 +123,22 @@ def write_results(
         composite = filled(picture, made.inpainted.fine, mask)
         path = request.folder / files[-1]
         deviation = write_picture(path, composite, mask, picture, request.file_format, request.quality)
-    return Written(files, made.tiles, deviation, tuple(notes))
+    return WrittenFiles(files, made.tiles, deviation, tuple(notes))
 
 
-def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> Written:
+def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> WrittenFiles:
     """Writes the composite of a picture without a hole: the very file, if it keeps its format."""
     if "composite" not in request.kinds:
-        return Written([])
+        return WrittenFiles([])
     name = f"composite/{request.composite.as_posix()}"
     if request.file_format == "keep":
         content = path.read_bytes()
         with replacing(request.folder / name) as temporary:
             temporary.write_bytes(content)
-        return Written([name])
+        return WrittenFiles([name])
     args = (request.file_format, request.quality)
     deviation = write_picture(request.folder / name, picture, mask, picture, *args)
-    return Written([name], deviation=deviation)
+    return WrittenFiles([name], deviation=deviation)
 
 
 def region_panels(image: Tensor, mask: Tensor, layouts: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ class Tiling(NamedTuple):
         return self.tile if self.tile is not None else max(SMALLEST, int(self.max_pixels**0.5) // 8 * 8)
 
 
-class Made(NamedTuple):
+class TiledInpainting(NamedTuple):
     """What the network made of one image.
 
     Attributes:
@@ -70,7 +70,7 @@ def inpaint(
     mask: Tensor,
     tiling: Tiling | None = None,
     tick: Callable[[], object] = lambda: None,
-) -> Made:
+) -> TiledInpainting:
     """Both stages' images, not composited; in tiles if the image is large.
 
     Tiles without a hole are skipped. Where tiles overlap, their images are mixed with weights that fall to zero at the
@@ -93,7 +93,7 @@ def inpaint(
     if height * width <= tiling.max_pixels:
         made = _made(inpainter, image, mask)
         tick()
-        return Made(Inpainted(*(stage.float().cpu() for stage in made)), tiles=1, blind=0)
+        return TiledInpainting(Inpainted(*(stage.float().cpu() for stage in made)), tiles=1, blind=0)
     side_y, side_x = min(tiling.side, height), min(tiling.side, width)
     window = _window(side_y, tiling.overlap)[:, None] * _window(side_x, tiling.overlap)
     sums = [torch.zeros_like(image) for _ in Inpainted._fields]
@@ -110,7 +110,7 @@ def inpaint(
     covered = weights > 0
     for total in sums:
         torch.where(covered, total.div_(weights), image, out=total)
-    return Made(Inpainted(*sums), tiles, blind)
+    return TiledInpainting(Inpainted(*sums), tiles, blind)
 
 
 def tiles_with_holes(mask: Tensor, tiling: Tiling) -> Iterator[tuple[slice, slice]]:

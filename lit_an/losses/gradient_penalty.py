@@ -1,8 +1,8 @@
 """Penalties on the discriminator's gradient at its input: double backward, always in float32.
 
-Each takes ``judge``, a function from images (B, …) to logits (B, …), so that labels or masks are bound by the caller.
-Where it gives several logits of an image, as a patch critic does, their mean is the image's logit D, as in the games.
-Each is a mean over the batch; smaller is better for the discriminator.
+Each takes ``discriminator``, a function from images (B, …) to logits (B, …); the caller binds labels and masks.
+If it gives several logits for an image, as a patch critic does, their mean is the image's logit D.
+Reduction: mean over the batch. Smaller is better for the discriminator.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lit_an.errors import InputError
 from lit_an.precision import at_least_float32, without_autocast
 
-Judge = Callable[[Tensor], Tensor]
+Discriminator = Callable[[Tensor], Tensor]
 
 
-def zero_centered_penalty(judge: Judge, image: Tensor) -> Tensor:
+def zero_centered_penalty(discriminator: Discriminator, image: Tensor) -> Tensor:
     """½ E ‖∇D(image)‖²; ≥ 0: R1 on real images, R2 on fakes.
 
     Args:
-        judge: images to logits.
+        discriminator: images to logits.
         image: (B, C, H, W), where to take the gradient.
 
     Source: Mescheder, Geiger, Nowozin, "Which training methods for GANs do actually converge?", ICML 2018, equation 9.
@@ -31,14 +31,16 @@ def zero_centered_penalty(judge: Judge, image: Tensor) -> Tensor:
         >>> float(zero_centered_penalty(lambda image: image.flatten(1).sum(1), image))  # gradient 1 at 4 pixels
         2.0
     """
-    return 0.5 * _gradient(judge, image).square().sum(1).mean()
+    return 0.5 * _gradient(discriminator, image).square().sum(1).mean()
 
 
-def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, mask: Tensor | None = None) -> Tensor:
+def wgan_gradient_penalty(
+    discriminator: Discriminator, real: Tensor, fake: Tensor, mask: Tensor | None = None
+) -> Tensor:
     """E (‖∇D(x) ⊙ mask‖ − 1)² at random points between real and fake images; ≥ 0.
 
     Args:
-        judge: images to logits.
+        discriminator: images to logits.
         real, fake: (B, C, H, W), images; in inpainting ``fake`` is the composite.
         mask: (B, 1, H, W), 1 = hole: the gradient counts there alone, since elsewhere the images are the same. None
             counts it everywhere.
@@ -57,7 +59,7 @@ def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, mask: Tensor
     """
     true, made = at_least_float32(real), at_least_float32(fake)
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=true.dtype)
-    gradient = _gradient(judge, torch.lerp(true, made, share))
+    gradient = _gradient(discriminator, torch.lerp(true, made, share))
     if mask is not None:
         if mask.shape != (len(real), 1, *real.shape[2:]):
             raise InputError(
@@ -68,12 +70,12 @@ def wgan_gradient_penalty(judge: Judge, real: Tensor, fake: Tensor, mask: Tensor
     return (gradient.norm(dim=1) - 1).square().mean()
 
 
-def _gradient(judge: Judge, image: Tensor) -> Tensor:
+def _gradient(discriminator: Discriminator, image: Tensor) -> Tensor:
     """(B, C·H·W): the gradient of each image's mean logit at the image, differentiable once more."""
     # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
     # attention only the plain one can be differentiated twice.
     with without_autocast(image), sdpa_kernel(SDPBackend.MATH):
         image = at_least_float32(image.detach()).requires_grad_()
-        logit = judge(image).reshape(len(image), -1).mean(1)
+        logit = discriminator(image).reshape(len(image), -1).mean(1)
         (gradient,) = torch.autograd.grad(logit.sum(), image, create_graph=True)
     return gradient.flatten(1)

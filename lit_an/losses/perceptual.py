@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_an.batch import Judgement
+from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.losses.reconstruction import hole_l1
 from lit_an.precision import at_least_float32, without_autocast
@@ -63,7 +63,7 @@ def style_loss(
     return torch.stack(terms).sum()
 
 
-def feature_matching_loss(fake: Sequence[Judgement], real: Sequence[Judgement]) -> Tensor:
+def feature_matching_loss(fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Tensor:
     """Σ over critics of the mean over a critic's maps of mean |fake − real|: what a critic saw on its way.
 
     Args:
@@ -76,8 +76,8 @@ def feature_matching_loss(fake: Sequence[Judgement], real: Sequence[Judgement]) 
         CVPR 2018 (arXiv 1711.11585), section 3.2.
 
     Example:
-        >>> seen = Judgement(torch.zeros(1), (torch.zeros(1, 2), torch.zeros(1, 3)))
-        >>> float(feature_matching_loss([seen], [Judgement(torch.zeros(1), (torch.ones(1, 2), torch.zeros(1, 3)))]))
+        >>> seen = CriticOutput(torch.zeros(1), (torch.zeros(1, 2), torch.zeros(1, 3)))
+        >>> float(feature_matching_loss([seen], [CriticOutput(torch.zeros(1), (torch.ones(1, 2), torch.zeros(1, 3)))]))
         0.5
     """
     pairs = [(f.features, r.features) for f, r in zip(fake, real, strict=True) if f.features]

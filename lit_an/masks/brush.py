@@ -1,4 +1,4 @@
-"""Painting with a round brush: walks of straight segments with round ends.
+"""Painting with a round brush: strokes of straight segments with round ends.
 
 Positions in the plane are complex numbers, x + iy in pixels, 0 the center of the first pixel: numpy turns and measures
 many of them with one call, and a mask must cost little beside decoding a photograph.
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 
-class Walks(NamedTuple):
+class BrushStrokes(NamedTuple):
     """S strokes of a brush, of up to K straight segments each.
 
     Attributes:
@@ -26,25 +26,25 @@ class Walks(NamedTuple):
     segments: np.ndarray
 
 
-def painted(height: int, width: int, walks: Walks, furthest: complex) -> np.ndarray:
+def paint_strokes(height: int, width: int, strokes: BrushStrokes, furthest: complex) -> np.ndarray:
     """(height, width), bool: True where the brush was.
 
     Args:
         height, width: in pixels.
-        walks: the strokes.
-        furthest: largest x + iy that a walk may reach; it is stopped there and at 0, each coordinate for itself.
+        strokes: the strokes.
+        furthest: largest x + iy that a stroke may reach; each coordinate is clipped to it and to 0.
 
     Example:
-        >>> walks = Walks(np.array([1 + 1j]), np.array([[9 + 0j]]), np.array([[1.0]]), np.array([1]))
-        >>> painted(3, 6, walks, furthest=4 + 2j).astype(int).tolist()
+        >>> strokes = BrushStrokes(np.array([1 + 1j]), np.array([[9 + 0j]]), np.array([[1.0]]), np.array([1]))
+        >>> paint_strokes(3, 6, strokes, furthest=4 + 2j).astype(int).tolist()
         [[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0]]
     """
     canvas = Image.new("L", (width, height))
     draw = ImageDraw.Draw(canvas)
-    points = _points(walks, furthest)
+    points = _points(strokes, furthest)
     # Pillow's polygons cover the pixels under their edges too.
-    radius = (np.maximum(walks.widths, 1) - 1) / 2
-    there = np.arange(walks.widths.shape[1]) < walks.segments[:, None]
+    radius = (np.maximum(strokes.widths, 1) - 1) / 2
+    there = np.arange(strokes.widths.shape[1]) < strokes.segments[:, None]
     for corners in _sides(points[:, :-1][there], points[:, 1:][there], radius[there]):
         draw.polygon(corners, 1)
     for box in _ends(points, np.where(there, radius, -1)):
@@ -52,12 +52,12 @@ def painted(height: int, width: int, walks: Walks, furthest: complex) -> np.ndar
     return np.asarray(canvas).view(np.bool_)
 
 
-def _points(walks: Walks, furthest: complex) -> np.ndarray:
+def _points(strokes: BrushStrokes, furthest: complex) -> np.ndarray:
     """(S, K + 1), complex: where segments begin and end."""
-    strokes, segments = walks.moves.shape
-    points = np.empty((segments + 1, strokes, 2))
-    place = points[0] = _coordinates(walks.start)
-    moves, limit = _coordinates(walks.moves.T), _coordinates(np.array(furthest))
+    number, segments = strokes.moves.shape
+    points = np.empty((segments + 1, number, 2))
+    place = points[0] = _coordinates(strokes.start)
+    moves, limit = _coordinates(strokes.moves.T), _coordinates(np.array(furthest))
     for reached, move in zip(points[1:], moves, strict=True):
         np.add(place, move, out=reached)
         np.maximum(reached, 0.0, out=reached)

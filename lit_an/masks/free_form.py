@@ -3,7 +3,7 @@
 import numpy as np
 
 from lit_an.masks.base import HoleShape, check_between, check_order, scale_of
-from lit_an.masks.brush import Walks, painted
+from lit_an.masks.brush import BrushStrokes, paint_strokes
 
 
 class FreeForm(HoleShape):
@@ -53,4 +53,4 @@ class FreeForm(HoleShape):
         turn, length, thickness = random.random((3, self.parts, self.max_vertices))
         moves = scale * self.max_length * length * np.exp(2j * np.pi * turn)
         widths = scale * (self.min_width + (self.max_width - self.min_width) * thickness)
-        return painted(height, width, Walks(start, moves, widths, segments), width - 1 + 1j * (height - 1))
+        return paint_strokes(height, width, BrushStrokes(start, moves, widths, segments), width - 1 + 1j * (height - 1))

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from lit_an.errors import InputError
-from lit_an.image_files import ENDINGS, find_images, spelled
+from lit_an.image_files import ENDINGS, count_by_ending, find_images
 from lit_an.image_samples import deep_gray, eight_bits, orientation_of, reason_of, transparent_gray, turned
 from lit_an.masks.base import HoleShape, check_between, scale_of
 
@@ -230,7 +230,7 @@ def _listed(root: Path) -> list[str]:
         raise InputError(f"MaskFiles: folder={str(root)!r} {state}; give a folder of mask images")
     images, left_out = find_images(root)
     if not images:
-        others = f"; it holds {spelled(left_out)}" if left_out else ""
+        others = f"; it holds {count_by_ending(left_out)}" if left_out else ""
         raise InputError(f"MaskFiles: folder={str(root)!r} holds no images ({', '.join(ENDINGS)}){others}; add masks")
     return sorted(image.as_posix() for image in images)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lit_an.errors import InputError
 from lit_an.masks.base import HoleShape, check_between, scale_of
-from lit_an.masks.brush import Walks, painted
+from lit_an.masks.brush import BrushStrokes, paint_strokes
 
 # Of every stroke, published for 256×256: lengths and widths of a segment begin here.
 _LEAST_LENGTH, _LEAST_WIDTH, _MOST_SEGMENTS = 10, 5, 5
@@ -15,7 +15,7 @@ _LEAST_LENGTH, _LEAST_WIDTH, _MOST_SEGMENTS = 10, 5, 5
 _DIRECTIONS = np.sin(np.arange(4) + 0.01) + 1j * np.cos(np.arange(4) + 0.01)
 
 
-class Published(NamedTuple):
+class PublishedStrokes(NamedTuple):
     """What LaMa's evaluation masks of 256×256 are drawn with; pixels.
 
     Attributes:
@@ -39,9 +39,11 @@ class Published(NamedTuple):
 
 # The largest number of strokes is one more than the key max_times says: the published code adds one.
 PUBLISHED = {
-    "thin": Published(strokes=(4, 51), lengths=40, widths=10),
-    "medium": Published((4, 6), lengths=100, widths=50, box_weight=0.3, boxes=(1, 5), sides=(10, 50)),
-    "thick": Published((1, 6), lengths=200, widths=100, box_weight=0.3, boxes=(1, 3), sides=(30, 150), margin=10),
+    "thin": PublishedStrokes(strokes=(4, 51), lengths=40, widths=10),
+    "medium": PublishedStrokes((4, 6), lengths=100, widths=50, box_weight=0.3, boxes=(1, 5), sides=(10, 50)),
+    "thick": PublishedStrokes(
+        (1, 6), lengths=200, widths=100, box_weight=0.3, boxes=(1, 3), sides=(30, 150), margin=10
+    ),
 }
 
 
@@ -130,4 +132,4 @@ class Strokes(HoleShape):
         moves = scale * (_LEAST_LENGTH + length) * _DIRECTIONS[turn]
         moves[::2].real *= -1  # every other stroke turns to the left
         widths = scale * (_LEAST_WIDTH + thickness)
-        return painted(height, width, Walks(start, moves, widths, segments), width + 1j * height)
+        return paint_strokes(height, width, BrushStrokes(start, moves, widths, segments), width + 1j * height)

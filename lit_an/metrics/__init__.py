@@ -25,7 +25,7 @@ from lit_an.metrics.layout import (
 )
 from lit_an.metrics.manifold import ManifoldScores, manifold_scores
 from lit_an.metrics.pixel_errors import PixelErrors, pixel_errors
-from lit_an.metrics.results import change
+from lit_an.metrics.results import compare_results
 from lit_an.metrics.similarity import Similarity, multiscale_similarity, structural_similarity
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
     "ManifoldScores",
     "PixelErrors",
     "Similarity",
-    "change",
+    "compare_results",
     "create_extractor",
     "discriminative_scores",
     "frechet_distance",

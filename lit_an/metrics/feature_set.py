@@ -71,10 +71,10 @@ class FeatureCollector:
             self._rows = torch.zeros(self.kept, found.features.shape[1], device=device)
             self._label = torch.zeros(self.kept, dtype=torch.int64, device=device)
             self._seen = self._seen.to(device)
-        self._moments = moments if self._moments is None else added(self._moments, moments)
+        self._moments = moments if self._moments is None else add_sums(self._moments, moments)
         if found.logits is not None and self._split is not None:
             scores = score_sums(found.logits, self._split[index].to(device), self.splits)
-            self._scores = scores if self._scores is None else added(self._scores, scores)
+            self._scores = scores if self._scores is None else add_sums(self._scores, scores)
         self._seen[index.to(device)] += 1
         kept, place = self._places(index)
         self._rows[place.to(device)] = found.features[kept.to(device)]
@@ -99,18 +99,18 @@ class FeatureCollector:
         return FeatureSet(moments, self._rows.cpu(), self._label.cpu(), scores)
 
 
-def added(first: Sums, second: Sums) -> Sums:
+def add_sums(first: Sums, second: Sums) -> Sums:
     """Sums of the union of two disjoint sets of images."""
     return type(first)(*(a + b for a, b in zip(first, second, strict=True)))
 
 
-def moved(features: FeatureSet, device: torch.device | str) -> FeatureSet:
+def move_features(features: FeatureSet, device: torch.device | str) -> FeatureSet:
     """The same set on another device, which must know float64."""
     moments = Moments(*(value.to(device) for value in features.moments))
     return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))
 
 
-def thinned(features: FeatureSet, keep: int) -> FeatureSet:
+def keep_rows(features: FeatureSet, keep: int) -> FeatureSet:
     """The same set with at most ``keep`` of its rows, evenly spread."""
     count = len(features.rows)
     chosen = torch.arange(min(keep, count)) * count // min(keep, count)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.metrics.class_distances import ClassDistances, distances_of_rows
-from lit_an.metrics.feature_set import FeatureSet, moved, thinned
+from lit_an.metrics.feature_set import FeatureSet, keep_rows, move_features
 from lit_an.metrics.floors import frechet_floor, intra_floor
 from lit_an.metrics.frechet import frechet_distance
 from lit_an.metrics.inception import inception_score
@@ -16,7 +16,6 @@ from lit_an.metrics.kernel import kernel_distance, squared_mmd
 from lit_an.metrics.manifold import DENSITY_NEIGHBORS, manifold_scores
 from lit_an.metrics.reference_statistics import ReferenceStatistics
 from lit_an.metrics.results import Result
-from lit_an.metrics.results import change as change
 
 KERNEL_SUBSET = 1000
 _RUNNING = {"statistics": "running", "protocol": None}
@@ -90,9 +89,9 @@ def generation_result(
             f"generated images seen by {extractor} cannot be compared with real ones seen by "
             f"{reference.description['extractor']}; compute the reference with the same extractor"
         )
-    real, every = thinned(reference.features, keep), reference.features
+    real, every = keep_rows(reference.features, keep), reference.features
     classes = classes or distances_of_rows(fake, real, num_classes, device)
-    fake, real = moved(fake, device), moved(real, device)
+    fake, real = move_features(fake, device), move_features(real, device)
     floor = frechet_floor(real.rows, fake.num_images, real.num_images)
     figures, warnings = _distances(fake, real, floor)
     figures |= _scores(fake, warnings)

@@ -40,7 +40,7 @@ def image_scores(image: Tensor, composite: Tensor, mask: Tensor, lpips: Lpips | 
     strange = mask[(mask != 0) & (mask != 1)]
     if strange.numel():
         raise InputError(f"mask must be 0 (known) or 1 (hole) everywhere, got {float(strange[0]):g}")
-    image, composite, side = as_file(image), as_file(composite), min(image.shape[-2:])
+    image, composite, side = round_to_8_bits(image), round_to_8_bits(composite), min(image.shape[-2:])
     scores = {"hole_share": mask.double().mean(dim=(1, 2, 3)), **pixel_errors(image, composite, mask)._asdict()}
     if side >= SMALLEST_SSIM:
         scores |= structural_similarity(image, composite, mask)._asdict()
@@ -69,7 +69,7 @@ def too_small(image_size: Sequence[int], lpips: Lpips | None) -> list[str]:
     ]
 
 
-def as_file(images: Tensor) -> Tensor:
+def round_to_8_bits(images: Tensor) -> Tensor:
     """Images in [-1, 1] as they come back from an image file: rounded to 256 levels, float32."""
     return to_pixels(images) / 127.5 - 1
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.holes import BINS, bins_of
 from lit_an.metrics.discriminative import discriminative_scores
-from lit_an.metrics.feature_set import FeatureSet, moved
+from lit_an.metrics.feature_set import FeatureSet, move_features
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
 from lit_an.metrics.image_scores import Scores
 from lit_an.metrics.pixel_errors import HIGHEST_PSNR
@@ -167,7 +167,7 @@ def _all_figures(
     everything = torch.ones(len(measured.position), dtype=torch.bool)
     figures, fake = means(measured.scores, everything), measured.features
     if fake is not None and real is not None:
-        figures |= _distances(moved(fake, device), moved(real, device), warnings)
+        figures |= _distances(move_features(fake, device), move_features(real, device), warnings)
     share = measured.scores["hole_share"]
     bin_of = bins_of(share)
     by_bin: dict[str, Figures] = {}

@@ -49,7 +49,7 @@ class Result:
             raise InputError(f"{str(path)!r} holds no {cls.title} ({type(error).__name__}: {error})") from error
 
 
-def change(before: R, after: R) -> dict[str, float]:
+def compare_results(before: R, after: R) -> dict[str, float]:
     """How much each figure grew.
 
     Raises:

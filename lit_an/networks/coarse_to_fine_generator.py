@@ -17,7 +17,7 @@ from lit_an.networks.inpainting_blocks import (
     encoder,
 )
 from lit_an.networks.mirroring import mirrored
-from lit_an.networks.slots import MASK, LongRangeForm, Scalar, resolve_long_range, resolve_norm
+from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, resolve_long_range, resolve_norm
 from lit_an.norms.registry import MakeNorm, norm_factory
 
 SMALLEST_SIDE = 8
@@ -83,8 +83,10 @@ class CoarseToFineGenerator(nn.Module):
             raise InputError(f"CoarseToFineGenerator: width must be even and at least 2, got {width}")
         self.width = width
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, padding=padding)
-        make_norm = resolve_norm("norm", norm, norm_kwargs, MASK)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=MASK)
+        make_norm = resolve_norm("norm", norm, norm_kwargs, MASK_CONDITION)
+        make_long_range = resolve_long_range(
+            long_range, long_range_kwargs, form=long_range_form, provided=MASK_CONDITION
+        )
         self.coarse = InpaintingBlocks(
             [
                 *encoder(5, width, layers, make_norm),

@@ -1,4 +1,4 @@
-"""Single critics of inpainted images, each an image and the mask of its hole to a judgement."""
+"""Single critics of inpainted images: each maps an image and the mask of its hole to a ``CriticOutput``."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_an.batch import Judgement
+from lit_an.batch import CriticOutput
 from lit_an.networks.hole_window import crop, hole_window
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms.registry import MakeNorm
@@ -87,13 +87,13 @@ class WholeCritic(nn.Module):
         self.side = -(-image_size // 2 ** len(channels))
         self.to_logit = layers.linear(channels[-1] * self.side**2, 1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+    def forward(self, image: Tensor, mask: Tensor) -> CriticOutput:
         """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,); the mask goes to the long-range layer."""
         features = self.trunk(image, mask)
         last = features[-1]
         if last.shape[2:] != (self.side, self.side):
             last = F.adaptive_avg_pool2d(last, self.side)
-        return Judgement(self.to_logit(last.flatten(1)).squeeze(1), features)
+        return CriticOutput(self.to_logit(last.flatten(1)).squeeze(1), features)
 
 
 class WindowCritic(nn.Module):
@@ -108,7 +108,7 @@ class WindowCritic(nn.Module):
         super().__init__()
         self.critic, self.share = critic, share
 
-    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+    def forward(self, image: Tensor, mask: Tensor) -> CriticOutput:
         """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,), of the windows only."""
         size = [max(1, round(self.share * length)) for length in image.shape[2:]]
         corner = hole_window(mask, *size)
@@ -130,13 +130,13 @@ class HolePatchCritic(nn.Module):
         self.to_logits = layers.conv(channels[-1], 1, KERNEL, stride=2)
         self.cell = 2 ** (len(channels) + 1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+    def forward(self, image: Tensor, mask: Tensor) -> CriticOutput:
         """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B,); 0 where an image has no hole."""
         features = self.trunk(image, mask)
         logits = at_least_float32(self.to_logits(features[-1]))
         touched = F.max_pool2d(mask.float(), self.cell, ceil_mode=True)
         count = touched.sum((1, 2, 3)).clamp_min(1)
-        return Judgement((logits * touched).sum((1, 2, 3)) / count, features)
+        return CriticOutput((logits * touched).sum((1, 2, 3)) / count, features)
 
 
 class PatchCritic(nn.Module):
@@ -151,7 +151,7 @@ class PatchCritic(nn.Module):
         super().__init__()
         self.trunk = HalvingConvolutions(4, [base_width * multiple for multiple in SN_PATCH_WIDTHS], layers)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+    def forward(self, image: Tensor, mask: Tensor) -> CriticOutput:
         """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B, 4·base_width, ⌈H/64⌉, ⌈W/64⌉)."""
         features = self.trunk(torch.cat([image, mask.to(image.dtype)], 1), mask)
-        return Judgement(features[-1], features[:-1])
+        return CriticOutput(features[-1], features[:-1])

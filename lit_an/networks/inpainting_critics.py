@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from lit_an.batch import Judgement
+from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.networks.critic_parts import (
     BEFORE_WINDOW,
@@ -16,7 +16,7 @@ from lit_an.networks.critic_parts import (
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.inpainting_blocks import check_image_and_mask
-from lit_an.networks.slots import MASK, LongRangeForm, Scalar, resolve_long_range
+from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, resolve_long_range
 
 Local = Literal["window", "patch", "none"]
 
@@ -25,14 +25,14 @@ class _Critics(nn.Module):
     """Critics that do not know of each other.
 
     Attributes:
-        critics: each with ``forward(image, mask) -> Judgement``.
+        critics: each with ``forward(image, mask) -> CriticOutput``.
     """
 
     def __init__(self, *critics: nn.Module) -> None:
         super().__init__()
         self.critics = nn.ModuleList(critics)
 
-    def forward(self, image: Tensor, mask: Tensor) -> tuple[Judgement, ...]:
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[CriticOutput, ...]:
         """Judges images whose holes were filled, or that never had any.
 
         Args:
@@ -40,7 +40,7 @@ class _Critics(nn.Module):
             mask: (B, 1, H, W), 1 = hole.
 
         Returns:
-            One judgement per critic.
+            One ``CriticOutput`` per critic.
 
         Raises:
             InputError: shapes other than these.
@@ -81,8 +81,8 @@ class GlobalAndLocalCritics(_Critics):
     Example:
         >>> import torch
         >>> critics = GlobalAndLocalCritics(64, base_width=4)
-        >>> judged = critics(torch.zeros(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
-        >>> [judgement.logits.shape for judgement in judged]
+        >>> outputs = critics(torch.zeros(2, 3, 64, 64), torch.ones(2, 1, 64, 64))
+        >>> [output.logits.shape for output in outputs]
         [torch.Size([2]), torch.Size([2])]
     """
 
@@ -107,7 +107,9 @@ class GlobalAndLocalCritics(_Critics):
         if not 0 < window <= 1:
             raise InputError(f"GlobalAndLocalCritics: window must be above 0 and at most 1, got {window}")
         layers = LayerFactory(initialization, spectral_norm=spectral_norm)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=MASK)
+        make_long_range = resolve_long_range(
+            long_range, long_range_kwargs, form=long_range_form, provided=MASK_CONDITION
+        )
         critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range=make_long_range)]
         if local == "window":
             side = max(1, round(window * image_size))
@@ -137,8 +139,8 @@ class SNPatchDiscriminator(_Critics):
 
     Example:
         >>> import torch
-        >>> (judgement,) = SNPatchDiscriminator(base_width=4)(torch.zeros(2, 3, 128, 128), torch.ones(2, 1, 128, 128))
-        >>> judgement.logits.shape
+        >>> (output,) = SNPatchDiscriminator(base_width=4)(torch.zeros(2, 3, 128, 128), torch.ones(2, 1, 128, 128))
+        >>> output.logits.shape
         torch.Size([2, 16, 2, 2])
     """
 

@@ -16,7 +16,7 @@ from lit_an.networks.blocks import (
     check_long_range_resolution,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.slots import LongRangeForm, Offer, Scalar, resolve_long_range, resolve_norm
+from lit_an.networks.slots import LongRangeForm, ProvidedCondition, Scalar, resolve_long_range, resolve_norm
 from lit_an.norms.registry import NORMS, condition_kind
 
 ClassInput = Literal["auto", "norms", "latent"]
@@ -99,14 +99,14 @@ class ResNetGenerator(nn.Module):
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
-        offer = Offer("vector", class_embedding or num_classes)
-        make_norm = resolve_norm("norm", norm, norm_kwargs, offer)
+        provided = ProvidedCondition("vector", class_embedding or num_classes)
+        make_norm = resolve_norm("norm", norm, norm_kwargs, provided)
         make_final_norm = make_norm
         if final_norm is None and final_norm_kwargs:
             raise InputError("ResNetGenerator: final_norm_kwargs are for a final_norm of its own, and there is none")
         if final_norm is not None:
-            make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, offer)
-        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, offer=offer)
+            make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, provided)
+        make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, provided=provided)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // side) for side in sides]
 
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None

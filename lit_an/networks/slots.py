@@ -22,7 +22,7 @@ NEEDS = {
 
 
 @dataclass(frozen=True)
-class Offer:
+class ProvidedCondition:
     """The condition that a network gives to the norms of a slot.
 
     Args:
@@ -34,10 +34,12 @@ class Offer:
     features: int = 0
 
 
-NOTHING, MASK = Offer(), Offer("mask")
+NO_CONDITION, MASK_CONDITION = ProvidedCondition(), ProvidedCondition("mask")
 
 
-def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offer: Offer = NOTHING) -> MakeNorm:
+def resolve_norm(
+    slot: str, name: str, kwargs: Mapping[str, Scalar] | None, provided: ProvidedCondition = NO_CONDITION
+) -> MakeNorm:
     """A factory of the norm of a slot, from the name and the arguments in a config.
 
     Arguments that only another registered norm takes are left out with a notice. One key is then enough to change the
@@ -47,11 +49,11 @@ def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offe
         slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
         name: a registered norm.
         kwargs: arguments for the norm, or None.
-        offer: the condition that the network gives to the norm.
+        provided: the condition that the network gives to the norm.
 
     Raises:
         InputError: unknown name, an argument that no norm takes or one of the wrong type, or a norm that depends on
-            what the network does not offer.
+            what the network does not provide.
 
     Example:
         >>> resolve_norm("norm", "conditional_batch", None)
@@ -61,18 +63,22 @@ def resolve_norm(slot: str, name: str, kwargs: Mapping[str, Scalar] | None, offe
 is for class-conditional generators
     """
     needed = condition_kind(name)
-    if needed not in ("none", offer.kind):
+    if needed not in ("none", provided.kind):
         raise InputError(f"{slot} {name!r} needs {NEEDS[needed]}")
     arguments, foreign = NORMS.split_arguments(name, kwargs or {})
     if foreign:
         log.warning("%s '%s' takes no %s: left out of %s_kwargs", slot, name, ", ".join(foreign), slot)
-    offered: dict[str, Any] = {"condition_features": offer.features} if offer.features else {}
-    offered = {key: value for key, value in offered.items() if key in NORMS.arguments(name)}
-    return NORMS.factory(name, **{**offered, **arguments})
+    condition: dict[str, Any] = {"condition_features": provided.features} if provided.features else {}
+    condition = {key: value for key, value in condition.items() if key in NORMS.arguments(name)}
+    return NORMS.factory(name, **{**condition, **arguments})
 
 
 def resolve_long_range(
-    name: str, kwargs: Mapping[str, Scalar] | None, *, form: LongRangeForm = "residual", offer: Offer = NOTHING
+    name: str,
+    kwargs: Mapping[str, Scalar] | None,
+    *,
+    form: LongRangeForm = "residual",
+    provided: ProvidedCondition = NO_CONDITION,
 ) -> MakeNorm | None:
     """A factory of the layer in the slot ``long_range``, or None for ``none``.
 
@@ -81,14 +87,14 @@ def resolve_long_range(
         kwargs: its arguments, or None.
         form: ``residual``: x + ρ · norm(W_v x), the form that attentive normalization and self-attention have, for
             every norm, so that two of them differ in the norm alone; ``plain``: the norm in the place of x.
-        offer: the condition that the network gives to the norm.
+        provided: the condition that the network gives to the norm.
 
     Raises:
         InputError: unknown form, and what ``resolve_norm`` raises.
     """
     if form not in ("residual", "plain"):
         raise InputError(f"long_range_form must be 'residual' or 'plain', got {form!r}")
-    make_norm = resolve_norm("long_range", name, kwargs, offer)
+    make_norm = resolve_norm("long_range", name, kwargs, provided)
     if name == "none":
         return None
     return residual(name, make_norm) if form == "residual" else make_norm

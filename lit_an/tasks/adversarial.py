@@ -21,9 +21,16 @@ from lit_an.errors import InputError, at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, split_batch
-from lit_an.tasks.resuming import Player, check_checkpoint, make_player, obey_config, step_schedule, write_progress
+from lit_an.tasks.resuming import (
+    NetworkTraining,
+    apply_config,
+    check_checkpoint,
+    make_training,
+    step_schedule,
+    write_progress,
+)
 from lit_an.tasks.term_log import TermLog
-from lit_an.tasks.turns import only_trained
+from lit_an.tasks.turns import train_only
 
 Terms = dict[str, Tensor]
 
@@ -98,7 +105,7 @@ class AdversarialTask(pl.LightningModule):
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
         self._run_seed = 0
-        self._players: list[Player] = []
+        self._trainings: list[NetworkTraining] = []
         self._resumed_from: dict[str, Any] | None = None
         self._term_log = TermLog()
 
@@ -116,11 +123,11 @@ class AdversarialTask(pl.LightningModule):
         """Loss terms of the generator on a batch, by name; likewise."""
         raise NotImplementedError
 
-    def rehearse(self, batch: Any) -> None:
+    def run_networks(self, batch: Any) -> None:
         """Runs both networks once on a batch as a training step would, for what wants to see their features."""
         raise NotImplementedError
 
-    def discriminator_plays(self) -> bool:
+    def trains_discriminator(self) -> bool:
         """Whether the discriminator takes part in this iteration; one that does not costs nothing."""
         return True
 
@@ -135,7 +142,7 @@ class AdversarialTask(pl.LightningModule):
         self._seed_iteration()
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
         parts = split_batch(batch, self.discriminator_steps)
-        if self.discriminator_plays():
+        if self.trains_discriminator():
             for part in parts:
                 terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
                 self._term_log.add("discriminator", terms)
@@ -151,7 +158,7 @@ class AdversarialTask(pl.LightningModule):
         """Moves one network by one step; returns the mean of each of its loss terms."""
         means: Terms = {}
         parts = split_batch(batch, self.accumulate)
-        with only_trained(network, self.generator, self.discriminator):
+        with train_only(network, self.generator, self.discriminator):
             for index, part in enumerate(parts):
                 terms = compute_terms(part)
                 with nullcontext() if index == len(parts) - 1 else self._without_gradient_sync():
@@ -176,9 +183,9 @@ class AdversarialTask(pl.LightningModule):
         """Counts the iteration, moves the learning rates, and ends a run whose length is reached."""
         self.iteration += 1
         self.images_seen += batch_size(batch) * self.trainer.world_size
-        for player in self._players:
-            if player.schedule is not None:
-                step_schedule(player.side, player.schedule)
+        for training in self._trainings:
+            if training.schedule is not None:
+                step_schedule(training.side, training.schedule)
         # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
         if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
             self.trainer.should_stop = True
@@ -250,7 +257,7 @@ class AdversarialTask(pl.LightningModule):
         self._run_seed = torch.initial_seed()
         self._term_log = TermLog()
         if self._resumed_from is not None:
-            for line in obey_config(self._players, self._resumed_from, self.iteration):
+            for line in apply_config(self._trainings, self._resumed_from, self.iteration):
                 rank_zero_info(line)
             self._resumed_from = None
 
@@ -268,10 +275,11 @@ class AdversarialTask(pl.LightningModule):
         """
         sides = (("generator", self.generator), ("discriminator", self.discriminator))
         made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
-        self._players = [make_player(*side, optimizer, schedule) for side, optimizer, schedule in made]
+        self._trainings = [make_training(*side, optimizer, schedule) for side, optimizer, schedule in made]
         return [
-            {"optimizer": player.optimizer} | ({} if player.schedule is None else {"lr_scheduler": player.schedule})
-            for player in self._players
+            {"optimizer": training.optimizer}
+            | ({} if training.schedule is None else {"lr_scheduler": training.schedule})
+            for training in self._trainings
         ]
 
     @contextmanager
@@ -305,4 +313,4 @@ class AdversarialTask(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps what the states of the networks and optimizers do not say."""
-        write_progress(checkpoint, self, self.iteration, self._players)
+        write_progress(checkpoint, self, self.iteration, self._trainings)

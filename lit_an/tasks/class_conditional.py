@@ -137,14 +137,14 @@ class ClassConditionalGAN(AdversarialTask):
         return terms
 
     def generator_terms(self, batch: ClassBatch) -> Terms:
-        def judge(image: Tensor) -> Tensor:
+        def discriminate(image: Tensor) -> Tensor:
             return self._judge(self.augmentation(image), batch.label)
 
-        fake_logits = judge(self._generate(batch.label))
-        adversarial = self.adversarial.generator_loss(lambda: judge(self._laid_out(batch.image)), fake_logits)
+        fake_logits = discriminate(self._generate(batch.label))
+        adversarial = self.adversarial.generator_loss(lambda: discriminate(self._laid_out(batch.image)), fake_logits)
         return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
 
-    def rehearse(self, batch: ClassBatch) -> None:
+    def run_networks(self, batch: ClassBatch) -> None:
         self._judge(_joined(self._laid_out(batch.image), self._generate(batch.label)), batch.label.repeat(2))
 
     def _generate(self, label: Tensor) -> Tensor:
@@ -157,15 +157,15 @@ class ClassConditionalGAN(AdversarialTask):
         return at_least_float32(logits)
 
     def _gradient_penalties(self, real: Tensor, fake: Tensor, label: Tensor) -> Terms:
-        def judge(image: Tensor) -> Tensor:
+        def discriminate(image: Tensor) -> Tensor:
             return self._judge(self.augmentation(image), label)
 
         if self.iteration % self.penalty_every:
             return {}
         penalties = {
-            "r1_penalty": (self.r1_weight, lambda: zero_centered_penalty(judge, real)),
-            "r2_penalty": (self.r2_weight, lambda: zero_centered_penalty(judge, fake)),
-            "gradient_penalty": (self.gradient_penalty_weight, lambda: wgan_gradient_penalty(judge, real, fake)),
+            "r1_penalty": (self.r1_weight, lambda: zero_centered_penalty(discriminate, real)),
+            "r2_penalty": (self.r2_weight, lambda: zero_centered_penalty(discriminate, fake)),
+            "gradient_penalty": (self.gradient_penalty_weight, lambda: wgan_gradient_penalty(discriminate, real, fake)),
         }
         return {
             name: weight * self.penalty_every * penalty() for name, (weight, penalty) in penalties.items() if weight > 0
@@ -186,7 +186,7 @@ class ClassConditionalGAN(AdversarialTask):
             self.augmentation.load_state(learned)
 
     def _log_terms(self) -> None:
-        self._term_log.add("discriminator", self.augmentation.numbers())
+        self._term_log.add("discriminator", self.augmentation.scalars())
         super()._log_terms()
 
     # Looking at it

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from lit_an.batch import Inpainted, InpaintingBatch, Judgement
+from lit_an.batch import CriticOutput, Inpainted, InpaintingBatch
 from lit_an.errors import at_least
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss
@@ -131,6 +131,6 @@ class FillingLosses:
                     terms[name] = weight * torch.stack([loss(seen, true) for seen in both]).sum()
         return terms
 
-    def feature_matching(self, fake: Sequence[Judgement], real: Sequence[Judgement]) -> Terms:
+    def feature_matching(self, fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Terms:
         """``feature_matching``: what the critics saw of the composite against what they saw of the truth."""
         return {"feature_matching": self.weights.feature_matching_weight * feature_matching_loss(fake, real)}

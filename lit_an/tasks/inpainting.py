@@ -6,7 +6,7 @@ import torch
 from pytorch_lightning.cli import OptimizerCallable
 from torch import Tensor, nn
 
-from lit_an.batch import Inpainted, InpaintingBatch, Judgement, collate
+from lit_an.batch import CriticOutput, Inpainted, InpaintingBatch, collate
 from lit_an.errors import InputError, at_least
 from lit_an.holes import composite
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
@@ -27,7 +27,7 @@ class InpaintingGAN(AdversarialTask):
 
     Args:
         generator: ``forward(image, mask) -> Inpainted``; it erases the hole itself.
-        discriminator: ``critics``, modules with ``forward(image, mask) -> Judgement``; losses are summed over them.
+        discriminator: ``critics``, modules with ``forward(image, mask) -> CriticOutput``; losses are summed over them.
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer.
         discriminator_steps: discriminator steps per generator step; 5 in the paper.
         adversarial_from: iteration from which the discriminator plays, ≥ 0; None for never.
@@ -107,15 +107,15 @@ class InpaintingGAN(AdversarialTask):
 
     # The game
 
-    def discriminator_plays(self) -> bool:
+    def trains_discriminator(self) -> bool:
         return self.adversarial_from is not None and self.iteration >= self.adversarial_from
 
     def discriminator_terms(self, batch: InpaintingBatch) -> Terms:
         with torch.no_grad():
             fake = self(batch.image, batch.mask)
         # One pass for both is faster than two.
-        judged = self._judge(torch.cat([batch.image, fake]), batch.mask.repeat(2, 1, 1, 1))
-        losses = [self.adversarial.discriminator(*judgement.logits.chunk(2)) for judgement in judged]
+        outputs = self._critic_outputs(torch.cat([batch.image, fake]), batch.mask.repeat(2, 1, 1, 1))
+        losses = [self.adversarial.discriminator(*output.logits.chunk(2)) for output in outputs]
         terms = {"adversarial": torch.stack(losses).sum()}
         if self.gradient_penalty_weight > 0:
             penalties = [self._gradient_penalty(critic, batch, fake) for critic in self._critics]
@@ -126,19 +126,19 @@ class InpaintingGAN(AdversarialTask):
         made = self.inpaint(batch.image, batch.mask)
         terms = self.losses.reconstruction(made, batch)
         terms |= self._orthogonality(self.generator, self.losses.weights.orthogonality_weight)
-        if not self.discriminator_plays():
+        if not self.trains_discriminator():
             return terms
         filled = composite(batch.image, made.fine, batch.mask)
         return terms | self._adversarial_terms(filled, batch) | self.losses.on_features(filled, made, batch)
 
-    def rehearse(self, batch: InpaintingBatch) -> None:
-        self._judge(self(batch.image, batch.mask), batch.mask)
+    def run_networks(self, batch: InpaintingBatch) -> None:
+        self._critic_outputs(self(batch.image, batch.mask), batch.mask)
 
     def _adversarial_terms(self, filled: Tensor, batch: InpaintingBatch) -> Terms:
-        fake = self._judge(filled, batch.mask)
+        fake = self._critic_outputs(filled, batch.mask)
         matches = self.losses.weights.feature_matching_weight > 0
         with torch.no_grad():
-            real = self._judge(batch.image, batch.mask) if matches or self.adversarial.relativistic else fake
+            real = self._critic_outputs(batch.image, batch.mask) if matches or self.adversarial.relativistic else fake
         losses = [
             self.adversarial.generator_loss(lambda true=true: true.logits, made.logits)  # type: ignore[misc]
             for true, made in zip(real, fake, strict=True)
@@ -150,17 +150,17 @@ class InpaintingGAN(AdversarialTask):
     def _critics(self) -> list[nn.Module]:
         return list(self.discriminator.critics)  # type: ignore[arg-type]
 
-    def _judge(self, image: Tensor, mask: Tensor) -> list[Judgement]:
+    def _critic_outputs(self, image: Tensor, mask: Tensor) -> list[CriticOutput]:
         laid_out = self._laid_out(image)
-        judged = [critic(laid_out, mask) for critic in self._critics]
-        return [Judgement(at_least_float32(judgement.logits), judgement.features) for judgement in judged]
+        outputs = [critic(laid_out, mask) for critic in self._critics]
+        return [CriticOutput(at_least_float32(output.logits), output.features) for output in outputs]
 
     def _gradient_penalty(self, critic: nn.Module, batch: InpaintingBatch, fake: Tensor) -> Tensor:
-        def judge(image: Tensor) -> Tensor:
-            judgement: Judgement = critic(self._laid_out(image), batch.mask)
-            return judgement.logits
+        def discriminate(image: Tensor) -> Tensor:
+            output: CriticOutput = critic(self._laid_out(image), batch.mask)
+            return output.logits
 
-        return wgan_gradient_penalty(judge, batch.image, fake, batch.mask)
+        return wgan_gradient_penalty(discriminate, batch.image, fake, batch.mask)
 
     # Looking at it
 
@@ -175,11 +175,11 @@ class InpaintingGAN(AdversarialTask):
     def _log_game(self, stage: str, batch: InpaintingBatch) -> None:
         made = self.inpaint(batch.image, batch.mask)
         terms = {f"{stage}/generator/{name}": term for name, term in self.losses.reconstruction(made, batch).items()}
-        if self.discriminator_plays():
+        if self.trains_discriminator():
             filled = composite(batch.image, made.fine, batch.mask)
             for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
-                judged = self._judge(image, batch.mask)
-                terms[f"{stage}/{name}"] = torch.stack([judgement.logits.mean() for judgement in judged]).sum()
+                outputs = self._critic_outputs(image, batch.mask)
+                terms[f"{stage}/{name}"] = torch.stack([output.logits.mean() for output in outputs]).sum()
         for name, term in {**terms, "step": torch.tensor(float(self.iteration))}.items():
             self._log(name, term, batch_size=len(batch.image))
 

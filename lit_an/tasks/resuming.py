@@ -40,7 +40,7 @@ MakeOptimizer = Callable[[Any], Optimizer]
 MakeSchedule = Callable[[Optimizer], Any]
 
 
-class Player(NamedTuple):
+class NetworkTraining(NamedTuple):
     """A network's optimizer and schedule, as the config makes them.
 
     Attributes:
@@ -56,9 +56,9 @@ class Player(NamedTuple):
     make_optimizer: MakeOptimizer
 
 
-def make_player(
+def make_training(
     side: str, network: nn.Module, make_optimizer: MakeOptimizer, make_schedule: MakeSchedule | None
-) -> Player:
+) -> NetworkTraining:
     """A network's optimizer and schedule.
 
     Raises:
@@ -78,26 +78,28 @@ def make_player(
             f"{where}: ReduceLROnPlateau follows a measured figure, and rates here follow the iteration; choose "
             "another schedule, such as lit_an.tasks.LinearDecay"
         )
-    return Player(side, optimizer, schedule, make_optimizer)
+    return NetworkTraining(side, optimizer, schedule, make_optimizer)
 
 
-def write_progress(checkpoint: dict[str, Any], task: object, iteration: int, players: Sequence[Player]) -> None:
+def write_progress(
+    checkpoint: dict[str, Any], task: object, iteration: int, trainings: Sequence[NetworkTraining]
+) -> None:
     """Puts into a checkpoint what was trained, how far, and the classes that the states do not say."""
     kinds = [
         {
-            "optimizer": _name(player.optimizer),
-            "schedule": None if player.schedule is None else _name(player.schedule),
+            "optimizer": _name(training.optimizer),
+            "schedule": None if training.schedule is None else _name(training.schedule),
         }
-        for player in players
+        for training in trainings
     ]
     write_entries(checkpoint, task=_name(task), iteration=iteration, optimizer_kinds=kinds)
 
 
-def obey_config(players: Sequence[Player], checkpoint: dict[str, Any], iteration: int) -> list[str]:
+def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any], iteration: int) -> list[str]:
     """Puts the config's numbers and schedules into a checkpoint that is about to be restored.
 
     Args:
-        players: of the config; their schedules are stepped to ``iteration``.
+        trainings: of the config; their schedules are stepped to ``iteration``.
         checkpoint: its ``optimizer_states`` and ``lr_schedulers`` are changed.
         iteration: the checkpoint's.
 
@@ -108,19 +110,21 @@ def obey_config(players: Sequence[Player], checkpoint: dict[str, Any], iteration
         InputError: an optimizer of another class, or one that needs what the checkpoint has not gathered.
     """
     lines: list[str] = []
-    states, schedules = checkpoint["optimizer_states"], _stored_schedules(players, checkpoint)
-    kinds = read_entries(checkpoint, "the checkpoint").optimizer_kinds or ({},) * len(players)
-    for player, state, schedule, kind in zip(players, states, schedules, kinds, strict=True):
-        _refuse_another(player, state, kind)
-        _bring_to(player, iteration)
-        before, now = ([_settings(group) for group in groups] for groups in (state["param_groups"], _groups(player)))
-        lines += _differences(f"{player.side}_optimizer", before, now)
-        lines += _schedule_lines(player, schedule, kind)
-        for group, mine in zip(state["param_groups"], _groups(player), strict=True):
+    states, schedules = checkpoint["optimizer_states"], _stored_schedules(trainings, checkpoint)
+    kinds = read_entries(checkpoint, "the checkpoint").optimizer_kinds or ({},) * len(trainings)
+    for training, state, schedule, kind in zip(trainings, states, schedules, kinds, strict=True):
+        _refuse_another(training, state, kind)
+        _bring_to(training, iteration)
+        before, now = ([_settings(group) for group in groups] for groups in (state["param_groups"], _groups(training)))
+        lines += _differences(f"{training.side}_optimizer", before, now)
+        lines += _schedule_lines(training, schedule, kind)
+        for group, mine in zip(state["param_groups"], _groups(training), strict=True):
             kept = {name: group[name] for name in ("params", "param_names") if name in group}
             group.clear()
             group.update({name: value for name, value in mine.items() if name != "params"} | kept)
-    checkpoint["lr_schedulers"] = [player.schedule.state_dict() for player in players if player.schedule is not None]
+    checkpoint["lr_schedulers"] = [
+        training.schedule.state_dict() for training in trainings if training.schedule is not None
+    ]
     return lines
 
 
@@ -128,8 +132,8 @@ def _name(thing: object) -> str:
     return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
-def _groups(player: Player) -> list[dict[str, Any]]:
-    return player.optimizer.param_groups
+def _groups(training: NetworkTraining) -> list[dict[str, Any]]:
+    return training.optimizer.param_groups
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:
@@ -138,51 +142,53 @@ def _settings(group: dict[str, Any]) -> dict[str, Any]:
     return settings | {"lr": group.get("initial_lr", group.get("lr"))}
 
 
-def _stored_schedules(players: Sequence[Player], checkpoint: dict[str, Any]) -> Iterator[dict[str, Any] | None]:
+def _stored_schedules(
+    trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any]
+) -> Iterator[dict[str, Any] | None]:
     """The schedule's state of each network: a schedule leaves its first rate in the optimizer's groups."""
     left = iter(checkpoint["lr_schedulers"])
     for state in checkpoint["optimizer_states"]:
         yield next(left, None) if "initial_lr" in state["param_groups"][0] else None
 
 
-def _refuse_another(player: Player, state: dict[str, Any], kind: Mapping[str, str | None]) -> None:
+def _refuse_another(training: NetworkTraining, state: dict[str, Any], kind: Mapping[str, str | None]) -> None:
     gathered: dict[str, Any] = next(iter(state["state"].values()), {})
     if not gathered:  # it never made a step, so any optimizer may begin here
         return
-    mine, stored = _name(player.optimizer), kind.get("optimizer")
+    mine, stored = _name(training.optimizer), kind.get("optimizer")
     if stored is None:  # an older checkpoint: the names of its numbers tell classes apart
-        other = _settings(state["param_groups"][0]).keys() - _settings(_groups(player)[0]).keys()
+        other = _settings(state["param_groups"][0]).keys() - _settings(_groups(training)[0]).keys()
     else:
         other = set() if stored == mine else {stored}
-    lacking = _needs(player) - set(gathered)
+    lacking = _needs(training) - set(gathered)
     if other or lacking:
         what = f"was made with {stored or 'another one'}" if other else f"lacks its {', '.join(sorted(lacking))}"
         raise InputError(
-            f"model.{player.side}_optimizer is {mine} in the config, but the checkpoint {what}; keep the optimizer of "
-            "the run that goes on (config.yaml in its run folder), or start a new run"
+            f"model.{training.side}_optimizer is {mine} in the config, but the checkpoint {what}; keep the optimizer "
+            "of the resumed run (config.yaml in its run folder), or start a new run"
         )
 
 
-def _needs(player: Player) -> set[str]:
+def _needs(training: NetworkTraining) -> set[str]:
     """Names of what the optimizer gathers for a parameter, as far as one step on a single number shows it."""
-    probe = nn.Parameter(torch.zeros(1, device=_groups(player)[0]["params"][0].device))
+    probe = nn.Parameter(torch.zeros(1, device=_groups(training)[0]["params"][0].device))
     probe.grad = torch.zeros_like(probe)
     try:
-        optimizer = player.make_optimizer([probe])
+        optimizer = training.make_optimizer([probe])
         optimizer.step()
     except (RuntimeError, TypeError, ValueError):  # one that wants matrices, or a closure
         return set()
     return set(optimizer.state[probe])
 
 
-def _bring_to(player: Player, iteration: int) -> None:
-    if player.schedule is None:
+def _bring_to(training: NetworkTraining, iteration: int) -> None:
+    if training.schedule is None:
         return
     with warnings.catch_warnings():
         # torch expects a step of the optimizer before each.
         warnings.simplefilter("ignore")
         for _ in range(iteration):
-            step_schedule(player.side, player.schedule)
+            step_schedule(training.side, training.schedule)
 
 
 def step_schedule(side: str, schedule: Any) -> None:
@@ -200,14 +206,16 @@ def step_schedule(side: str, schedule: Any) -> None:
         ) from error
 
 
-def _schedule_lines(player: Player, stored: dict[str, Any] | None, kind: Mapping[str, str | None]) -> list[str]:
+def _schedule_lines(
+    training: NetworkTraining, stored: dict[str, Any] | None, kind: Mapping[str, str | None]
+) -> list[str]:
     """Compares a schedule that was brought to the checkpoint's iteration with the one that ran there."""
-    key = f"{player.side}_scheduler"
-    mine = None if player.schedule is None else _name(player.schedule)
+    key = f"{training.side}_scheduler"
+    mine = None if training.schedule is None else _name(training.schedule)
     before = kind.get("schedule", "a schedule") if stored is not None else None
-    if stored is None or player.schedule is None or (kind and before != mine):
+    if stored is None or training.schedule is None or (kind and before != mine):
         return [] if before == mine else [_line(key, before, mine)]
-    return _differences(key, [_arguments(stored)], [_arguments(player.schedule.state_dict())])
+    return _differences(key, [_arguments(stored)], [_arguments(training.schedule.state_dict())])
 
 
 def _arguments(state: dict[str, Any]) -> dict[str, Any]:

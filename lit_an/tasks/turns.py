@@ -7,7 +7,7 @@ from torch import nn
 
 
 @contextmanager
-def only_trained(network: nn.Module, *networks: nn.Module) -> Iterator[None]:
+def train_only(network: nn.Module, *networks: nn.Module) -> Iterator[None]:
     """Gradients for one network's parameters; the others pass gradients on without keeping any."""
     others = [
         parameter

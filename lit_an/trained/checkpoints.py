@@ -119,7 +119,7 @@ def run_folder_of(path: Path) -> Path:
     return folder.parent if folder.name in ("checkpoints", "export") else folder
 
 
-def device_called(name: str) -> torch.device:
+def parse_device(name: str) -> torch.device:
     """The device of an option: ``cpu``, ``cuda:1``, …, or ``auto`` for a GPU if there is one.
 
     Raises:

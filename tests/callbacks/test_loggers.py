@@ -23,7 +23,10 @@ def pictures(folder: Path) -> list[str]:
 def test_grids_and_panels_at_their_iterations(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     loggers = [TensorBoardLogger(tmp_path, name="", version=""), MetricsCSV(str(tmp_path))]
-    callbacks = [SampleGridLogger(every_iterations=2, columns=4), SemanticLayoutLogger(every_iterations=2, shown=1)]
+    callbacks = [
+        SampleGridLogger(every_iterations=2, columns=4),
+        SemanticLayoutLogger(every_iterations=2, images_per_row=1),
+    ]
     make_trainer(tmp_path, task, 5, callbacks, logger=loggers).fit(task, datamodule=make_data(image_folder))
     expected = [f"iteration_{iteration:07d}.png" for iteration in (2, 4, 5)]
     assert pictures(tmp_path / "samples") == ["history.webp", *expected]
@@ -130,8 +133,8 @@ def test_intervals_below_one_are_refused() -> None:
     for callback in (SampleGridLogger, SemanticLayoutLogger):
         with pytest.raises(InputError, match="must be at least 1"):
             callback(every_iterations=0)
-    with pytest.raises(InputError, match="measured at least shown, got shown=3"):
-        SemanticLayoutLogger(shown=3, measured=2)
+    with pytest.raises(InputError, match="measured_per_row at least images_per_row, got images_per_row=3"):
+        SemanticLayoutLogger(images_per_row=3, measured_per_row=2)
 
 
 def test_progress_counts_iterations_of_the_whole_run(tmp_path: Path, image_folder: Path) -> None:

@@ -34,4 +34,4 @@ def test_a_run_that_never_validates_needs_none(tmp_path: Path, photographs: Path
     metrics = InpaintingMetrics(**METRICS)  # type: ignore[arg-type]
     make_trainer(tmp_path, task, 1, [metrics], limit_val_batches=0).fit(task, datamodule=make_photographs(photographs))
     assert task.iteration == 1
-    assert metrics.complaints(make_photographs(photographs, val_fraction=0.7)) == []
+    assert metrics.data_problems(make_photographs(photographs, val_fraction=0.7)) == []

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_an.batch import Inpainted, Judgement
+from lit_an.batch import CriticOutput, Inpainted
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -34,8 +34,8 @@ class TinyCritic(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(4, 1, 3, padding=1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> tuple[Judgement, ...]:
-        return (Judgement(self.convolution(torch.cat([image, mask], 1)).mean((1, 2, 3))),)
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[CriticOutput, ...]:
+        return (CriticOutput(self.convolution(torch.cat([image, mask], 1)).mean((1, 2, 3))),)
 
 
 class TinyInpainting(AdversarialTask):

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import cli
-from lit_an.commands.check_resources import activations, latent_inputs, memory_here, needs_of, parameters
+from lit_an.commands.check_resources import activations, estimate_needs, latent_inputs, memory_here, parameters
 from lit_an.data import ClassData
 from lit_an.data.inspection import inspect, overlap, sample_of
 from lit_an.data.sources import ImageFolder
@@ -142,7 +142,7 @@ def test_estimates_follow_the_networks() -> None:
     task = make_task()
     count = parameters(task.generator) + parameters(task.discriminator)
     inputs = latent_inputs(task)
-    few, many = needs_of(task, 1, inputs), needs_of(task, 11, inputs)
+    few, many = estimate_needs(task, 1, inputs), estimate_needs(task, 11, inputs)
     assert few.checkpoint == 12 * count + 4 * parameters(task.generator)
     of_an_image = (many.memory - few.memory) / 10
     assert many.memory - 11 * of_an_image == 16 * count + 4 * parameters(task.generator)

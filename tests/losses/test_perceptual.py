@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_an.batch import Judgement
+from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.losses import feature_matching_loss, perceptual_loss, style_loss
 
@@ -89,13 +89,13 @@ def test_half_precision_does_not_overflow() -> None:
         assert perceptual_loss(large, nothing, mask=torch.ones(1, 1, 64, 64)).item() == pytest.approx(100)
 
 
-def judgements(*shapes: tuple[tuple[int, ...], ...]) -> tuple[Judgement, ...]:
-    return tuple(Judgement(torch.randn(2), tuple(torch.randn(shape) for shape in critic)) for critic in shapes)
+def outputs(*shapes: tuple[tuple[int, ...], ...]) -> tuple[CriticOutput, ...]:
+    return tuple(CriticOutput(torch.randn(2), tuple(torch.randn(shape) for shape in critic)) for critic in shapes)
 
 
 def test_feature_matching_is_the_mean_over_layers_and_the_sum_over_critics() -> None:
     shapes = (((2, 3, 4, 4), (2, 5, 2, 2)), ((2, 7),))
-    fake, real = judgements(*shapes), judgements(*shapes)
+    fake, real = outputs(*shapes), outputs(*shapes)
     expected = 0.0
     for f, r in zip(fake, real, strict=True):
         layers = [mean_difference(a, b) for a, b in zip(f.features, r.features, strict=True)]
@@ -104,7 +104,7 @@ def test_feature_matching_is_the_mean_over_layers_and_the_sum_over_critics() -> 
 
 
 def test_a_critic_without_features_has_no_say() -> None:
-    fake, real = judgements(((2, 3),), ()), judgements(((2, 3),), ())
+    fake, real = outputs(((2, 3),), ()), outputs(((2, 3),), ())
     torch.testing.assert_close(feature_matching_loss(fake, real), feature_matching_loss(fake[:1], real[:1]))
     with pytest.raises(InputError, match="needs critics that give features; none of the 1 does"):
         feature_matching_loss(fake[1:], real[1:])
@@ -114,7 +114,8 @@ def test_gradients_go_to_the_prediction_alone() -> None:
     prediction, target = ({"relu1_1": torch.randn(2, 3, 4, 4, requires_grad=True)} for _ in range(2))
     loss = perceptual_loss(prediction, target) + style_loss(prediction, target)
     loss = loss + feature_matching_loss(
-        [Judgement(torch.zeros(2), tuple(prediction.values()))], [Judgement(torch.zeros(2), tuple(target.values()))]
+        [CriticOutput(torch.zeros(2), tuple(prediction.values()))],
+        [CriticOutput(torch.zeros(2), tuple(target.values()))],
     )
     loss.backward()
     assert prediction["relu1_1"].grad is not None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lit_an.masks.brush import Walks, painted
+from lit_an.masks.brush import BrushStrokes, paint_strokes
 
 
 def distance(height: int, width: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -28,8 +28,8 @@ def test_what_is_nearer_than_half_a_width_is_painted(thickness: float) -> None:
     random, missed, spilled, expected, found = np.random.default_rng(1), 0, 0, 0, 0
     for _ in range(6):
         start, moves = random.random(2) * (39, 29), random.normal(0, 15, (2, 2))
-        walks = Walks(plane(start)[None], plane(moves)[None], np.full((1, 2), thickness), np.array([2]))
-        hole = painted(30, 40, walks, furthest=39 + 29j)
+        strokes = BrushStrokes(plane(start)[None], plane(moves)[None], np.full((1, 2), thickness), np.array([2]))
+        hole = paint_strokes(30, 40, strokes, furthest=39 + 29j)
         middle = (start + moves[0]).clip(0, (39, 29))
         last = (middle + moves[1]).clip(0, (39, 29))
         near = np.minimum(distance(30, 40, start, middle), distance(30, 40, middle, last))
@@ -44,7 +44,9 @@ def test_what_is_nearer_than_half_a_width_is_painted(thickness: float) -> None:
 
 def test_each_segment_has_its_own_width_and_only_those_there_are_count() -> None:
     moves = np.array([[10 + 0j, 10 + 0j, 20j]])
-    hole = painted(30, 40, Walks(np.array([5 + 10j]), moves, np.array([[3.0, 9.0, 9.0]]), np.array([2])), 39 + 29j)
+    hole = paint_strokes(
+        30, 40, BrushStrokes(np.array([5 + 10j]), moves, np.array([[3.0, 9.0, 9.0]]), np.array([2])), 39 + 29j
+    )
     assert hole[:, 8].sum() == 3
     assert hole[:, 20].sum() == 9
     assert not hole[16:].any()
@@ -52,12 +54,12 @@ def test_each_segment_has_its_own_width_and_only_those_there_are_count() -> None
 
 def test_a_segment_without_length_is_a_disc() -> None:
     for thickness, area in ((1.0, 1), (7.0, 37), (21.0, 349)):
-        walks = Walks(np.array([20 + 15j]), np.zeros((1, 1), complex), np.array([[thickness]]), np.array([1]))
-        hole = painted(30, 40, walks, furthest=39 + 29j)
+        strokes = BrushStrokes(np.array([20 + 15j]), np.zeros((1, 1), complex), np.array([[thickness]]), np.array([1]))
+        hole = paint_strokes(30, 40, strokes, furthest=39 + 29j)
         assert hole.sum() == pytest.approx(area, rel=0.06)
         assert (hole[:, 20].sum(), hole[15].sum()) == (thickness, thickness)
 
 
 def test_no_walks_paint_nothing() -> None:
-    none = Walks(np.zeros(2, complex), np.ones((2, 3), complex), np.full((2, 3), 5.0), np.zeros(2, dtype=int))
-    assert not painted(8, 8, none, furthest=7 + 7j).any()
+    none = BrushStrokes(np.zeros(2, complex), np.ones((2, 3), complex), np.full((2, 3), 5.0), np.zeros(2, dtype=int))
+    assert not paint_strokes(8, 8, none, furthest=7 + 7j).any()

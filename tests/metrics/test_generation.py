@@ -11,10 +11,11 @@ import torch
 from lit_an.errors import InputError
 from lit_an.metrics.class_distances import ClassDistances
 from lit_an.metrics.feature_networks.extractors import Features
-from lit_an.metrics.feature_set import FeatureCollector, FeatureSet, thinned
+from lit_an.metrics.feature_set import FeatureCollector, FeatureSet, keep_rows
 from lit_an.metrics.frechet import frechet_distance_of_features, moments_of
-from lit_an.metrics.generation import GenerationResult, change, generation_result
+from lit_an.metrics.generation import GenerationResult, generation_result
 from lit_an.metrics.reference_statistics import ReferenceStatistics
+from lit_an.metrics.results import compare_results
 
 EXTRACTOR = {"name": "small", "resize": "none", "weights_sha256": "0" * 64}
 
@@ -117,16 +118,16 @@ def test_another_extractor_is_never_compared() -> None:
         generation_result(collect(features_of(20, 4, 0.0), 5), other, reference_of(features_of(20, 4, 0.0)), 3)
     result = result_of()
     with pytest.raises(InputError, match="different extractor cannot be compared: resize 'none' against 'bicubic'"):
-        change(result, dataclasses.replace(result, extractor=other))
+        compare_results(result, dataclasses.replace(result, extractor=other))
     with pytest.raises(InputError, match="different counts cannot be compared: generated 100 against 99"):
-        change(result, dataclasses.replace(result, counts={**result.counts, "generated": 99}))
+        compare_results(result, dataclasses.replace(result, counts={**result.counts, "generated": 99}))
     with pytest.raises(InputError, match="different reference cannot be compared: key"):
-        change(result, dataclasses.replace(result, reference={**result.reference, "key": "other"}))
+        compare_results(result, dataclasses.replace(result, reference={**result.reference, "key": "other"}))
     standing = {**result.generator, "statistics": "standing"}
     with pytest.raises(InputError, match="different generator cannot be compared: statistics 'running' against 'stan"):
-        change(result, dataclasses.replace(result, generator=standing))
+        compare_results(result, dataclasses.replace(result, generator=standing))
     better = dataclasses.replace(result, figures={**result.figures, "fid": result.figures["fid"] - 1})
-    assert change(result, better)["fid"] == pytest.approx(-1)
+    assert compare_results(result, better)["fid"] == pytest.approx(-1)
 
 
 def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -159,11 +160,11 @@ def test_figures_of_single_images_take_no_more_rows_than_are_kept() -> None:
     """Where all real rows are there for the classes, KID and precision to coverage still see an even choice of them."""
     fake, real = collect(features_of(40, 6, 0.3), 8), collect(features_of(90, 6, 0.0), 8)
     few = generation_result(
-        thinned(fake, 20), EXTRACTOR, ReferenceStatistics(real, {"extractor": EXTRACTOR}), 3, keep=30
+        keep_rows(fake, 20), EXTRACTOR, ReferenceStatistics(real, {"extractor": EXTRACTOR}), 3, keep=30
     )
     assert (few.counts["generated_rows"], few.counts["real_rows"], few.counts["real"]) == (20, 30, 90)
     by_hand = ReferenceStatistics(real._replace(rows=real.rows[::3], label=real.label[::3]), {"extractor": EXTRACTOR})
-    other = generation_result(thinned(fake, 20), EXTRACTOR, by_hand, 3)
+    other = generation_result(keep_rows(fake, 20), EXTRACTOR, by_hand, 3)
     same = ("fid", "kid", "precision", "recall", "density", "coverage")
     assert {name: few.figures[name] for name in same} == {name: other.figures[name] for name in same}
     assert few.counts["real_of_a_class"] == 10

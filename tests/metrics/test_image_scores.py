@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.metrics.feature_networks.lpips import Lpips
-from lit_an.metrics.image_scores import ScoreCollector, Scores, as_file, image_scores, too_small, write_scores
+from lit_an.metrics.image_scores import ScoreCollector, Scores, image_scores, round_to_8_bits, too_small, write_scores
 from tests.metrics.random_lpips import save_random_lpips
 
 
@@ -41,7 +41,7 @@ def test_a_file_and_a_tensor_have_the_same_scores(tmp_path: Path, lpips: Lpips) 
     assert list(from_files) == [
         *("hole_share", "l1", "psnr", "hole_l1", "hole_psnr", "ssim", "hole_ssim", "lpips", "hole_lpips")
     ]
-    assert torch.equal(as_file(read[0]), read[0])
+    assert torch.equal(round_to_8_bits(read[0]), read[0])
 
 
 def test_perfect_images_have_perfect_scores(lpips: Lpips) -> None:

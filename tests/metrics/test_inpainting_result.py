@@ -23,7 +23,7 @@ from lit_an.metrics.inpainting import (
     inpainting_result,
     means,
 )
-from lit_an.metrics.results import change
+from lit_an.metrics.results import compare_results
 
 pytest.importorskip("sklearn", reason="the extra 'inpainting' is not installed")
 
@@ -176,7 +176,7 @@ def test_a_baseline_of_a_part_stands_beside_the_model_on_that_part() -> None:
 def test_only_the_same_images_masks_and_networks_are_compared() -> None:
     result = result_of()
     better = dataclasses.replace(result, figures={**result.figures, "psnr": result.figures["psnr"] + 2})
-    assert change(result, better)["psnr"] == pytest.approx(2)
+    assert compare_results(result, better)["psnr"] == pytest.approx(2)
     for name, key, other in (
         ("masks", "sha256", "4" * 64),
         ("images", "count", 59),
@@ -185,11 +185,11 @@ def test_only_the_same_images_masks_and_networks_are_compared() -> None:
     ):
         changed = dataclasses.replace(result, **{name: {**DESCRIBED[name], key: other}})
         with pytest.raises(InputError, match=f"of a different {name} cannot be compared: {key} .* against {other!r}"):
-            change(result, changed)
+            compare_results(result, changed)
     without = dataclasses.replace(result, lpips=None)
     for pair in ((result, without), (without, result)):
         with pytest.raises(InputError, match="of a different lpips cannot be compared: network"):
-            change(*pair)
+            compare_results(*pair)
 
 
 def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:

@@ -41,19 +41,19 @@ def loosened(network: nn.Module) -> nn.Module:
 def test_images_of_any_size(local: str, size: tuple[int, int]) -> None:
     image, mask = scene(*size)
     critics = GlobalAndLocalCritics(64, base_width=2, local=local)  # type: ignore[arg-type]
-    judged = critics(image, mask)
-    assert len(judged) == len(critics.critics) == (1 if local == "none" else 2)
-    for judgement in judged:
-        assert judgement.logits.shape == (2,)
-        assert len(judgement.features) in (6, 4)
-        assert all(feature.dim() == 4 and len(feature) == 2 for feature in judgement.features)
+    outputs = critics(image, mask)
+    assert len(outputs) == len(critics.critics) == (1 if local == "none" else 2)
+    for output in outputs:
+        assert output.logits.shape == (2,)
+        assert len(output.features) in (6, 4)
+        assert all(feature.dim() == 4 and len(feature) == 2 for feature in output.features)
 
 
 def test_the_patch_discriminator_judges_every_value_of_its_map() -> None:
     image, mask = scene(100, 68)
-    (judgement,) = SNPatchDiscriminator(base_width=2)(image, mask)
-    assert judgement.logits.shape == (2, 8, 2, 2)
-    assert [feature.shape[1:] for feature in judgement.features] == [
+    (output,) = SNPatchDiscriminator(base_width=2)(image, mask)
+    assert output.logits.shape == (2, 8, 2, 2)
+    assert [feature.shape[1:] for feature in output.features] == [
         (2, 50, 34),
         (4, 25, 17),
         (8, 13, 9),
@@ -112,8 +112,8 @@ def test_the_window_critic_sees_its_window_only() -> None:
 def test_the_patch_average_is_that_of_the_patches_with_a_part_of_the_hole(size: tuple[int, int]) -> None:
     image, mask = scene(*size)
     critic = HolePatchCritic(2, LayerFactory(spectral_norm=False))
-    judgement = critic(image, mask)
-    logits = critic.to_logits(judgement.features[-1])
+    output = critic(image, mask)
+    logits = critic.to_logits(output.features[-1])
     for index in range(2):
         touched = [
             logits[index, 0, row, column]
@@ -121,14 +121,14 @@ def test_the_patch_average_is_that_of_the_patches_with_a_part_of_the_hole(size: 
             for column in range(logits.shape[3])
             if mask[index, 0, 32 * row : 32 * row + 32, 32 * column : 32 * column + 32].any()
         ]
-        torch.testing.assert_close(judgement.logits[index], sum(touched) / len(touched))
+        torch.testing.assert_close(output.logits[index], sum(touched) / len(touched))
 
 
 def test_an_image_without_a_hole_has_a_finite_judgement() -> None:
     image, mask = scene()
     for local in ("window", "patch"):
-        for judgement in GlobalAndLocalCritics(**SMALL, local=local)(image, 0 * mask):  # type: ignore[arg-type]
-            assert judgement.logits.isfinite().all()
+        for output in GlobalAndLocalCritics(**SMALL, local=local)(image, 0 * mask):  # type: ignore[arg-type]
+            assert output.logits.isfinite().all()
 
 
 # Gradients
@@ -170,7 +170,7 @@ def test_second_derivatives_are_right(local: str) -> None:
         called = lambda image: torch.func.functional_call(network, {name: weight}, (image, mask))  # noqa: E731
         leaf = image.clone().requires_grad_()
         with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-            total = sum(judgement.logits.sum() for judgement in called(leaf))
+            total = sum(output.logits.sum() for output in called(leaf))
             (gradient,) = torch.autograd.grad(total, leaf, create_graph=True)
         return gradient.square().sum()
 
@@ -187,7 +187,7 @@ def test_second_derivatives_are_right(local: str) -> None:
 def test_the_gradient_reaches_every_parameter(kind: str) -> None:
     image, mask = scene()
     network = loosened(CRITICS[kind]())
-    sum((judgement.logits * torch.randn_like(judgement.logits)).sum() for judgement in network(image, mask)).backward()
+    sum((output.logits * torch.randn_like(output.logits)).sum() for output in network(image, mask)).backward()
     assert [name for name, parameter in network.named_parameters() if not parameter.grad.any()] == []
 
 
@@ -220,8 +220,8 @@ def test_channels_last_changes_nothing(kind: str) -> None:
     image, mask = scene()
     network = loosened(CRITICS[kind]()).eval()
     last = copy.deepcopy(network).to(memory_format=torch.channels_last)
-    judged = last(image.to(memory_format=torch.channels_last), mask)
-    for one, other in zip(judged, network(image, mask), strict=True):
+    outputs = last(image.to(memory_format=torch.channels_last), mask)
+    for one, other in zip(outputs, network(image, mask), strict=True):
         torch.testing.assert_close(one.logits, other.logits, rtol=1e-4, atol=1e-5)
 
 
@@ -231,9 +231,9 @@ def test_bfloat16_autocast(kind: str) -> None:
     network = loosened(CRITICS[kind]()).eval()
     exact = network(image, mask)
     with torch.autocast("cpu", torch.bfloat16):
-        judged = network(image, mask)
-    sum(judgement.logits.float().sum() for judgement in judged).backward()
-    for one, other in zip(judged, exact, strict=True):
+        outputs = network(image, mask)
+    sum(output.logits.float().sum() for output in outputs).backward()
+    for one, other in zip(outputs, exact, strict=True):
         torch.testing.assert_close(one.logits.float(), other.logits, rtol=0.1, atol=0.05)
 
 

@@ -184,9 +184,9 @@ def test_the_discriminator_of_patches_of_image_and_mask() -> None:
     network = SNPatchDiscriminator(base_width=2, spectral_norm=False)
     weights = references.randomized(network)
     maps = references.halving(weights, "critics.0.trunk", 6, torch.cat([image, mask], 1))
-    (judgement,) = network(image, mask)
-    torch.testing.assert_close(judgement.logits, maps[-1])
-    torch.testing.assert_close(list(judgement.features), maps[:-1])
+    (output,) = network(image, mask)
+    torch.testing.assert_close(output.logits, maps[-1])
+    torch.testing.assert_close(list(output.features), maps[:-1])
 
 
 @torch.no_grad()

@@ -77,9 +77,9 @@ def test_the_critics_see_the_composite() -> None:
     terms = task.generator_terms(batch)
     filled = torch.where(batch.mask > 0.5, task.inpaint(batch.image, batch.mask).fine, batch.image)
     assert all(torch.equal(image, filled) for image in seen)
-    judged = task.discriminator(filled, batch.mask)
-    assert len(judged) == 2
-    adversarial = -sum(judgement.logits.mean() for judgement in judged)
+    outputs = task.discriminator(filled, batch.mask)
+    assert len(outputs) == 2
+    adversarial = -sum(output.logits.mean() for output in outputs)
     torch.testing.assert_close(terms["adversarial"], torch.as_tensor(1e-3 * adversarial))
 
 
@@ -234,8 +234,8 @@ def test_two_phases_as_two_runs(tmp_path: Path, image_folder: Path) -> None:
 def test_panels_grids_and_regions_are_logged(tmp_path: Path, image_folder: Path) -> None:
     task = make_inpainting_task()
     callbacks: list[Any] = [
-        InpaintingPanelLogger(1, shown=3),
-        SemanticLayoutLogger(1, shown=2, measured=3),
+        InpaintingPanelLogger(1, rows=3),
+        SemanticLayoutLogger(1, images_per_row=2, measured_per_row=3),
         SampleGridLogger(1, columns=3),
     ]
     make_trainer(tmp_path, task, 1, callbacks).fit(task, datamodule=make_photographs(image_folder))

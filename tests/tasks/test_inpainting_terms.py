@@ -201,6 +201,6 @@ def test_stages_and_logits_are_float32_whatever_the_networks_give() -> None:
         critic.register_forward_hook(lambda module, inputs, judged: judged._replace(logits=judged.logits.bfloat16()))
     with torch.no_grad():
         made = task.inpaint(batch.image, batch.mask)
-        judged = task._judge(batch.image, batch.mask)
+        judged = task._critic_outputs(batch.image, batch.mask)
     assert {stage.dtype for stage in made} == {torch.float32}
-    assert {judgement.logits.dtype for judgement in judged} == {torch.float32}
+    assert {output.logits.dtype for output in judged} == {torch.float32}

@@ -117,7 +117,7 @@ def test_what_the_optimizer_has_gathered_is_kept(tmp_path: Path, image_folder: P
     train(tmp_path / "first", image_folder, 3)
     slower = partial(ADAM_, lr=1e-5, betas=(0.0, 0.9))
     task = train(tmp_path / "resumed", image_folder, 4, last(tmp_path / "first"), generator_optimizer=slower)
-    states = task._players[0].optimizer.state.values()
+    states = task._trainings[0].optimizer.state.values()
     assert {int(state["step"]) for state in states} == {4}
 
 
