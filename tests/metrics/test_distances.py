@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_an.metrics.feature_set import added
+from lit_an.metrics.feature_set import add_sums
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features, moments_of
 from lit_an.metrics.inception import inception_score, score_sums, splits_of
 from lit_an.metrics.kernel import kernel_distance, squared_mmd
@@ -55,7 +55,7 @@ def test_a_set_has_no_distance_to_itself() -> None:
 def test_moments_of_parts_add_up_also_far_from_zero() -> None:
     x = torch.randn(100, 8) + 1000
     whole = moments_of(x)
-    parts = added(added(moments_of(x[:7]), moments_of(x[7:40])), moments_of(x[40:]))
+    parts = add_sums(add_sums(moments_of(x[:7]), moments_of(x[7:40])), moments_of(x[40:]))
     torch.testing.assert_close(parts.covariance, torch.cov(x.double().T), rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(parts.covariance, whole.covariance, rtol=1e-6, atol=1e-8)
 
@@ -109,7 +109,7 @@ def test_inception_score_is_the_formula_in_any_batches() -> None:
     parts = [score_sums(logits[i : i + 5], split[i : i + 5], 4) for i in range(0, 47, 5)]
     sums = parts[0]
     for part in parts[1:]:
-        sums = added(sums, part)
+        sums = add_sums(sums, part)
     mean, deviation = inception_score(sums)
     assert mean == pytest.approx(np.mean(scores), rel=1e-9)
     assert deviation == pytest.approx(np.std(scores), rel=1e-9)
