@@ -11,7 +11,7 @@ from torch import Tensor
 
 from callbacks.checkpointing import was_stopped
 from callbacks.loggers import Picture, show_picture
-from lit_an.animation import animation_suffix, spread, write_animation
+from lit_an.animation import animation_suffix, choose_frames, write_animation
 from lit_an.errors import InputError
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
@@ -100,6 +100,6 @@ def animate(folder: Path, iteration: int) -> None:
             found[int(number[1])] = path
     if len(found) < 2:
         return
-    shown = [sorted(found)[place] for place in spread(len(found))]
+    shown = [sorted(found)[place] for place in choose_frames(len(found))]
     captions = [f"iteration {number:,}" for number in shown]
     write_animation(folder / f"history{animation_suffix()}", [found[number] for number in shown], captions)

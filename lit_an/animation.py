@@ -21,18 +21,17 @@ def animation_suffix() -> str:
     return ".webp" if features.check("webp") else ".gif"
 
 
-def spread(count: int, most: int = MOST_FRAMES) -> list[int]:
-    """At most ``most`` of the numbers 0 to ``count`` - 1, evenly spread, the first and the last among them.
+def choose_frames(count: int) -> list[int]:
+    """Chooses at most ``MOST_FRAMES`` of ``count`` frames, evenly spread, including the first and the last.
 
     Args:
         count: ≥ 1.
-        most: ≥ 2.
 
     Example:
-        >>> spread(3), spread(101, most=5)
-        ([0, 1, 2], [0, 25, 50, 75, 100])
+        >>> choose_frames(3), choose_frames(199)[-3:]
+        ([0, 1, 2], [194, 196, 198])
     """
-    kept = min(count, most)
+    kept = min(count, MOST_FRAMES)
     return [round(index * (count - 1) / max(1, kept - 1)) for index in range(kept)]
 
 

@@ -61,22 +61,6 @@ def composite(image: Tensor, prediction: Tensor, mask: Tensor) -> Tensor:
     return torch.where(is_hole(mask), prediction, image)
 
 
-def hole_share(mask: Tensor) -> Tensor:
-    """The share of each mask that is hole.
-
-    Args:
-        mask: (B, 1, H, W), 1 = hole, 0 = known.
-
-    Returns:
-        (B,), float32 in [0, 1].
-
-    Example:
-        >>> hole_share(torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])).tolist()
-        [0.25]
-    """
-    return is_hole(mask).flatten(1).sum(1).float() / mask[0].numel()
-
-
 def bins_of(share: Tensor) -> Tensor:
     """The number in ``BINS`` of each share: 0 up to 0.1, 1 for (0.1, 0.2], …, 5 for (0.5, 0.6], 6 above.
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import lit_an.animation as animation
-from lit_an.animation import spread, write_animation
+from lit_an.animation import choose_frames, write_animation
 
 
 def make_pictures(folder: Path, count: int, size: tuple[int, int] = (60, 40)) -> list[Path]:
@@ -66,8 +66,8 @@ def test_large_and_odd_pictures_are_fitted(tmp_path: Path) -> None:
 
 
 def test_a_long_run_is_spread_evenly() -> None:
-    places = spread(5000)
+    places = choose_frames(5000)
     assert (len(places), places[0], places[-1]) == (100, 0, 4999)
     steps = {after - before for before, after in itertools.pairwise(places)}
     assert steps <= {50, 51}
-    assert spread(1) == [0]
+    assert choose_frames(1) == [0]

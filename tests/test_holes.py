@@ -3,15 +3,8 @@
 import pytest
 import torch
 
-from lit_an.holes import BINS, bins_of, composite, erase, hole_share
+from lit_an.holes import BINS, bins_of, composite, erase
 from lit_an.masks import FreeForm
-
-
-def test_the_share_is_counted_for_each_mask() -> None:
-    mask = torch.zeros(3, 1, 5, 7)
-    mask[1, 0, :2] = 1
-    mask[2] = 1
-    assert hole_share(mask).tolist() == pytest.approx([0.0, 14 / 35, 1.0])
 
 
 @pytest.mark.parametrize("pixels", [10 * 10, 30 * 50, 256 * 256, 250 * 1000, 2000 * 1000])
@@ -19,7 +12,7 @@ def test_borders_belong_to_the_bin_below(pixels: int) -> None:
     """The literal rule in whole numbers: 10 · count / pixels, rounded up."""
     around = {pixels * tenth // 10 + step for tenth in range(11) for step in (-1, 0, 1)}
     for count in sorted(count for count in around if 0 <= count <= pixels):
-        share = hole_share((torch.arange(pixels) < count).float().view(1, 1, 1, -1))
+        share = torch.tensor([float(count)]) / pixels
         expected = -(-10 * count // pixels) - 1
         assert int(bins_of(share)) == min(max(expected, 0), 6), (count, pixels)
 

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_SEED = 2020  # of torch-fidelity
+
 
 class ScoreSums(NamedTuple):
     """Running sums over images, apart for each of S splits; add them field by field to merge.
@@ -21,9 +23,9 @@ class ScoreSums(NamedTuple):
     negative_entropy: Tensor
 
 
-def splits_of(num_images: int, splits: int = 10, seed: int = 2020) -> Tensor:
-    """(num_images,), int64: the split of each image: shuffled by ``seed``, cut into runs, as torch-fidelity does."""
-    order = np.random.RandomState(seed).permutation(num_images)
+def splits_of(num_images: int, splits: int) -> Tensor:
+    """(num_images,), int64: the split of each image. Images are shuffled and cut into runs, as torch-fidelity does."""
+    order = np.random.RandomState(_SEED).permutation(num_images)
     split = np.empty(num_images, dtype=np.int64)
     for number in range(splits):
         split[order[number * num_images // splits : (number + 1) * num_images // splits]] = number

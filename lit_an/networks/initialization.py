@@ -88,9 +88,9 @@ class LayerFactory:
         """A 3×3 convolution of a residual block's sum, not of its skip."""
         return self.conv(in_features, out_features, gain=self.residual_gain)
 
-    def linear(self, in_features: int, out_features: int, bias: bool = True) -> nn.Module:
+    def linear(self, in_features: int, out_features: int) -> nn.Module:
         """A linear layer."""
-        return self._finish(nn.Linear(in_features, out_features, bias))
+        return self._finish(nn.Linear(in_features, out_features))
 
     def embedding(self, num_embeddings: int, features: int) -> nn.Module:
         """A table of vectors."""
