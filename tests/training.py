@@ -1,6 +1,8 @@
 """Tiny real runs for tests: networks of width 2, batches of 4, files in a temporary folder."""
 
 import csv
+import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,19 @@ from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, Projec
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
 
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def run_in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
+    """Calls ``function(rank, port, *arguments)`` in two processes, with a free port for both."""
+    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=2)
 
 
 def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalGAN:

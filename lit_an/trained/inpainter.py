@@ -47,14 +47,7 @@ class TrainedInpainter(TrainedNetwork):
 def load_inpainter(checkpoint: str | Path, config: str | Path | None = None) -> TrainedInpainter:
     """The generator of a checkpoint of ``InpaintingGAN``, with its averaged weights if the run kept any.
 
-    Nothing in the checkpoint is executed, and neither the data nor Lightning is needed.
-
-    Args:
-        checkpoint: a ``.ckpt`` file of a run.
-        config: the config it was trained with; None takes ``config.yaml`` of its run folder.
-
-    Raises:
-        InputError: a file that is missing or of another kind, or weights of another architecture.
+    Takes and raises the same as ``lit_an.trained.generator.load_generator``.
     """
     trained = read_trained(checkpoint, config)
     return TrainedInpainter(build_network(trained, str(checkpoint)), trained.description)

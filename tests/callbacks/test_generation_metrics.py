@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from lit_an.metrics.generation import GenerationResult
 from lit_an.metrics.protocols import PROTOCOLS
 from lit_an.sampling import Description, TrainedGenerator, sample, standing_statistics
 from tests.metrics.small_extractor import save_small_extractor
-from tests.training import make_data, make_task, make_trainer
+from tests.training import make_data, make_task, make_trainer, run_in_two_processes
 
 
 @pytest.fixture
@@ -77,11 +76,7 @@ def test_figures_do_not_depend_on_the_number_of_processes(
     small |= {"real_images": 43, "images_per_class": 5, "statistics": "standing", "standing_passes": 2}
     first = measured(tmp_path / "one", image_folder, GenerationMetrics(**small, batch_size=32))
     small["cache_dir"] = str(tmp_path / "another")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = (str(port), tmp_path / "two", image_folder, small)
-    torch.multiprocessing.spawn(in_one_of_two_processes, arguments, nprocs=2)
+    run_in_two_processes(in_one_of_two_processes, tmp_path / "two", image_folder, small)
     two = json.loads((tmp_path / "two" / "metrics_test_0000000.json").read_text())
     assert_same(first, two)
     kept = [sorted(file.name for file in (tmp_path / name).iterdir()) for name in ("cache", "another")]

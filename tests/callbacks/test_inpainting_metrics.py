@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from lit_an.metrics.inpainting import InpaintingResult
 from tests.callbacks.tiny_inpainting import SIZE, PngFolder, TinyInpainting, save_pngs
 from tests.metrics.random_lpips import save_random_lpips
 from tests.metrics.small_extractor import save_small_extractor
-from tests.training import make_data, make_task, make_trainer
+from tests.training import make_data, make_task, make_trainer, run_in_two_processes
 
 pytest.importorskip("sklearn", reason="the extra 'inpainting' is not installed")
 
@@ -112,11 +111,7 @@ def test_figures_do_not_depend_on_the_number_of_processes(tmp_path: Path, pngs: 
     small |= {"baselines": ["mean", "biharmonic"], "baseline_images": 5}
     run_test(tmp_path / "one", pngs, InpaintingMetrics(**small, batch_size=16))
     small["cache_dir"] = str(tmp_path / "another")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    arguments = (str(port), tmp_path / "two", pngs, small)
-    torch.multiprocessing.spawn(in_one_of_two_processes, arguments, nprocs=2)
+    run_in_two_processes(in_one_of_two_processes, tmp_path / "two", pngs, small)
     assert_same((tmp_path / "one", tmp_path / "two"))
     kept = [sorted(file.name for file in (tmp_path / name).iterdir()) for name in ("cache", "another")]
     assert kept[0] == kept[1]

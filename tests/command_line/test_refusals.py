@@ -10,6 +10,29 @@ import cli
 from tests.command_line.small_runs import arguments
 
 WRONG: dict[str, tuple[list[str], str]] = {
+    "unknown norm": (["--model.generator.norm=bach"], "unknown norm 'bach', did you mean 'batch'? Known: attentive, "),
+    "misspelt argument": (
+        ["--model.generator.long_range_kwargs.num_region=3"],
+        "norm 'attentive' has no argument 'num_region', did you mean 'num_regions'?",
+    ),
+    "wrong type": (["--model.generator.long_range_kwargs.num_regions=many"], "num_regions must be int, got 'many'"),
+    "num_regions below 1": (["--model.generator.long_range_kwargs.num_regions=0"], "num_regions must be at least 1"),
+    "num_regions above the positions": (
+        ["--model.generator.long_range_kwargs.num_regions=300"],
+        "num_regions=300 needs at least as many positions to sample from, but the feature map has 16x16 = 256",
+    ),
+    "image size": (
+        ["--model.generator.image_size=48"],
+        "image_size=48 is not possible; choose one of 32, 64, 128, 256",
+    ),
+    "resolution": (
+        ["--model.generator.long_range_resolution=20"],
+        "long_range_resolution=20 never occurs; its feature maps have 8, 16, 32",
+    ),
+    "unknown loss": (["--model.adversarial_loss=hing"], "unknown adversarial loss 'hing', did you mean 'hinge'?"),
+    "classes": (["--model.generator.num_classes=4"], "the data has 3 classes (blue, green, red) but"),
+    "missing folder": (["--data.source.root=/no/such/folder"], "/no/such/folder"),
+    "missing checkpoint": (["--ckpt_path=/no/such.ckpt"], "--ckpt_path /no/such.ckpt: there is no such file"),
     "negative R1": (["--model.r1_weight=-5"], "ClassConditionalGAN: r1_weight must be at least 0, got -5"),
     "negative R2": (["--model.r2_weight=-5"], "r2_weight must be at least 0"),
     "negative penalty": (["--model.gradient_penalty_weight=-1"], "gradient_penalty_weight must be at least 0"),

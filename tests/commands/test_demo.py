@@ -20,15 +20,10 @@ from PIL import Image
 import cli
 from tests.commands.photographs_with_holes import photograph
 from tests.inpainting.small_inpainter import write_run
+from tests.training import free_port
 
 ROOT = Path(__file__).parents[2]
 SIZE = (120, 180)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
