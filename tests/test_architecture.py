@@ -132,9 +132,7 @@ def test_a_unit_imports_only_what_is_below_it(path: Path) -> None:
         assert not own_package or (ROOT / "lit_an" / f"{target}.py").exists(), f"{ids(path)} imports its own package"
 
 
-@pytest.mark.parametrize(
-    "path", sorted({path for path in SOURCES if unit_of(path) not in WITH_LIGHTNING} - MODULES_OF_DATA), ids=ids
-)
+@pytest.mark.parametrize("path", CORE, ids=ids)
 def test_the_core_has_never_heard_of_lightning(path: Path) -> None:
     for module, _ in imports_of(path):
         assert not re.match(r"(pytorch_)?lightning", module), f"{ids(path)} imports {module}"
