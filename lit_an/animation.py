@@ -1,4 +1,4 @@
-"""Pictures over time as one animated file, however many there are: one frame is in memory at a time."""
+"""Animations of pictures over time; only one frame is in memory at a time."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ from lit_an.files import replacing
 MOST_FRAMES = 100
 _MOST_PIXELS = 1_000_000  # of a frame
 _FOOTER = 18  # px
-_WHOLE = 10_000  # ms that all frames take together, unless they are very few or very many
-_SHORTEST, _LONGEST = 80, 500  # ms of one of them
+_WHOLE = 10_000  # ms of the whole animation, unless the frames are very few or very many
+_SHORTEST, _LONGEST = 80, 500  # ms of one frame
 _FIRST_HELD, _LAST_HELD = 1000, 3000  # ms
 
 
 def animation_suffix() -> str:
-    """``.webp``, or ``.gif`` where Pillow was built without WebP."""
+    """``.webp``, or ``.gif`` if Pillow was built without WebP."""
     return ".webp" if features.check("webp") else ".gif"
 
 
@@ -36,15 +36,15 @@ def choose_frames(count: int) -> list[int]:
 
 
 def write_animation(path: Path, pictures: Sequence[Path], captions: Sequence[str]) -> None:
-    """Writes pictures one after the other as an animation that repeats, each with a line of text below it.
+    """Writes pictures as a looping animation, each with a caption below it.
 
-    All frames have the size of the last picture, at most a megapixel; others are fitted into it. The first and the
-    last are held longer.
+    All frames have the size of the last picture, at most one megapixel; other pictures are scaled to fit. The first and
+    the last frame are shown longer.
 
     Args:
         path: ending in ``.webp`` or ``.gif``.
         pictures: files of images, at least one.
-        captions: the line of each.
+        captions: one line of text for each picture.
 
     Raises:
         OSError: a picture cannot be read.
@@ -67,8 +67,7 @@ def write_animation(path: Path, pictures: Sequence[Path], captions: Sequence[str
 class _Frames(Image.Image):
     """An image of many frames, each made when Pillow seeks it.
 
-    Pillow takes further images of an animation as a list, which holds all of them; of an image with frames it holds
-    one.
+    Pillow would keep a list of additional images in memory; from an image with frames it keeps one at a time.
     """
 
     def __init__(self, count: int, make: Callable[[int], Image.Image]) -> None:

@@ -1,6 +1,6 @@
-"""What travels from a data set to a task: the only types both sides know.
+"""Batches and network outputs: the types that data modules, networks and tasks share.
 
-Conventions everywhere: images are float32 in [-1, 1], channels first; labels are int64 class indices; a
+Conventions: images are float32 in [-1, 1], channels first; labels are int64 class indices; a
 ``regions`` map holds int64 ground-truth region indices per pixel; a ``mask`` is float32, 0 or 1, and 1 is hole.
 """
 
@@ -42,7 +42,7 @@ class InpaintingBatch(NamedTuple):
 
 
 class Inpainted(NamedTuple):
-    """What an inpainting generator makes of an erased image; neither is composited with the known pixels.
+    """Output of an inpainting generator; neither image is composited with the known pixels.
 
     Attributes:
         coarse: (B, 3, H, W), in [-1, 1]; the first stage.
@@ -54,11 +54,11 @@ class Inpainted(NamedTuple):
 
 
 class CriticOutput(NamedTuple):
-    """What one critic says of images.
+    """Output of one critic.
 
     Attributes:
         logits: (B, …); larger is more real.
-        features: feature maps on the way, shallow to deep, for feature matching.
+        features: intermediate feature maps, shallow to deep, for feature matching.
     """
 
     logits: Tensor
@@ -66,7 +66,7 @@ class CriticOutput(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """One draw of a training sampler: which item, and the seed of everything random about it.
+    """One draw of a training sampler: the item, and the seed of all its random choices.
 
     An augmentation that takes its randomness from ``seed`` is the same for any number of data-loader workers
     and ranks, and after a resume.

@@ -1,7 +1,7 @@
-"""What a checkpoint holds beside Lightning's own parts: the format, who writes it, how it is read.
+"""The entries that a checkpoint holds in addition to Lightning's: their format, writing and reading.
 
-A checkpoint is a file of ``torch.save`` with tensors, numbers, names, lists and dictionaries alone, so that nothing in
-it has to be executed. All that is not Lightning's lies at the key ``lit_an``, in these entries:
+A checkpoint is a file of ``torch.save`` that holds tensors, numbers, names, lists and dictionaries only, so that
+reading it executes nothing. All entries that are not Lightning's are stored under the key ``lit_an``:
 
 - ``format``: the number of the format, 1.
 - ``task``: class path of the task, such as ``lit_an.tasks.inpainting.InpaintingGAN``.
@@ -49,11 +49,11 @@ class Content(NamedTuple):
 
 
 def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
-    """Puts entries into a checkpoint that is about to be written; each writer puts in what it knows.
+    """Adds entries to a checkpoint before it is written; each writer adds those that it knows.
 
     Args:
         checkpoint: changed.
-        entries: some of those of the format; tensors, numbers, names, lists and dictionaries alone.
+        entries: entries of the format; tensors, numbers, names, lists and dictionaries only.
 
     Example:
         >>> checkpoint = {}
@@ -75,7 +75,7 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         origin: where it comes from, for sentences.
 
     Raises:
-        InputError: a format that is newer than this library.
+        InputError: the format is newer than this library.
     """
     if _KEY not in checkpoint:
         return _read_unnumbered(checkpoint)
@@ -83,7 +83,7 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
     number = entries.get("format") if isinstance(entries, dict) else None
     if not isinstance(number, int) or number > FORMAT:
         raise InputError(
-            f"{origin}: it has the format {number}, and this version of lit_an reads formats up to {FORMAT}; install a "
+            f"{origin}: it has format {number}, but this version of lit_an reads formats up to {FORMAT}; install a "
             "newer lit_an, or give a checkpoint of this version"
         )
     return Content(
@@ -96,27 +96,29 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
 
 
 def load_checkpoint(path: str | Path, origin: str | None = None) -> dict[str, Any]:
-    """A checkpoint file; nothing in it is executed, and its tensors are mapped, not read.
+    """Loads a checkpoint file without executing anything in it; its tensors are memory-mapped.
 
     Args:
         path: a ``.ckpt`` file of a run.
-        origin: what to call it in sentences; None takes the path.
+        origin: its name in error sentences; None takes the path.
 
     Raises:
-        InputError: no file, a damaged one, or no checkpoint.
+        InputError: the file is missing, damaged or not a checkpoint.
     """
     origin = str(path) if origin is None else origin
     if not Path(path).is_file():
         raise InputError(f"{origin}: there is no such file; give a .ckpt file of a run's checkpoints folder")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{origin}: it cannot be read as a checkpoint: it is damaged, or none; give another one")
+        raise InputError(
+            f"{origin}: it cannot be read as a checkpoint because it is damaged or of another kind; give another one"
+        )
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises of many types for what is no checkpoint
+    except Exception as error:  # torch raises many types of error for other files
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{origin}: it cannot be read as a checkpoint ({reason[:120]}); give another one") from error
     if not isinstance(stored, dict) or not isinstance(stored.get("state_dict"), dict):
-        raise InputError(f"{origin}: it is no checkpoint of a run; give one that `fit` wrote")
+        raise InputError(f"{origin}: it is not a checkpoint of a run; give one that `fit` wrote")
     return stored
 
 

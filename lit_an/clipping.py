@@ -1,4 +1,4 @@
-"""Clips values to a range without losing the gradients that lead back into it."""
+"""Clipping to a range that keeps the gradients leading back into it."""
 
 from typing import Any
 
@@ -27,14 +27,14 @@ class _Clip(torch.autograd.Function):
 
 
 def clip(x: Tensor, low: float = -1.0, high: float = 1.0) -> Tensor:
-    """x clipped to a range; outside, gradients pass if a step against them leads toward the range.
+    """Clips x to a range; outside it, only gradients whose descent step leads toward the range pass.
 
-    A plain clip has no gradient outside, so a pixel or a parameter that a bad step has thrown there stays, and a
-    network that has thrown all its pixels there never learns again.
+    A plain clip has no gradient outside the range, so a pixel or parameter that a bad step moves out of it stays there,
+    and a network whose pixels are all outside stops learning.
 
     Args:
         x: any shape.
-        low, high: the range; that of images unless given.
+        low, high: the range; by default that of images.
 
     Returns:
         The same shape, in [low, high].

@@ -1,4 +1,4 @@
-"""ICC profiles: the colors of Display P3, Adobe RGB or CMYK files as sRGB, in which all networks see images."""
+"""ICC profiles: converts Display P3, Adobe RGB or CMYK colors to sRGB, the color space of all networks."""
 
 import io
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-# A profile that moves no color by more levels than these is sRGB, up to the rounding of its tables: pixels stay.
+# A profile that changes no color by more levels than these is sRGB up to rounding, and is ignored.
 _SAME = 2
 _NO_CACHE = 0x0040  # several threads may use one transformation
 _FLAGS = ImageCms.Flags(ImageCms.Flags.BLACKPOINTCOMPENSATION | _NO_CACHE)
@@ -17,7 +17,7 @@ _RAMP = np.arange(256, dtype=np.uint8)
 
 
 class Profile(NamedTuple):
-    """How colors of a file become sRGB and, but for CMYK, sRGB colors those of the file.
+    """Conversions from a file's colors to sRGB and, except for CMYK, back.
 
     Attributes:
         mode: of Pillow: ``L``, ``RGB`` or ``CMYK``.
@@ -40,8 +40,8 @@ def profile_of(icc: bytes | None, mode: str) -> Profile | None:
         mode: Pillow's, of the image without its alpha.
 
     Returns:
-        None where nothing is to be done: there is no profile, it is sRGB, it is of another color space than the image,
-        or it is broken, in which case viewers take the image for sRGB too.
+        None if no conversion is needed: the profile is missing, sRGB, of another color space than the image, or
+        broken (viewers then also assume sRGB).
     """
     if not icc or mode not in _MODES:
         return None
@@ -65,7 +65,7 @@ def profile_of(icc: bytes | None, mode: str) -> Profile | None:
 
 
 def as_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
-    """The image in sRGB, without its profile; alpha stays. Images without a profile, or of sRGB, come back as they are.
+    """Converts an image to sRGB and keeps alpha; returns images without a profile, or in sRGB, unchanged.
 
     Args:
         image: of 8 bits a channel.
@@ -103,7 +103,7 @@ def samples_to_srgb(samples: np.ndarray, profile: Profile) -> np.ndarray:
 
 
 def samples_from_srgb(colors: np.ndarray, profile: Profile) -> np.ndarray:
-    """sRGB colors as samples of a file: the way back from ``samples_to_srgb``.
+    """sRGB colors as samples of a file: the inverse of ``samples_to_srgb``.
 
     Args:
         colors: (N, 1) or (N, 3), float, 0 … 1.

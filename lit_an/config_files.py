@@ -1,4 +1,4 @@
-"""Config files that build on another: a file's first key may be ``base``, the path of the one that it changes."""
+"""Config files with inheritance: the key ``base`` names the config that a file overrides."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ class ConfigFile(NamedTuple):
 
     Attributes:
         path: of it.
-        text: YAML; the line that names the base is left empty, so that others keep their numbers.
+        text: YAML; the line of the key ``base`` is blanked, so that line numbers stay the same.
     """
 
     path: Path
@@ -24,13 +24,13 @@ class ConfigFile(NamedTuple):
 
 
 def chain_of(path: Path) -> list[ConfigFile]:
-    """A config and all that it builds on, which come first; each changes what those before it say.
+    """A config and its bases, the bases first; each file overrides those before it.
 
     Args:
         path: of a YAML file; ``base`` in it is relative to its folder.
 
     Raises:
-        InputError: a base is missing or leads back, or a file cannot be read.
+        InputError: a base is missing or circular, or a file cannot be read.
     """
     chain: list[ConfigFile] = []
     while True:
@@ -50,10 +50,10 @@ def chain_of(path: Path) -> list[ConfigFile]:
 
 
 def load_config(path: Path) -> Any:
-    """What a config and its bases say together, an ``omegaconf.DictConfig``; references are not resolved.
+    """Merges a config with its bases into an ``omegaconf.DictConfig``; references are not resolved.
 
     Raises:
         InputError: as ``chain_of``.
-        OmegaConfBaseException, YAMLError: a file is no YAML.
+        OmegaConfBaseException, YAMLError: a file is not valid YAML.
     """
     return OmegaConf.merge(*(OmegaConf.create(file.text) for file in chain_of(path)))

@@ -1,4 +1,4 @@
-"""One hash of many images or masks, seen in any batches on any number of processes."""
+"""One hash of many images or masks, independent of batches and processes."""
 
 import hashlib
 
@@ -10,9 +10,9 @@ from lit_an.pixels import to_pixels
 
 
 class ContentHash:
-    """A hash of ``count`` labeled images, or of as many masks, as they go by.
+    """Hashes ``count`` labeled images or masks, added batch by batch.
 
-    It depends on what has which number, and neither on batches and their order nor on which process saw what.
+    The hash depends on the items and their numbers, not on the order of batches or on the process that adds them.
 
     Args:
         count: images or masks over all processes.
@@ -46,13 +46,13 @@ class ContentHash:
         self._digests[number] = torch.frombuffer(bytearray(digest), dtype=torch.uint8)
 
     def hexdigest(self, device: torch.device | str = "cpu") -> str:
-        """The hash, over all processes; each of them must call this. ``device``: one that processes can share.
+        """The hash over all processes; each must call this. ``device``: one that supports collective operations.
 
-        A number may be added by several processes, as a sampler that pads the last batch makes them do.
+        Several processes may add the same number, as happens when a sampler pads the last batch.
         """
         digests = self._digests
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             digests = digests.to(device)
-            # A process holds zeros for what it did not see.
+            # A process holds zeros for the items that it did not add.
             torch.distributed.all_reduce(digests, torch.distributed.ReduceOp.MAX)
         return hashlib.sha256(digests.cpu().numpy().tobytes()).hexdigest()

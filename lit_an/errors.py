@@ -1,14 +1,13 @@
-"""The exceptions for what a user can get wrong, and the check of a number that every part needs."""
+"""Exceptions for bad input and for files that cannot be written, and a range check for numbers."""
 
 import math
 
 
 class InputError(ValueError):
-    """Bad input: a name, an argument, a file or a shape that a user gave and can mend.
+    """Bad input: a name, an argument, a file or a shape that the user can correct.
 
-    The message is one sentence that says what was given, where, and what would be right. The command line
-    prints just that sentence and exits with code 2; every other exception keeps its traceback, since it is
-    a defect of the program.
+    The message is one sentence that says what was given, where, and what would be valid. The command line prints that
+    sentence alone and exits with code 2. Every other exception is a defect of the program and keeps its traceback.
 
     Example:
         >>> raise InputError("image_size=48 is not possible; choose 32, 64, 128 or 256")
@@ -19,11 +18,11 @@ class InputError(ValueError):
 
 
 class OutputError(InputError, OSError):
-    """A file or folder that cannot be written, as where the disk is full: a sentence, and the system's number.
+    """A file or folder that cannot be written, for example because the disk is full.
 
     Args:
         sentence: see ``InputError``.
-        cause: what the system said.
+        cause: the system's error; ``errno`` and ``strerror`` are copied from it.
     """
 
     def __init__(self, sentence: str, cause: OSError) -> None:
@@ -34,20 +33,20 @@ class OutputError(InputError, OSError):
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[type["OutputError"], tuple[str, OSError]]:
-        # It travels from a process of a pool to the one that waits for it.
+        # A process pool pickles the exception.
         return type(self), (str(self), OSError(self.errno, self.strerror))
 
 
 def at_least(where: str, least: float, **values: float | None) -> None:
-    """Checks numbers that a user gave; None passes.
+    """Checks that numbers are at least ``least``; None passes.
 
     Args:
-        where: what they were given to, for the sentence.
+        where: the class or command that takes them; the sentence begins with it.
         least: the smallest number allowed.
         values: the numbers by the names of their arguments.
 
     Raises:
-        InputError: a number below ``least``, or none at all (NaN, infinity).
+        InputError: a number is below ``least``, infinite or NaN.
 
     Example:
         >>> at_least("ClassConditionalGAN", 0, r1_weight=-5.0)

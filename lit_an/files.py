@@ -17,7 +17,7 @@ from typing import Any
 
 from lit_an.errors import OutputError
 
-# What the names of temporary files begin with: the only files that are ever removed from a folder that others use too.
+# Prefix of temporary files. In folders shared with other programs, only files with this prefix are ever removed.
 TEMPORARY = ".lit_an-"
 
 _REMEDIES = {
@@ -30,7 +30,7 @@ _REMEDIES = {
 _A_FILE_IS_THERE = "a file is where a folder should be: choose another folder"
 _REMEDIES |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _A_FILE_IS_THERE)
 _REMEDIES[errno.EISDIR] = "a folder is where a file should be: choose another folder"
-# The fault of one name, where other files of the same folder can be written.
+# Errors of a single name: other files in the same folder can still be written.
 OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
@@ -46,7 +46,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         (so that libraries that look at it choose the right format).
 
     Raises:
-        OutputError: the system refuses: a full disk, a folder that may not be written to, a file in its place.
+        OutputError: the disk is full, the folder is not writable, or a file is in its place.
 
     Example:
         >>> import tempfile
@@ -61,7 +61,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         made = _make_folder(path.parent)
         temporary = None
         try:
-            # Nothing of the file's own name, which may be as long as a name can be.
+            # The prefix does not include the file's name, which may already have the maximum length.
             handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
             temporary = Path(name)
             os.close(handle)
@@ -119,9 +119,9 @@ def explain_write_errors(path: Path, where: str = "", remedy: str | None = None)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files of a killed run, which a reader of the folder might take for results.
+    """Removes temporary files that a killed run left, so that no reader takes them for results.
 
-    Hidden files and folders of others stay.
+    Other hidden files and folders are kept.
     """
     for path in folder.rglob(f"{TEMPORARY}*"):
         if path.is_file():
@@ -129,7 +129,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def printable(text: str | Path) -> str:
-    """Text that UTF-8 can hold: what of a file's name is no text becomes an escape such as ``\\udce9``.
+    """Text that UTF-8 can encode: undecodable bytes of a file name become escapes such as ``\\udce9``.
 
     Example:
         >>> printable(os.fsdecode(b"caf\\xe9")) == "caf\\\\udce9"
@@ -139,12 +139,12 @@ def printable(text: str | Path) -> str:
 
 
 def json_text(facts: Any) -> str:
-    """Facts as JSON that UTF-8 can hold, whatever the names of files in it; a reader gets these names back."""
+    """JSON that UTF-8 can encode, with any file names in it; reading it returns the same names."""
     return printable(json.dumps(facts, indent=2, ensure_ascii=False)) + "\n"
 
 
 def user_path(text: str | Path) -> Path:
-    """A path that a user gave, ``~`` expanded: a shell leaves it alone in ``--images=~/photos``.
+    """Expands ``~`` in a path from the command line: a shell does not expand it in ``--images=~/photos``.
 
     Example:
         >>> user_path("~/photos") == Path.home() / "photos"
@@ -154,7 +154,7 @@ def user_path(text: str | Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
@@ -163,9 +163,9 @@ def sha256_of(path: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``; a folder of this process alone where there can be none.
+    """``lit_an`` in ``$XDG_CACHE_HOME`` or ``~/.cache``, or a temporary folder if that cannot be created.
 
-    That one goes when the process ends; a warning says so, once.
+    The temporary folder belongs to this process and is removed at its end; a warning says so once.
     """
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit_an"
@@ -185,22 +185,22 @@ def _own_cache(reason: str) -> Path:
 
     atexit.register(remove)
     warnings.warn(
-        f"there is no cache folder ({reason}): what is kept in one is made anew by each process; set XDG_CACHE_HOME to "
-        "a folder that can be written to",
+        f"there is no cache folder ({reason}), so each process computes cached files again; set XDG_CACHE_HOME to a "
+        "writable folder",
         stacklevel=3,
     )
     return Path(folder)
 
 
 def _make_folder(folder: Path) -> list[Path]:
-    """Makes a folder and those above it; returns the ones that were not there, the innermost first."""
+    """Creates a folder and its parents; returns the created ones, innermost first."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return missing
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Removes folders that hold nothing."""
+    """Removes empty folders."""
     for folder in folders:
         try:
             folder.rmdir()

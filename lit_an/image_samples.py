@@ -1,7 +1,7 @@
-"""The samples of an image file as the file declares them: depth, polarity, transparency, orientation.
+"""Properties that an image file declares about its samples: depth, polarity, transparency, orientation.
 
-Pillow reads some of these as if the file had not said them. Every reader of images here goes through this module, so
-that a file means the same in training, as a mask and in predictions.
+Pillow ignores some of them. All readers of images use this module, so that a file has the same meaning in training, as
+a mask and in predictions.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ ALPHA_MODES = ("RGBA", "RGBa", "LA", "La", "PA")
 _ORIENTATION = int(ExifTags.Base.Orientation)
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO = 0
-# Formats whose modes of more than 8 bits hold samples from 0 to 65535, whatever the depth in the file.
+# Formats whose modes of more than 8 bits hold samples from 0 to 65535 for any depth in the file.
 _SCALED_BY_PILLOW = ("PNG", "PPM", "JPEG2000")
 # A PNG of fewer bits than 8 names its transparent gray in its own levels; Pillow's are 0 … 255.
 _LEVEL = {"1": 255, "L;1": 255, "L;2": 85, "L;4": 17}
@@ -115,24 +115,24 @@ def is_deep(file: Image.Image) -> bool:
 
 
 def orientation_of(file: Image.Image) -> int:
-    """EXIF's orientation, 1 … 8; 1 where there is none, or none that can be read."""
+    """EXIF orientation, 1 … 8; 1 if it is missing or unreadable."""
     try:
         value: Any = file.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever is wrong with the EXIF, the pixels are whole
+    except Exception:  # the pixels are valid even if the EXIF is not
         return 1
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
 def turned(image: Image.Image, orientation: int) -> Image.Image:
-    """The image as a viewer shows it."""
+    """The image turned and mirrored as viewers show it."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def has_more_frames(file: Image.Image) -> bool:
-    """Whether a file has several frames or pages, those that cannot be read included."""
+    """Whether a file has several frames or pages, including unreadable ones."""
     try:
         return int(getattr(file, "n_frames", 1)) > 1
-    except Exception:  # Pillow counts by reading: a broken one ends the count
+    except Exception:  # Pillow counts by reading, and a broken frame ends the count
         return True
 
 

@@ -1,4 +1,4 @@
-"""Latents as functions of seeds, truncated or not, the ways between two of them, and batches with random classes."""
+"""Latents as functions of seeds, truncation, interpolation, and batches with random classes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,8 +14,8 @@ _STANDING_SEED = 1809
 def seeded_latent(latent_dim: int, seed: int, truncation: float | None = None) -> Tensor:
     """A latent that is a function of its arguments alone.
 
-    With a truncation, values beyond it are drawn again until none is: the truncation trick, which trades variety for
-    quality. Values that are near enough stay, so that an image changes little under a mild truncation.
+    With a truncation, values beyond it are drawn again until none remains: the truncation trick, which trades variety
+    for quality. The other values stay the same, so that an image changes little under a mild truncation.
 
     Args:
         latent_dim: width of the latent.
@@ -67,9 +67,9 @@ def latents_of(labels: Sequence[int], seeds: Sequence[int], latent_dim: int, tru
 
 
 def check_truncation(truncation: float | None) -> None:
-    """Raises InputError for a truncation that no value could pass."""
+    """Raises InputError unless the truncation is None or positive."""
     if truncation is not None and not truncation > 0:
-        raise InputError(f"truncation must be greater than 0, got {truncation}; leave it out for none")
+        raise InputError(f"truncation must be greater than 0, got {truncation}; omit it for no truncation")
 
 
 def standing_batches(
@@ -80,14 +80,14 @@ def standing_batches(
     truncation: float | None = None,
     device: torch.device | str = "cpu",
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """The inputs that standing statistics are estimated from: latents and random classes, the same at each call.
+    """Yields latents and random classes to estimate standing statistics from, the same at each call.
 
     Args:
         latent_dim: width of the latent.
-        num_classes: classes to draw from, each alike likely.
+        num_classes: classes to draw from, with equal probability.
         passes: batches, ≥ 1.
         batch_size: images in each, ≥ 2.
-        truncation: see ``seeded_latent``; take that of the images to come, since it changes the statistics.
+        truncation: see ``seeded_latent``; use that of the images to generate, since it changes the statistics.
         device: where to put them; they are drawn on the CPU.
 
     Returns:
@@ -119,7 +119,7 @@ def _standing_batch(
 
 
 def slerp(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
-    """Spherical interpolation: on the way from one latent to the other the length stays near that of normal latents.
+    """Spherical interpolation, which keeps the norm of interpolated latents near that of normal samples.
 
     Args:
         start, end: (D,), two latents.

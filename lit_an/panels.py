@@ -1,4 +1,4 @@
-"""Pictures for a person: grids of samples and panels of region maps, composed as uint8 tensors."""
+"""Image grids for logs and reports: samples, region maps and inpainting stages, as uint8 tensors."""
 
 import colorsys
 import io
@@ -29,7 +29,7 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def sample_grid(images: Tensor, row_names: list[str], side: int = 64, caption: int = 72) -> Tensor:
-    """One row for each name, the name at its left.
+    """Arranges images in rows, each with its name at the left.
 
     Args:
         images: (B, 3, H, W), in [-1, 1], row after row; B is a multiple of the number of names.
@@ -87,8 +87,8 @@ def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, 
 
     Args:
         image: (B, 3, H, W), in [-1, 1], whole.
-        mask: (B, 1, H, W), 1 = hole; holes are shown gray in the second column.
-        coarse, fine: (B, 3, H, W), what the two stages made of it.
+        mask: (B, 1, H, W), 1 = hole; holes are gray in the second column.
+        coarse, fine: (B, 3, H, W), outputs of the two stages.
         side: least side of a picture, px.
 
     Returns:
@@ -104,7 +104,7 @@ def inpainting_panel(image: Tensor, mask: Tensor, coarse: Tensor, fine: Tensor, 
 
 
 def region_palette(num_regions: int) -> Tensor:
-    """(N, 3) uint8: a color for each region, always the same, neighbors far apart in hue.
+    """(N, 3) uint8: a fixed color for each region; consecutive regions differ strongly in hue.
 
     Example:
         >>> region_palette(3).shape, bool((region_palette(16)[:3] == region_palette(3)).all())
@@ -119,7 +119,7 @@ def region_palette(num_regions: int) -> Tensor:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Writes a (3, H, W) uint8 picture."""
-    # As bytes first: Pillow hides what the system says of a full disk.
+    # Encoded to memory first: Pillow hides the system's error for a full disk.
     content = io.BytesIO()
     Image.fromarray(image.cpu().permute(1, 2, 0).contiguous().numpy()).save(content, format="PNG")
     with replacing(path) as temporary:
@@ -129,7 +129,7 @@ def write_png(path: Path, image: Tensor) -> None:
 def _outline(mask: Tensor) -> Tensor:
     """(B, 1, H, W), bool: the pixels of holes that touch a known pixel."""
     hole = is_hole(mask)
-    # What lies outside the picture is no neighbor: padding of a pooling never wins.
+    # Positions outside the image do not count: max pooling pads with -inf.
     return (F.max_pool2d((~hole).float(), 3, stride=1, padding=1) > 0.5) & hole
 
 

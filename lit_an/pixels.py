@@ -4,7 +4,7 @@ from torch import Tensor
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as an image file holds them: whole numbers in 0..255, as float32.
+    """Converts images in [-1, 1] to the values of an 8-bit file: whole numbers in 0..255, as float32.
 
     Example:
         >>> import torch

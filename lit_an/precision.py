@@ -1,4 +1,4 @@
-"""Where half precision ends: what is computed in float32 or better whatever surrounds it."""
+"""Computation in float32 or better, regardless of autocast."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision to float32; all else as it is.
+    """Converts half precision to float32 and returns other types unchanged.
 
     Example:
         >>> at_least_float32(torch.zeros(1).bfloat16()).dtype, at_least_float32(torch.zeros(1).double()).dtype
@@ -17,7 +17,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """No autocast on the device of ``x``; on devices that know none, such as ``meta``, nothing changes.
+    """Disables autocast on the device of ``x``; does nothing on devices without autocast, such as ``meta``.
 
     Example:
         >>> with torch.autocast("cpu", torch.bfloat16), without_autocast(torch.zeros(1)):

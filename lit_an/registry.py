@@ -1,4 +1,4 @@
-"""Names for things: one registry class, and every sentence it can complain with."""
+"""A registry that maps names to constructors, with checked arguments."""
 
 import difflib
 import inspect
@@ -20,7 +20,7 @@ class Registry(Generic[T]):
 
     Args:
         kind: what is registered, for error sentences, such as ``"norm"``.
-        entry_point_group: where other installed packages may register theirs; looked up at first use.
+        entry_point_group: entry points of other installed packages, loaded at first use.
 
     Example:
         >>> shapes = Registry[str]("shape")
@@ -39,13 +39,13 @@ class Registry(Generic[T]):
         self.kind = kind
         self._entry_point_group = entry_point_group
         self._entries: dict[str, Callable[..., T]] = {}
-        self._broken: dict[str, str] = {}  # names of other packages, with what is wrong
+        self._broken: dict[str, str] = {}  # names of other packages that cannot be loaded, with the reason
 
     def register(self, name: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
         """Decorator that registers a class or function under ``name``.
 
         Raises:
-            InputError: the name is taken by something else.
+            InputError: the name is already registered.
         """
 
         def add(entry: Callable[..., T]) -> Callable[..., T]:
@@ -61,9 +61,9 @@ class Registry(Generic[T]):
         return add
 
     def names(self) -> list[str]:
-        """All registered names, sorted, those of other installed packages included.
+        """All registered names, sorted, including those of other installed packages.
 
-        One of another package that cannot be loaded is not among them; a warning says so, once.
+        A name whose package cannot be loaded is left out, with one warning.
         """
         self._load_entry_points()
         return sorted(self._entries)
@@ -72,7 +72,7 @@ class Registry(Generic[T]):
         """The entry called ``name``.
 
         Raises:
-            InputError: unknown name; the sentence holds the nearest name and the full list.
+            InputError: the name is unknown; the sentence suggests the nearest name and lists all.
         """
         names = self.names()
         if name not in self._entries and name in self._broken:
@@ -82,14 +82,14 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def arguments(self, name: str) -> list[str]:
-        """The keyword arguments that the entry accepts, in order; leading required ones are not among them."""
+        """The keyword arguments that the entry accepts, in order, without its leading required ones."""
         return list(self._keyword_parameters(name))
 
     def factory(self, name: str, **kwargs: Any) -> Callable[..., T]:
-        """A callable that builds the entry with ``kwargs``; names and types are checked now, not later.
+        """A callable that builds the entry with ``kwargs``; their names and types are checked immediately.
 
         Raises:
-            InputError: unknown entry, unknown argument, or an argument of the wrong type.
+            InputError: the entry or an argument is unknown, or an argument has the wrong type.
         """
         entry = self.get(name)
         self._check_arguments(name, kwargs)
@@ -100,16 +100,15 @@ class Registry(Generic[T]):
         return self.factory(name, **kwargs)(*args)
 
     def split_arguments(self, name: str, kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """Parts arguments that ``name`` accepts from those that only other entries know.
+        """Separates arguments that ``name`` accepts from those that only other entries accept.
 
-        For a config border, where a name is swapped by one key and the arguments of the former name still
-        stand beside it.
+        Use it for configs, in which one key replaces a name while the arguments of the former name remain.
 
         Returns:
             The accepted arguments, and the names of those that belong to other entries.
 
         Raises:
-            InputError: an argument that no entry accepts.
+            InputError: no entry accepts an argument.
         """
         accepted = self.arguments(name)
         known_elsewhere = {argument for other in self.names() for argument in self.arguments(other)}
@@ -147,17 +146,17 @@ class Registry(Generic[T]):
                 entry = point.load()
                 inspect.signature(entry)
                 self.register(point.name)(entry)
-            except Exception as error:  # whatever another package's module raises
+            except Exception as error:  # another package's module may raise anything
                 problem = (
                     f"the {self.kind} {point.name!r} of the installed package {package} cannot be loaded "
                     f"({type(error).__name__}: {' '.join(str(error).split())}); update or uninstall that package"
                 )
                 self._broken[point.name] = problem
-                warnings.warn(f"{problem}; the others are not affected", stacklevel=2)
+                warnings.warn(f"{problem}; other names are not affected", stacklevel=2)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Goes on in a sentence: with the most similar known word as a question, or with a full stop."""
+    """Continuation of a sentence: the most similar known word as a question, or a full stop."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean {near[0]!r}?" if near else "."
 

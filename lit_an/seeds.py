@@ -1,4 +1,4 @@
-"""Seeds as functions of where we are, so that nothing random has to be remembered to be repeated."""
+"""Seeds as functions of a position such as the iteration, so that no random state has to be saved."""
 
 
 def mix_seed(*parts: int) -> int:

@@ -1,11 +1,11 @@
-"""Text files that users write: in UTF-8 or in the encodings that Windows' editors save in."""
+"""Text files written by users, in UTF-8 or in the encodings of Windows editors."""
 
 import codecs
 from pathlib import Path
 
 from lit_an.errors import InputError
 
-# The mark at the beginning of a file says how it is encoded. UTF-32's begins like UTF-16's, so it is tried first.
+# Byte order marks. UTF-32's begins with UTF-16's, so it is tried first.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -18,11 +18,11 @@ _MARKS = (
 def lines_of(file: Path) -> list[str]:
     """The lines of a text file, without their ends.
 
-    UTF-8 and UTF-16, with or without a byte order mark at the beginning of the former, and any ends of lines are read.
-    Bytes that are no UTF-8 are kept as ``os.fsdecode`` keeps them, so that file names of any bytes survive.
+    Reads UTF-8 with or without a byte order mark, UTF-16 and UTF-32 with one, and any line endings. Bytes that are not
+    UTF-8 become surrogates as in ``os.fsdecode``, so that file names of any bytes are preserved.
 
     Raises:
-        InputError: the file cannot be read, or is no text.
+        InputError: the file cannot be read or is not text.
 
     Example:
         >>> import tempfile

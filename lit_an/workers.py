@@ -1,4 +1,4 @@
-"""Processes that load data: they end with the process that trains, never before it."""
+"""Data-loader workers that end with the training process and never before it."""
 
 import signal
 
@@ -6,11 +6,11 @@ import signal
 def leave_signals_to_parent(worker: int) -> None:
     """For ``DataLoader(worker_init_fn=…)``: the process ignores the signals that stop a run or make it save.
 
-    A scheduler, or Ctrl-C, signals every process of a run at once. The one that trains finishes its iteration,
-    saves, and needs its workers for it; they end when it ends, or when it has gone.
+    A scheduler or Ctrl-C signals every process of a run at once. The training process finishes its iteration and saves
+    a checkpoint, and needs its workers for that. They end when it ends or is killed.
 
     Args:
-        worker: the number of the worker, which makes no difference.
+        worker: number of the worker; not used.
     """
     for name in ("SIGTERM", "SIGINT", "SIGUSR1"):
         if hasattr(signal, name):

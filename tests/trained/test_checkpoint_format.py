@@ -111,9 +111,9 @@ def test_a_newer_format_is_refused_in_one_sentence(
     for command in ("sample", "export", "predict"):
         assert cli.main([command, f"--ckpt_path={checkpoint}"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert f"{checkpoint}: it has the format {number}, and this version of lit_an reads formats up to 1" in line
+        assert f"{checkpoint}: it has format {number}, but this version of lit_an reads formats up to 1" in line
     assert cli.main(["fit", f"--config={config}", f"--ckpt_path={checkpoint}", "--iterations=3"]) == 2
-    assert f"it has the format {number}, and this version of lit_an reads" in capsys.readouterr().err
+    assert f"it has format {number}, but this version of lit_an reads" in capsys.readouterr().err
 
 
 def test_the_config_is_not_needed_to_name_the_command(
