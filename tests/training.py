@@ -43,12 +43,12 @@ def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = 
     )
 
 
-def make_photographs(folder: Path, **kwargs: Any) -> InpaintingData:
-    return InpaintingData(Photographs(folder, val_fraction=0.25), 32, **{"batch_size": 2, **kwargs})
+def make_photographs(folder: Path, val_fraction: float = 0.25, **kwargs: Any) -> InpaintingData:
+    return InpaintingData(Photographs(folder, val_fraction), 32, **{"batch_size": 2, **kwargs})
 
 
-def make_data(folder: Path, **kwargs: Any) -> ClassData:
-    return ClassData(ImageFolder(folder, val_fraction=0.25), 32, **{"batch_size": 4, **kwargs})
+def make_data(folder: Path, val_fraction: float = 0.25, **kwargs: Any) -> ClassData:
+    return ClassData(ImageFolder(folder, val_fraction), 32, **{"batch_size": 4, **kwargs})
 
 
 def make_trainer(

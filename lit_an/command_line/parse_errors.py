@@ -67,9 +67,16 @@ def _unknown_argument(key: str, class_path: str, name: str) -> str:
 
 
 def _arguments(class_path: str) -> list[str]:
-    """Arguments of a class that the parser has imported already; none where it cannot be had."""
+    """Arguments of a class that the parser has imported already, with those that it hands on to its bases."""
     module, _, name = class_path.rpartition(".")
     try:
-        return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+        kind = getattr(importlib.import_module(module), name)
+        names: list[str] = []
+        for each in inspect.getmro(kind) if inspect.isclass(kind) else [kind]:
+            parameters = inspect.signature(each).parameters.values()
+            names += [one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+            if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+                break
     except (ImportError, AttributeError, ValueError):
         return []
+    return list(dict.fromkeys(names))

@@ -114,7 +114,7 @@ def test_feature_matching_pulls_the_composite_to_the_truth(adversarial_loss: str
 
 
 @pytest.mark.parametrize("confidence", [True, False])
-@pytest.mark.parametrize("holes", [None, 300])
+@pytest.mark.parametrize("hole_area", [None, 300])
 def test_reconstruction_has_its_weights(confidence: bool, hole_area: int | None) -> None:
     weights = {"hole_weight": 2.0, "context_weight": 3.0, "coarse_weight": 0.25}
     options = {"confidence": confidence, "hole_area": hole_area}

@@ -109,7 +109,12 @@ class FilePictures(Pictures):
         self._labels = None if labels is None else np.asarray(labels, dtype=np.int64)
 
     @classmethod
-    def labeled(cls, folder: Path, files: Sequence[ImageFile], left_out: LeftOut) -> "FilePictures":
+    def labeled(
+        cls,
+        folder: Path,
+        files: Sequence[ImageFile],
+        left_out: LeftOut = LeftOut(),  # noqa: B008, it is a tuple
+    ) -> "FilePictures":
         """Files that have a label each."""
         return cls(folder, [file.path for file in files], [file.label for file in files], left_out)
 
