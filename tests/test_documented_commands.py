@@ -104,7 +104,7 @@ def place(image_folder: Path, few_tiles: Earth, tmp_path_factory: pytest.TempPat
     mask.paste(255, (5, 5, 20, 20))
     for folder in ("PHOTOS", "MASKS"):
         (place / folder).mkdir()
-    for name, color in (("beach.png", "silver"), ("street.png", "white")):  # one of two is held out for validation
+    for name, color in (("beach.png", "silver"), ("forest.png", "gray"), ("street.png", "white")):  # two are held out
         Image.new("RGB", mask.size, color).save(place / "PHOTOS" / name)
         mask.save(place / "MASKS" / name)
     Image.merge("RGB", (mask, Image.new("L", mask.size), mask)).save(place / "photo.png")  # the hole is ff00ff
