@@ -162,6 +162,6 @@ def test_there_are_commands_to_look_at() -> None:
     """The rules find them: a document that is written in another form must not go untested."""
     of = {document.name: commands_of(document) for document in DOCUMENTS}
     assert sum(command.startswith("python cli.py") for commands in of.values() for command in commands) > 25
-    assert "python cli.py prepare --source FOLDER --out SHARDS --image_size 64" in of["README.md"]
+    assert "python cli.py prepare --source /data/imagenet --out /data/imagenet128 --image_size 128" in of["data.md"]
     in_text = sum(document.read_text().count("    python cli.py ") for document in DOCUMENTS)
     assert sum(command.startswith("python cli.py ") for commands in of.values() for command in commands) == in_text
