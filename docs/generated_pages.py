@@ -30,6 +30,7 @@ PACKAGES = {
 CONFIGS = {
     "class_conditional": "complete: data sets with classes",
     "inpainting": "complete: photographs with holes",
+    "bases": "what complete configs share; not trained by themselves",
     "ablations": "overlays: one thing changed",
     "trainer": "overlays: which hardware",
     "metrics": "overlays: what is measured",

@@ -57,3 +57,8 @@ def load_config(path: Path) -> Any:
         OmegaConfBaseException, YAMLError: a file is not valid YAML.
     """
     return OmegaConf.merge(*(OmegaConf.create(file.text) for file in chain_of(path)))
+
+
+def on_one_line(error: Exception) -> str:
+    """What a reader of YAML says of a text, without the name that it gives to texts."""
+    return " ".join(str(error).replace('in "<unicode string>", ', "in ").split())

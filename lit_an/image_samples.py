@@ -148,7 +148,8 @@ def _with_clear_gray(file: Image.Image) -> Image.Image:
     level = file.info["transparency"]
     if isinstance(level, int):
         rawmode = str(file.tile[0][3]) if getattr(file, "tile", None) else ""  # type: ignore[attr-defined]
-        level *= _LEVEL.get(rawmode, 1)
+        # Pillow 12 scales that of black and white itself, older ones do not.
+        level = 255 * bool(level) if file.mode == "1" else level * _LEVEL.get(rawmode, 1)
     image = file.convert("L")
     alpha = image.point([0 if value == level else 255 for value in range(256)])
     image.info.pop("transparency", None)

@@ -9,7 +9,6 @@ run here is parsed, or named below with the reason.
 import importlib
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
@@ -101,13 +100,13 @@ def place(image_folder: Path, few_tiles: Earth, tmp_path_factory: pytest.TempPat
     make_imagenet(place / "imagenet", few_tiles)
     make_places(place / "places365")
     write_run(place / "runs" / "places256_an")
-    for folder in ("PHOTOS", "MASKS"):
-        (place / folder).mkdir()
-        Image.new("L" if folder == "MASKS" else "RGB", (40, 36), "white").save(place / folder / "photo.png")
-    shutil.copy(place / "PHOTOS" / "photo.png", place)
     mask = Image.new("L", (40, 36))
     mask.paste(255, (5, 5, 20, 20))
-    mask.save(place / "MASKS" / "photo.png")
+    for folder in ("PHOTOS", "MASKS"):
+        (place / folder).mkdir()
+    for name, color in (("beach.png", "silver"), ("forest.png", "gray"), ("street.png", "white")):  # two are held out
+        Image.new("RGB", mask.size, color).save(place / "PHOTOS" / name)
+        mask.save(place / "MASKS" / name)
     Image.merge("RGB", (mask, Image.new("L", mask.size), mask)).save(place / "photo.png")  # the hole is ff00ff
     arguments = ["fit", f"--config={ROOT}/configs/class_conditional/earth_quickstart.yaml", *CLASSES, "--iterations=1"]
     arguments += [f"--run_folder={place}/runs/earth_quickstart", "--trainer.limit_val_batches=1", "--data.batch_size=4"]
@@ -125,7 +124,7 @@ def test_commands_run_as_they_are_written(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for package in ("streaming", "safetensors", "efficientnet_lite_pytorch"):
+    for package in ("pyarrow", "safetensors", "efficientnet_lite_pytorch"):
         pytest.importorskip(package)
     monkeypatch.chdir(place)
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
@@ -163,6 +162,6 @@ def test_there_are_commands_to_look_at() -> None:
     """The rules find them: a document that is written in another form must not go untested."""
     of = {document.name: commands_of(document) for document in DOCUMENTS}
     assert sum(command.startswith("python cli.py") for commands in of.values() for command in commands) > 25
-    assert "python cli.py prepare --source FOLDER --out SHARDS --image_size 64" in of["README.md"]
+    assert "python cli.py prepare --source /data/imagenet --out /data/imagenet128 --image_size 128" in of["data.md"]
     in_text = sum(document.read_text().count("    python cli.py ") for document in DOCUMENTS)
     assert sum(command.startswith("python cli.py ") for commands in of.values() for command in commands) == in_text

@@ -39,7 +39,7 @@ def test_lists_and_labels_are_read_so(tmp_path: Path) -> None:
     write(tmp_path / "grün.png")
     write(tmp_path / "b.png")
     (tmp_path / "list.txt").write_bytes(TEXT.encode("utf-16"))
-    assert read_list(tmp_path / "list.txt", tmp_path) == ["grün.png", "b.png"]
+    assert read_list(tmp_path / "list.txt", tmp_path) == [("grün.png", 0), ("b.png", 0)]
     (tmp_path / "val.txt").write_bytes("\ufeffa.JPEG n01440764\r\n".encode())
     assert read_pairs(tmp_path / "val.txt") == {"a.JPEG": "n01440764"}
 
@@ -52,7 +52,7 @@ def test_accents_in_one_sign_or_two(tmp_path: Path) -> None:
         write(root / on_disk / f"{on_disk}.png")
         for line in (f"{listed}/{listed}.png", str(root / listed / f"{listed}.png")):
             (tmp_path / "list.txt").write_text(line + "\n", encoding="utf-8")
-            (found,) = read_list(tmp_path / "list.txt", root)
+            ((found, _),) = read_list(tmp_path / "list.txt", root)
             assert (root / found).is_file()
             assert found.endswith(f"{on_disk}/{on_disk}.png")
 
@@ -60,4 +60,4 @@ def test_accents_in_one_sign_or_two(tmp_path: Path) -> None:
 def test_names_in_windows_code_page(tmp_path: Path) -> None:
     write(tmp_path / "grün.png")
     (tmp_path / "list.txt").write_bytes("grün.png\r\n".encode("cp1252"))
-    assert read_list(tmp_path / "list.txt", tmp_path) == ["grün.png"]
+    assert read_list(tmp_path / "list.txt", tmp_path) == [("grün.png", 0)]

@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonargparse import ActionConfigFile
 
-from lit_an.config_files import chain_of
+from lit_an.config_files import chain_of, on_one_line
 from lit_an.errors import InputError
 
 
@@ -26,4 +26,4 @@ class ConfigOption(ActionConfigFile):
             try:
                 self.apply_config(parser, config, self.dest, file.text)
             except TypeError as error:
-                raise InputError(f"the config {file.path} cannot be read ({' '.join(str(error).split())})") from error
+                raise InputError(f"the config {file.path} cannot be read ({on_one_line(error)})") from error

@@ -13,7 +13,7 @@ from torch import Tensor
 from yaml import YAMLError
 
 from lit_an.checkpoint_format import load_checkpoint, read_entries
-from lit_an.config_files import load_config
+from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
 
 
@@ -151,7 +151,7 @@ def read_config(path: str | Path, key: str) -> dict[str, Any]:
             raise InputError(f"{path}: it has no {key} with a class_path; give the config that the run was made with")
         resolved = OmegaConf.to_container(part, resolve=True)
     except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{path}: the config cannot be read ({' '.join(str(error).split())})") from error
+        raise InputError(f"{path}: the config cannot be read ({on_one_line(error)})") from error
     assert isinstance(resolved, dict)
     return {str(name): value for name, value in resolved.items()}
 

@@ -131,7 +131,7 @@ def test_bad_files_get_a_sentence(run: Path, checkpoint: Path, tmp_path: Path) -
         (tmp_path / "text.ckpt", config, "it cannot be read as a checkpoint"),
         (tmp_path / "other.ckpt", config, "it holds no generator"),
         (tmp_path / "alone.ckpt", None, "there is no config.yaml in its run folder; name the run's config"),
-        (checkpoint, tmp_path / "none.yaml", "the config cannot be read"),
+        (checkpoint, tmp_path / "none.yaml", "none.yaml cannot be read"),
         (checkpoint, tmp_path / "empty.yaml", "it has no model.init_args.generator with a class_path"),
         (checkpoint, wider, "the weights are of another architecture than the config"),
         (checkpoint, misspelt, "unexpected keyword argument 'spectral_nrm'"),
