@@ -1,4 +1,4 @@
-"""Callbacks: what happens beside training; none of them does arithmetic of its own.
+"""Callbacks: checkpoints, metrics, logs and averages; their arithmetic is in ``lit_an``.
 
 How to add one: a new file here with a ``Callback`` that reads ``task.iteration`` for its interval, its import below,
 and a line in a config.

@@ -1,4 +1,4 @@
-"""Checkpoints by iteration, by wall time and on a signal; nothing is ever half-written."""
+"""Checkpoints by iteration, by wall time and on a signal, written atomically."""
 
 import os
 import signal
@@ -22,12 +22,11 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Checkpointing(Checkpoint):
     """Saves the whole state of training to ``<run folder>/checkpoints``.
 
-    ``iteration_0000500.ckpt`` are numbered, and the last few that were written are kept; ``last.ckpt`` is always the
-    last one.
-    Lightning's ``ModelCheckpoint`` counts optimizer steps, and by time it never saves in manual optimization.
+    Checkpoints are numbered (``iteration_0000500.ckpt``), and the newest ``keep`` are kept; ``last.ckpt`` is always the
+    newest. Lightning's ``ModelCheckpoint`` counts optimizer steps and never saves by time in manual optimization.
 
-    SIGUSR1 saves and goes on. SIGTERM and SIGINT (Ctrl-C) save at the end of the iteration, or of the validation
-    batch, and stop; a second one stops at once. A run that an error ends saves too, if it can.
+    SIGUSR1 saves and continues. SIGTERM and SIGINT (Ctrl-C) save at the end of the iteration or of the validation
+    batch, and stop; a second signal stops immediately. A run that ends with an error saves if possible.
 
     Args:
         every_iterations: iterations from one checkpoint to the next; 0 for none by iteration.
@@ -72,7 +71,7 @@ class Checkpointing(Checkpoint):
         self._stop_if_asked(trainer)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, task: AdversarialTask, *args: Any) -> None:
-        # A validation may take longer than the grace that a scheduler gives.
+        # A validation may take longer than a scheduler's grace period.
         if not self._former_handlers or trainer.sanity_checking:
             return
         if self._any_process(trainer, self._received is not None):
@@ -80,11 +79,11 @@ class Checkpointing(Checkpoint):
                 self._save(trainer, task)
             self._stop_if_asked(trainer)
             if trainer.should_stop:
-                # The means over a part of the images would pass for the whole validation's.
+                # Means over a part of the images must not be reported as those of the whole validation.
                 results = trainer._results
                 assert results is not None
                 results.clear()
-                raise StopIteration  # what Lightning ends a validation on
+                raise StopIteration  # ends Lightning's validation loop
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if self._saved_at != task.iteration:
@@ -109,7 +108,7 @@ class Checkpointing(Checkpoint):
         return by_time or self._received is not None
 
     def _any_process(self, trainer: pl.Trainer, due: bool) -> bool:
-        """Whether any rank wants to save: clocks differ, and a signal may reach one process only."""
+        """Whether any rank is due: clocks differ, and a signal may reach only one process."""
         if trainer.world_size == 1:
             return due
         return trainer.strategy.reduce_boolean_decision(due, all=False)
@@ -117,7 +116,7 @@ class Checkpointing(Checkpoint):
     # What a signal does
 
     def _listen(self) -> None:
-        # Lightning's own handler broadcasts from inside the signal, which can hang; ours only takes a note.
+        # Lightning's own handler broadcasts from inside the signal, which can hang; this one only records the signal.
         for number in (*_SAVE_SIGNALS, *_STOP_SIGNALS):
             self._former_handlers[number] = signal.signal(number, self._note)
 
@@ -128,7 +127,7 @@ class Checkpointing(Checkpoint):
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number in _STOP_SIGNALS:
-            # Asked again, the process ends at once, as without us.
+            # A second signal ends the process immediately, as by default.
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         self._received = number
 
@@ -146,7 +145,7 @@ class Checkpointing(Checkpoint):
         self._keep(trainer, task, lambda path: trainer.save_checkpoint(path, weights_only=False))
 
     def _save_alone(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        """As ``_save``, where other processes may have ended already, from any point of an iteration."""
+        """As ``_save``, from any point of an iteration, even if other processes have ended."""
         if not self._inside and trainer.world_size == 1:
             self._save(trainer, task)
         elif trainer.is_global_zero:
@@ -160,7 +159,7 @@ class Checkpointing(Checkpoint):
             self._keep(trainer, task, lambda path: trainer.strategy.save_checkpoint(checkpoint, path))
 
     def _keep(self, trainer: pl.Trainer, task: AdversarialTask, write: Callable[[Path], None]) -> None:
-        """Writes a checkpoint whole or not at all, and takes away the oldest."""
+        """Writes a checkpoint atomically, and removes the oldest."""
         folder = Path(trainer.default_root_dir, "checkpoints")
         numbered = folder / f"iteration_{task.iteration:07d}.ckpt"
         temporary = folder / f".{numbered.name}.part"
@@ -180,7 +179,7 @@ class Checkpointing(Checkpoint):
 
 
 def was_stopped(trainer: pl.Trainer) -> bool:
-    """Whether a signal has stopped the run, so that nothing long should begin."""
+    """Whether a signal has stopped the run."""
     return any(getattr(callback, "stopped_by", None) is not None for callback in trainer.checkpoint_callbacks)
 
 

@@ -1,4 +1,4 @@
-"""FID and its kin of what the generator makes, at validations and tests."""
+"""FID and other metrics of generated images, at validations and tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,17 +26,17 @@ LOGGED = ("fid", "kid", "inception_score", "precision", "recall", "density", "co
 class GenerationMetrics(Measuring):
     """Measures the generator, with averaged weights where there are any, against real images.
 
-    At every so many validations of a training, and at every ``validate`` and ``test``, it generates ``num_images``
-    images on all processes, each class alike often, and logs ``val/fid``, ``val/kid``, ``val/inception_score``,
-    ``val/precision``, ``val/recall``, ``val/density``, ``val/coverage`` and ``val/intra_fid`` (``test/…``). All of
-    it, with what it may be compared with, is in ``<run folder>/metrics_<stage>_<iteration>.json``.
+    At every ``every_validations``-th validation, and at every ``validate`` and ``test``, it generates ``num_images``
+    images on all processes, the same number of each class, and logs ``val/fid``, ``val/kid``, ``val/inception_score``,
+    ``val/precision``, ``val/recall``, ``val/density``, ``val/coverage`` and ``val/intra_fid`` (``test/…``). The
+    figures and all settings that they depend on are written to ``<run folder>/metrics_<stage>_<iteration>.json``.
 
     Each image is a function of its class and number alone: those that the command ``sample`` writes for
     ``samples_per_class`` = ``num_images`` / number of classes.
 
     Args:
         num_images: images to generate, ≥ 2; None takes those of the protocol, or 10,000 without one.
-        every_validations: validations of a training from one measurement to the next, ≥ 1.
+        every_validations: validations between measurements, ≥ 1.
         extractor: ``efficientnet_lite0`` (comes with a package), ``inception_v3`` (as in papers) or ``torchscript``;
             None takes that of the protocol, or ``efficientnet_lite0`` without one.
         extractor_kwargs: arguments of the extractor, such as the path of a file.
@@ -49,11 +49,11 @@ class GenerationMetrics(Measuring):
         cache_dir: folder of the reference statistics; None takes ``lit_an/reference_statistics`` in
             ``$XDG_CACHE_HOME`` or ``~/.cache``.
         protocol: ``an_paper``, ``biggan``, ``miyato`` or ``studiogan``: the counts, split, extractor and statistics of
-            a paper, see ``lit_an.metrics.protocols``; an argument that contradicts it is refused.
+            a paper, see ``lit_an.metrics.protocols``; an argument that contradicts it is an error.
         images_per_class: images of each class to generate for intra-FID, class by class, ≥ 2, or ``real`` for as many
             as there are real ones; then the features of all real images are kept. None takes that of the protocol, or
             the kept images of ``num_images``.
-        statistics: of the generator's batch norm: ``running`` (kept in training) or ``standing`` (estimated anew from
+        statistics: of the generator's batch norm: ``running`` (kept in training) or ``standing`` (estimated from
             the averaged weights, see ``lit_an.sampling.standing_statistics``); None takes those of the protocol, or
             ``running`` without one.
         standing_passes: batches of 64 that standing statistics are estimated from, ≥ 1; every process runs all.
@@ -109,7 +109,7 @@ class GenerationMetrics(Measuring):
         found = super().data_problems(data, processes, stage)
         dataset = data.dataset(self._split_of(stage))
         label = getattr(dataset, "label", ())
-        # Where labels are at hand; else it shows when the images were seen.
+        # Without labels, this is checked when the images have been read.
         if self.settings.images_per_class == "real" and len(label) == len(dataset) == self._most_images_of(dataset):
             counts = torch.bincount(torch.as_tensor(label), minlength=len(data.class_names)).tolist()
             found += self._class_too_small(counts, processes)
@@ -143,7 +143,7 @@ class GenerationMetrics(Measuring):
 
     @contextmanager
     def _statistics(self, task: ClassConditionalGAN) -> Iterator[None]:
-        """Inside the block the averaged generator has the statistics that were asked for."""
+        """Gives the averaged generator the requested statistics inside the block."""
         if self.settings.statistics == "running":
             yield
             return

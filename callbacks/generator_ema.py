@@ -19,15 +19,14 @@ from lit_an.tasks.adversarial import AdversarialTask
 class GeneratorEMA(Callback):
     """Averages the generator's parameters, and with them the running statistics of its norms.
 
-    The average stands in for the weights in validate and test and in the pictures of the loggers, and lies in the
-    checkpoint, where ``sample``, ``inpaint`` and ``export`` find it. All other buffers are copied: averaging spectral
-    norm's vectors breaks them.
+    Validation, test and the picture loggers use the average instead of the weights. Checkpoints hold it for ``sample``,
+    ``inpaint`` and ``export``. All other buffers are copied: the vectors of spectral norm cannot be averaged.
 
     Args:
         decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
             min(decay, (1 + t) / (10 + t)), so that a short run is not dominated by its start.
-        statistics: ``averaged`` or ``copied``: what becomes of running means and variances (batch norm, region norm
-            of the batch). Copied ones are those of the live weights, which the averaged weights do not have.
+        statistics: ``averaged`` or ``copied``: treatment of running means and variances (batch norm, region norm
+            of the batch). Copied statistics are those of the live weights, which differ from the averaged ones'.
         start: iterations, ≥ 0, over which the average is a copy of the weights.
 
     Raises:
@@ -60,7 +59,7 @@ class GeneratorEMA(Callback):
     def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not self._held:
             self._held = {name: tensor.detach().clone() for name, tensor in _state(task).items()}
-        # A checkpoint's average lies on another device, and may be of another precision.
+        # A checkpoint's average is on another device, and may have another precision.
         live = _state(task)
         self._held = {name: tensor.to(live[name]) for name, tensor in self._held.items()}
 
@@ -82,7 +81,7 @@ class GeneratorEMA(Callback):
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """The generator has the averaged weights inside the block, if there is an average yet."""
+        """Gives the generator the averaged weights inside the block, if there is an average."""
         if self._swapped or not self._held:
             yield
             return
@@ -110,7 +109,7 @@ class GeneratorEMA(Callback):
     on_validation_start = on_test_start = _stand_in
     on_validation_end = on_test_end = on_exception = _stand_down
 
-    # Checkpoints, right at any moment, also in the middle of a validation
+    # Checkpoints, valid at any time, even during a validation
 
     @property
     def average(self) -> dict[str, Tensor]:

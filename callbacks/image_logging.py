@@ -1,4 +1,4 @@
-"""When a picture is made, and where it goes: a PNG in the run folder, the loggers, and one animation of them all."""
+"""Base of the picture loggers: PNG files in the run folder, the run's loggers, and an animation."""
 
 import re
 from pathlib import Path
@@ -18,13 +18,13 @@ from lit_an.tasks.adversarial import AdversarialTask
 
 
 class PictureLogger(Callback):
-    """Base of callbacks that look at the task every so many iterations and once at the end, in the first process.
+    """Base of callbacks that log pictures at an interval and at the end of training, in the first process.
 
     A subclass implements ``log_pictures`` and passes each picture to ``log_image``. At the end of a run, all pictures
     of a tag, including those before a resume, become one animation. A run that a signal stops is not at its end.
 
     Args:
-        every_iterations: iterations from one look to the next, ≥ 1.
+        every_iterations: iterations between pictures, ≥ 1.
 
     Raises:
         InputError: a number below 1.
@@ -38,11 +38,11 @@ class PictureLogger(Callback):
         self._tags: set[str] = set()
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        """Looks at the task now."""
+        """Makes and logs the pictures of the current iteration."""
         raise NotImplementedError
 
     def log_image(self, trainer: pl.Trainer, tag: str, image: Tensor, iteration: int) -> None:
-        """Writes ``<run folder>/<tag>/iteration_0000500.png``, and shows the picture in the run's loggers.
+        """Writes ``<run folder>/<tag>/iteration_0000500.png``, and sends the picture to the run's loggers.
 
         Args:
             trainer: its ``default_root_dir`` is the run folder.
@@ -82,13 +82,13 @@ class PictureLogger(Callback):
 
 
 def animate(folder: Path, iteration: int) -> None:
-    """Makes ``history.webp`` in a folder of the pictures there, up to an iteration, if there are several.
+    """Writes ``history.webp``, an animation of a folder's pictures up to an iteration, if there are several.
 
-    Of more than a hundred pictures a hundred are taken, evenly spread.
+    Of more than a hundred pictures, a hundred are used, evenly spread.
 
     Args:
         folder: with pictures called ``iteration_0000500.png``.
-        iteration: the last to show: a run that went back has newer pictures of a past that is gone.
+        iteration: the last to show; a run resumed from an earlier checkpoint may have left later pictures.
 
     Raises:
         OSError: a picture cannot be read, or the animation cannot be written.

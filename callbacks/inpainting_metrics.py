@@ -1,4 +1,4 @@
-"""Every figure of an inpainting model, at validations and tests, beside what a filling without learning comes to."""
+"""Metrics of an inpainting model and of baselines, at validations and tests."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ Fill = Callable[[Tensor, Tensor], Tensor]
 
 
 class MeasuredImages(NamedTuple):
-    """What is measured: a task on the images at some positions of a data set."""
+    """The images to measure on: a task, a data set and positions in it."""
 
     trainer: pl.Trainer
     task: AdversarialTask
@@ -41,7 +41,7 @@ class MeasuredImages(NamedTuple):
 
 
 class ContentHashes(NamedTuple):
-    """Hashes of what the images and the masks hold."""
+    """Hashes of the contents of the images and the masks."""
 
     image: ContentHash
     mask: ContentHash
@@ -50,27 +50,27 @@ class ContentHashes(NamedTuple):
 class InpaintingMetrics(Measuring):
     """Measures an inpainting model, with averaged weights where there are any, on the images and masks of a split.
 
-    At every so many validations of a training, and at every ``validate`` and ``test``, it fills the hole of each
+    At every ``every_validations``-th validation, and at every ``validate`` and ``test``, it fills the hole of each
     image on all processes and logs ``val/l1``, ``val/psnr``, ``val/ssim``, ``val/ms_ssim``, ``val/lpips``, the same
-    over the hole alone as ``val/hole_…``, ``val/fid``, ``val/p_ids`` and ``val/u_ids`` (``test/…``). All of it, per
-    bin of hole area too, with what it may be compared by, is in ``<run folder>/metrics_<stage>_<iteration>.json``, and
-    every image's own figures in the ``.csv`` beside it.
+    over the hole alone as ``val/hole_…``, ``val/fid``, ``val/p_ids`` and ``val/u_ids`` (``test/…``). All
+    figures, also per bin of hole area, and all settings that they depend on are written to
+    ``<run folder>/metrics_<stage>_<iteration>.json``, the figures of each image to the ``.csv`` beside it.
 
-    What is measured is the composite: the known pixels as they are, the holes as the model's ``fine`` fills them.
+    The composite is measured: known pixels from the image, holes from the model's ``fine``.
 
     The task has ``inpaint(image, mask) -> Inpainted``; the data module has ``dataset(split)``, whose items are
     ``InpaintingBatch``, and may have ``name(split, index)``, an image's name for the CSV file.
 
     Args:
-        every_validations: validations of a training from one measurement to the next, ≥ 1.
+        every_validations: validations between measurements, ≥ 1.
         images: images to measure with, ≥ 2, evenly spread over the split; None takes all.
         extractor: ``efficientnet_lite0`` (comes with a package), ``inception_v3`` (as in papers) or ``torchscript``;
             None leaves FID, P-IDS and U-IDS out.
         extractor_kwargs: arguments of the extractor, such as the path of a file.
         lpips: ``alex`` (as in papers) or ``vgg``; None leaves LPIPS out.
         lpips_weights: the file of its weights; ``lit_an.metrics.feature_networks.lpips_weights.load_lpips_weights``
-            says where they are looked for otherwise. Where there are none, LPIPS is absent with a warning.
-        baselines: what to measure beside the model, once a run: ``mean`` (the mean color of the known pixels) and
+            says where None looks for it. Without weights, LPIPS is absent with a warning.
+        baselines: baselines to measure, once per run: ``mean`` (the mean color of the known pixels) and
             ``biharmonic`` (the smoothest surface; 0.6 s for a 128 × 128 hole). None takes ``mean``.
         baseline_images: images that a slow baseline fills, evenly spread over those measured, ≥ 1.
         batch_size: images at a time on one device; the figures do not depend on it.
@@ -110,7 +110,7 @@ class InpaintingMetrics(Measuring):
         self._baseline_figures: dict[str, dict[str, BaselineFigures]] = {}
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
-        """Makes the networks that measure now: what is wrong with them shows before hours of training."""
+        """Makes the networks that measure now: errors appear before training."""
         super().setup(trainer, task, stage)
         if not hasattr(task, "inpaint"):
             raise InputError(f"InpaintingMetrics measures a task with inpaint(image, mask), not {type(task).__name__}")
@@ -162,7 +162,7 @@ class InpaintingMetrics(Measuring):
         with_features: bool = True,
         contents: ContentHashes | None = None,
     ) -> Measured:
-        """What a way of filling holes comes to; hashes the images and masks on the way, if asked to."""
+        """Scores one way of filling holes; also hashes the images and masks if ``contents`` is given."""
         trainer, task, dataset, position = images
         table, features = ScoreCollector(len(position)), None
         if with_features and self._network is not None:
@@ -182,7 +182,7 @@ class InpaintingMetrics(Measuring):
         return Measured(position, scores, None if features is None else features.collected())
 
     def _described(self, images: MeasuredImages, contents: ContentHashes) -> dict[str, Any]:
-        """All that the figures depend on beside the model; every process must call this."""
+        """Everything that the figures depend on except the model; every process must call this."""
         image_hash, mask_hash = (content.hexdigest(images.task.device) for content in contents)
         size = list(contents.image.image_size)
         return {

@@ -1,4 +1,4 @@
-"""What an inpainting generator does, stage by stage, over time."""
+"""Panels of an inpainting generator's stages over time."""
 
 import pytorch_lightning as pl
 
@@ -15,11 +15,11 @@ class InpaintingPanelLogger(PictureLogger):
     With averaged weights where there are any.
 
     Args:
-        every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
+        every_iterations: iterations between panels, ≥ 1; one more at the end of training.
         rows: images, one a row, ≥ 1.
 
     Raises:
-        InputError: a number below 1; when the run starts, a task that fills no holes.
+        InputError: a number below 1; when the run starts, a task that does not inpaint.
     """
 
     def __init__(self, every_iterations: int = 500, rows: int = 8) -> None:
@@ -31,8 +31,8 @@ class InpaintingPanelLogger(PictureLogger):
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not isinstance(task, InpaintingGAN):
             raise InputError(
-                f"InpaintingPanelLogger shows how holes are filled, which {type(task).__name__} does not; "
-                f"take SampleGridLogger"
+                f"InpaintingPanelLogger needs a task that fills holes, and {type(task).__name__} does not; "
+                f"use SampleGridLogger"
             )
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:

@@ -1,4 +1,4 @@
-"""Semantic layouts that start as sharp as asked."""
+"""Calibration of the initial sharpness of semantic layouts."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ _SEED = 2020
 class LayoutCalibration(Callback):
     """Scales the entity filters of every semantic layout, once, before a new training begins.
 
-    How sharp a layout starts depends on the features that it gets, and so on the width, the depth and the
-    initialization of the network. This runs both networks once on held-out images and random latents, in training
-    mode, and gives each layout the same effective number of regions at a position. A training that goes on from a
-    checkpoint is left as it is, and so is a network without layouts.
+    The initial sharpness of a layout depends on its input features, and so on the width, depth and initialization of
+    the network. The callback runs both networks once on held-out images and random latents, in training mode, and gives
+    each layout the same effective number of regions at a position. It does nothing in a resumed run or for a network
+    without layouts.
 
     Args:
         regions_per_position: exp of the mean entropy of a position's membership, between 1 and the number of regions;
@@ -44,14 +44,14 @@ class LayoutCalibration(Callback):
         self._factors: dict[str, float] = {}
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
-        """Calibrates before other callbacks copy the weights and a strategy wraps them; a checkpoint overwrites it."""
+        """Calibrates before other callbacks copy the weights and a strategy wraps them. A checkpoint overwrites it."""
         has_layouts = any(isinstance(module, SemanticLayout) for module in task.modules())
         if stage != "fit" or task.iteration > 0 or not has_layouts:
             return
         data: Any = getattr(trainer, "datamodule", None)
         if not hasattr(data, "dataset"):
             raise InputError("LayoutCalibration needs a data module with a method dataset(split), such as ImageFolder")
-        task.check_data(data)  # before the networks see them
+        task.check_data(data)  # before the networks run on them
         dataset = data.dataset("val")
         count = min(self.images, len(dataset))
         batch = collate([dataset[index * len(dataset) // count] for index in range(count)])
@@ -63,6 +63,6 @@ class LayoutCalibration(Callback):
         self._factors = calibrate_layouts(task, run, self.regions_per_position)
 
     def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if task.iteration == 0:  # else a checkpoint has brought its own weights
+        if task.iteration == 0:  # otherwise the weights come from a checkpoint
             for name, factor in self._factors.items():
                 rank_zero_info(f"LayoutCalibration: the filters of {name} were multiplied by {factor:.3g}")

@@ -1,4 +1,4 @@
-"""One door to the loggers of a run: how each kind takes a picture, and what happens when one fails.
+"""The loggers of a run: how each kind receives a picture, and what happens when one fails.
 
 How to add a kind of logger: a function like those at the end, whose first argument is annotated with its class. From
 another package: ``callbacks.loggers.show.register``.
@@ -21,10 +21,10 @@ from torch import Tensor
 from callbacks.metrics_csv import MetricsCSV
 from lit_an.errors import InputError
 
-# What Lightning calls in the middle of a run.
+# Methods that Lightning calls during a run.
 _CALLED = ("log_metrics", "log_hyperparams", "save", "finalize")
-_REST = 60.0  # seconds that a logger which failed is left alone, at least
-_REST_FOR_EACH = 9.0  # and for each second that it took to fail: a server that is gone may take minutes
+_REST = 60.0  # least number of seconds before a failed logger is tried again
+_REST_FOR_EACH = 9.0  # and per second that the failure took: an unreachable server may take minutes
 
 _resting: "weakref.WeakKeyDictionary[Logger, float]" = weakref.WeakKeyDictionary()  # until when
 _kinds_unknown: set[type] = set()
@@ -47,18 +47,18 @@ class Picture(NamedTuple):
 
 
 def show_picture(trainer: pl.Trainer, picture: Picture) -> None:
-    """Gives a picture to every logger of a run that takes pictures; call it in the first process only.
+    """Sends a picture to every logger of a run that accepts pictures; call it in the first process only.
 
-    A logger that fails is warned of once, and the run goes on.
+    A failing logger causes one warning, and the run continues.
     """
     for logger in trainer.loggers:
         _try(logger, show, logger, picture)
 
 
 def log_scalars(trainer: pl.Trainer, scalars: dict[str, float], iteration: int) -> None:
-    """Gives figures to every logger of a run, by name, at a generator iteration; in the first process only.
+    """Sends scalars to every logger of a run at a generator iteration; call it in the first process only.
 
-    A logger that fails is warned of once, and the run goes on; ``metrics.csv`` must not fail.
+    A failing logger causes one warning, and the run continues; a failure of ``metrics.csv`` is an error.
     """
     for logger in trainer.loggers:
         if isinstance(logger, MetricsCSV):
@@ -93,18 +93,18 @@ def loggers_of_run(chosen: Any, folder: str) -> list[Logger] | bool:
 
 
 def _open(logger: Logger) -> None:
-    """Starts a logger, as Lightning would a moment later: here what is wrong becomes a sentence."""
+    """Starts a logger before Lightning does, so that an error becomes a sentence."""
     try:
         getattr(logger, "experiment", None)
     except Exception as error:  # each package has its own
         raise InputError(
-            f"trainer.logger: {type(logger).__name__} cannot start ({_first_line(error)}); mend its settings or its "
-            "connection, or leave it out"
+            f"trainer.logger: {type(logger).__name__} cannot start ({_first_line(error)}); correct its settings "
+            "or connection, or remove it"
         ) from error
 
 
 def _guard(logger: Logger) -> None:
-    """Makes calls from Lightning safe too."""
+    """Catches errors of a logger's methods when Lightning calls them."""
     for name in _CALLED:
         setattr(logger, name, functools.partial(_try, logger, getattr(logger, name)))
 
@@ -115,11 +115,11 @@ def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -
         return
     try:
         call(*args, **kwargs)
-    except Exception as error:  # each package has its own, and none is worth a run
+    except Exception as error:  # each package has its own, and none should end a run
         if logger not in _resting:
             rank_zero_warn(
-                f"{type(logger).__name__} failed ({_first_line(error)}): the run goes on, and tries it again now and "
-                "then; what it misses is in the run folder",
+                f"{type(logger).__name__} failed ({_first_line(error)}): the run continues and retries it at "
+                "intervals; everything it misses is in the run folder",
                 category=UserWarning,
             )
         now = time.monotonic()
@@ -138,12 +138,12 @@ def show(logger: Logger, picture: Picture) -> None:
     """Shows a picture under its tag and iteration; one function for each kind of logger.
 
     Args:
-        logger: one that no function is registered for is left alone, and a line says so once.
+        logger: a kind without a registered function gets no pictures; a line says so once.
         picture: what to show.
     """
     if type(logger) not in _kinds_unknown:
         _kinds_unknown.add(type(logger))
-        rank_zero_info(f"{type(logger).__name__} is given no pictures; they are in the run folder")
+        rank_zero_info(f"{type(logger).__name__} accepts no pictures; they are in the run folder")
 
 
 @show.register
@@ -172,4 +172,4 @@ def _to_comet(logger: CometLogger, picture: Picture) -> None:
 @show.register(CSVLogger)
 @show.register(MetricsCSV)
 def _to_run_folder(logger: Logger, picture: Picture) -> None:
-    """Nothing: the PNG is there."""
+    """Does nothing: the PNG is already in the run folder."""

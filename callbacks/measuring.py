@@ -1,4 +1,4 @@
-"""What callbacks that measure share: when, with which extractor, against which real images, on all processes."""
+"""Base of the metric callbacks: intervals, extractor, real images and communication between processes."""
 
 import sys
 from collections.abc import Iterator
@@ -27,12 +27,12 @@ Numbered = tuple[Any, Tensor]
 
 
 class Measuring(Callback):
-    """Base: measures at every so many validations of a training, and at every ``validate`` and ``test``.
+    """Base of callbacks that measure at an interval of validations, and at every ``validate`` and ``test``.
 
     A subclass measures in ``_measure``, in all processes at once.
 
     Args:
-        every_validations: validations of a training from one measurement to the next, ≥ 1.
+        every_validations: validations between measurements, ≥ 1.
         extractor: name of the feature extractor; None for none.
         extractor_kwargs: its arguments.
         batch_size: images at a time on one device, ≥ 1.
@@ -65,7 +65,7 @@ class Measuring(Callback):
     # When
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
-        """Makes the extractor now: what is wrong with it shows before hours of training."""
+        """Creates the extractor, so that errors appear before training."""
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"
@@ -82,15 +82,15 @@ class Measuring(Callback):
             self._network = create_extractor(self.extractor, **self.extractor_kwargs)
 
     def data_problems(self, data: Any, processes: int = 1, stage: Stage = "val") -> list[str]:
-        """What stands against measuring with these data: asked by ``check``, and before a run starts.
+        """Lists why these data cannot be used to measure; called by ``check`` and at the start of a run.
 
         Args:
             data: a data module.
-            processes: that will measure together.
-            stage: at which.
+            processes: number of processes that measure together.
+            stage: the stage to measure at.
 
         Returns:
-            Sentences; none if nothing is wrong.
+            Error sentences; empty if the data can be used.
         """
         found = []
         try:
@@ -102,15 +102,15 @@ class Measuring(Callback):
         return [*found, self._too_few(split, count)] if count < max(2, processes) else found
 
     def _split_of(self, stage: Stage) -> str:
-        """Whose images are measured with."""
+        """The split whose images are used."""
         return stage
 
     def _most_images(self) -> int | None:
-        """At most so many of them are."""
+        """The largest number of images to use; None for all."""
         raise NotImplementedError
 
     def _too_few(self, split: str, count: int) -> str:
-        return f"{type(self).__name__}: the split {split!r} has {count} images, too few to measure with; add some"
+        return f"{type(self).__name__}: the split {split!r} has {count} images, too few to measure with; add images"
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.sanity_checking or was_stopped(trainer):
@@ -157,7 +157,7 @@ class Measuring(Callback):
     def _see(self, images: Tensor) -> Features:
         assert self._network is not None
         found = self._network(images)
-        # Apple's devices know no float64.
+        # MPS devices do not support float64.
         return Features(*(x.cpu() if x is not None and x.device.type == "mps" else x for x in found))
 
     # Real images
@@ -170,7 +170,7 @@ class Measuring(Callback):
         return torch.arange(count) * len(dataset) // count
 
     def _shared_out(self, trainer: pl.Trainer, dataset: Any, positions: Tensor, what: str) -> Iterator[Numbered]:
-        """This process's share of the images at ``positions``, in batches with their numbers from 0."""
+        """This process's share of the images at ``positions``, in batches with their numbers, from 0."""
         numbers = torch.arange(trainer.global_rank, len(positions), trainer.world_size)
         loader = DataLoader(
             dataset,
@@ -186,14 +186,14 @@ class Measuring(Callback):
     def _reference(
         self, trainer: pl.Trainer, task: AdversarialTask, described: dict[str, Any], batches: Iterator[Numbered]
     ) -> ReferenceStatistics | None:
-        """The reference statistics of that description, in the first process: kept ones, or computed by all."""
+        """The reference statistics of a description, in the first process: cached, or computed by all processes."""
         found: ReferenceStatistics | InputError | None = None
         if trainer.is_global_zero:
             try:
                 found = find(self.folder, described)
             except InputError as error:
                 found = error
-        # Only whether there is one travels, not the statistics.
+        # Only whether they were found is broadcast, not the statistics.
         if share_outcome(trainer, found if isinstance(found, InputError) else found is not None):
             assert not isinstance(found, InputError)
             return found
@@ -222,12 +222,12 @@ def label_of(batch: Any) -> Tensor:
 
 
 def float64_device(task: AdversarialTask) -> torch.device:
-    """A device that knows float64: the task's, or the CPU (Apple's devices do not)."""
+    """The task's device if it supports float64, else the CPU (MPS devices do not)."""
     return task.device if task.device.type == "cuda" else torch.device("cpu")
 
 
 def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
-    """What the first process has, in all of them; raised in all of them if it is an error."""
+    """Broadcasts the first process's outcome and returns it; raises it in all processes if it is an error."""
     outcome = trainer.strategy.broadcast(outcome)
     if isinstance(outcome, InputError):
         raise outcome
@@ -235,6 +235,6 @@ def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
 
 
 def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Any:
-    """A progress bar in the first process, if the run shows any."""
+    """Iterates with a progress bar in the first process, if the run shows progress bars."""
     hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
     return tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden)

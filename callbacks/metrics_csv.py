@@ -15,9 +15,9 @@ from lit_an.files import replacing
 class MetricsCSV(Logger):
     """Writes ``<folder>/metrics.csv``: a row each time something is logged, a column for each name and ``step``.
 
-    ``step`` counts generator iterations; a figure stands once at an iteration, and a newer value replaces an older one.
+    ``step`` counts generator iterations; a newer value at the same iteration replaces the older one.
     Lightning's own CSV logger deletes the rows of a run that is resumed and rewrites the file in place; this one
-    appends, and replaces the file whole when a new column appears or a value is replaced.
+    appends, and rewrites the file atomically when a column is added or a value replaced.
 
     Args:
         folder: the run folder.
@@ -38,7 +38,7 @@ class MetricsCSV(Logger):
         return ""
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the run folder has the whole config."""
+        """Does nothing: the run folder holds the config."""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -56,7 +56,7 @@ class MetricsCSV(Logger):
             csv.DictWriter(file, self._columns).writerow(row)
 
     def _go_on(self) -> None:
-        """Learns what an earlier process has written; a row that a kill cut short goes."""
+        """Reads what an earlier process wrote; drops a row that a kill cut short."""
         rows = self._read()
         if not self.path.read_text().endswith("\n"):
             self._rewrite(rows)
@@ -65,7 +65,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def drop_after(self, iteration: int) -> None:
-        """Takes away the rows beyond an iteration: a run that goes on from there writes them again."""
+        """Removes the rows after an iteration, which a run resumed from there writes again."""
         rows = self._read() if self.path.exists() else []
         kept = [row for row in rows if _step(row) <= iteration]
         if len(kept) < len(rows):
@@ -81,7 +81,7 @@ class MetricsCSV(Logger):
                 self._newest[name] = max(self._newest.get(name, -1), _step(row))
 
     def _read(self) -> list[dict[str, str]]:
-        """The whole rows; columns that are not known yet become known."""
+        """Reads the complete rows, and adds new columns to the known ones."""
         text = self.path.read_text()
         reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         rows = list(reader)
@@ -96,7 +96,7 @@ class MetricsCSV(Logger):
 
 
 def _step(row: dict[str, Any]) -> float:
-    """The iteration of a row; one without belongs to none, and stays."""
+    """The iteration of a row, -1 for a row without one, which is kept."""
     return float(row["step"]) if row["step"] not in ("", None) else -1.0
 
 

@@ -13,7 +13,7 @@ class IterationProgressBar(TQDMProgressBar):
     """One bar for the run: generator iterations done, time left, newest losses.
 
     Args:
-        refresh_rate: iterations from one refresh to the next.
+        refresh_rate: iterations between refreshes.
     """
 
     def __init__(self, refresh_rate: int = 10) -> None:
@@ -31,7 +31,7 @@ class IterationProgressBar(TQDMProgressBar):
         bar.set_description("iterations")
 
     def on_train_epoch_start(self, trainer: pl.Trainer, *args: Any) -> None:
-        """Nothing: a run is one stream of iterations."""
+        """Does nothing: a run is one stream of iterations."""
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
@@ -42,6 +42,6 @@ class IterationProgressBar(TQDMProgressBar):
             bar.update(task.iteration - bar.n)
 
     def get_metrics(self, trainer: pl.Trainer, task: AdversarialTask) -> dict[str, Any]:  # type: ignore[override]
-        """The newest values of what is shown: they are logged at intervals only."""
+        """The newest value of each metric in the bar, since they are logged at intervals only."""
         self._newest |= {key: value for key, value in trainer.progress_bar_metrics.items() if key != "v_num"}
         return self._newest

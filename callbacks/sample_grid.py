@@ -1,4 +1,4 @@
-"""Sample grids over time."""
+"""Grids of samples over time."""
 
 import pytorch_lightning as pl
 
@@ -12,9 +12,9 @@ class SampleGridLogger(PictureLogger):
     """Logs a grid of samples of fixed inputs, one row a class, with averaged weights where there are any.
 
     Args:
-        every_iterations: iterations from one grid to the next, ≥ 1; one more at the end of training.
+        every_iterations: iterations between grids, ≥ 1; one more at the end of training.
         columns: samples in a row, ≥ 1.
-        rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
+        rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
 
     Raises:
         InputError: a number below 1.

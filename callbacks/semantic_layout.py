@@ -1,4 +1,4 @@
-"""The learned regions over time: pictures, and the numbers beside them."""
+"""The learned regions over time: panels and scalars."""
 
 from typing import Any
 
@@ -25,21 +25,21 @@ from lit_an.tasks.adversarial import AdversarialTask, Preview
 class SemanticLayoutLogger(PictureLogger):
     """Logs what the generator's semantic layouts do on fixed inputs.
 
-    For every ``SemanticLayout`` in the generator a panel (the image, the strongest region at each position, each
-    region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
-    position, entropy, and each region's mean and spread of the features. Of a task that fills holes, their outlines
-    and how much of each region lies in them; of data with a map of regions, how well the strongest regions tell ocean
-    from land on known pixels, beside what chance would give. ``degenerate_iterations`` counts for how long a layout
-    has been uniform or one region; from ``warn_after`` on a warning says so. With a norm that has no layout it says so
-    once and logs nothing.
+    For every ``SemanticLayout`` in the generator it logs a panel (the image, the strongest region at each position,
+    each region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
+    position, entropy, and the mean and spread of the features in each region. In inpainting it also shows the outlines
+    of the holes and logs the share of each region inside them. For data with ground-truth regions it logs how well the
+    strongest regions separate ocean from land on known pixels, and the agreement expected by chance.
+    ``degenerate_iterations`` counts the iterations for which a layout has been uniform or a single region; after
+    ``warn_after`` a warning follows. For norms without a layout it prints a notice and logs nothing.
 
     Args:
-        every_iterations: iterations from one panel to the next, ≥ 1; one more at the end of training.
+        every_iterations: iterations between panels, ≥ 1; one more at the end of training.
         images_per_row: images in the panel of each row of the task's preview (each class), ≥ 1.
         measured_per_row: images of each row that the scalars are computed from, ≥ ``images_per_row``.
-        rows: at most so many rows, ≥ 1; of more classes, some spread evenly are shown.
-        warn_after: iterations that a layout may be uniform or one region, ≥ 1, before a warning; None takes five times
-            ``every_iterations``.
+        rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
+        warn_after: iterations, ≥ 1, for which a layout may be uniform or a single region before a warning; None takes
+            five times ``every_iterations``.
 
     Raises:
         InputError: a number out of range.
@@ -93,7 +93,7 @@ class SemanticLayoutLogger(PictureLogger):
             log_scalars(trainer, scalars, task.iteration)
 
     def _watch(self, name: str, statistics: LayoutStatistics, iteration: int) -> int:
-        """For how many iterations a layout has been no map of regions; warns once when it has been for long."""
+        """Number of iterations for which a layout has been degenerate; warns once after ``warn_after``."""
         found = degeneracy(statistics)
         if found is None:
             self._degenerate_since.pop(name, None)
@@ -104,8 +104,8 @@ class SemanticLayoutLogger(PictureLogger):
             self._warned.add(name)
             rank_zero_warn(
                 f"the layout of {name} has been {found} for {iterations} iterations ({_in_words(statistics)}): "
-                "attentive normalization does what instance normalization does there; docs/temperature.md says what to "
-                "change"
+                "attentive normalization is then equal to instance normalization; see docs/temperature.md for "
+                "remedies"
             )
         return iterations
 
@@ -124,14 +124,14 @@ def _in_words(statistics: LayoutStatistics) -> str:
 
 
 def _scalars_of_truth(prefix: str, layout: Tensor, preview: Preview) -> dict[str, float]:
-    """How regions lie to holes, and to what is known of the picture, where there are any."""
+    """Overlap of regions with holes and agreement with ground-truth regions, where available."""
     scalars: dict[str, float] = {}
     if preview.mask is not None:
         share = hole_share_of_regions(layout, preview.mask)
         scalars |= {f"{prefix}/hole_share/{region:02d}": value for region, value in enumerate(share.tolist())}
         scalars[f"{prefix}/hole_share"] = preview.mask.mean().item()
     if preview.regions is not None:
-        # The first region of a truth is the one whose border is sharp: ocean, against all kinds of land.
+        # Region 0 of the ground truth is ocean; the others are kinds of land.
         parts = (preview.regions > 0).long()
         agreement = layout_agreement(layout, parts, None if preview.mask is None else 1 - preview.mask)
         scalars[f"{prefix}/agreement"] = agreement.accuracy.item()

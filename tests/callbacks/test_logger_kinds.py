@@ -217,13 +217,13 @@ def test_a_logger_that_fails_ends_no_run(tmp_path: Path, image_folder: Path) -> 
         trainer.fit(task, datamodule=make_data(image_folder))
     said = [str(warning.message) for warning in caught if "Broken failed" in str(warning.message)]
     assert len(said) == 1
-    assert "(no route to host): the run goes on" in said[0]
+    assert "(no route to host): the run continues" in said[0]
     assert (task.iteration, Broken.calls) == (4, 1), "a server that is gone is not waited for at each iteration"
     assert logged_rows(tmp_path, "train/generator/adversarial").keys() == {1, 2, 3, 4}
 
 
 def test_a_logger_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"Broken cannot start \(no route to host\); mend its settings"):
+    with pytest.raises(InputError, match=r"Broken cannot start \(no route to host\); correct its settings"):
         loggers_of_run(Broken(tmp_path, at_start=True), str(tmp_path))
 
 
@@ -258,7 +258,7 @@ def test_an_unknown_logger_is_left_alone_with_one_line(
     with caplog.at_level(logging.INFO):
         trainer = make_trainer(tmp_path, task, 2, callbacks, logger=[logger, csv, MetricsCSV(str(tmp_path))])
         trainer.fit(task, datamodule=make_data(image_folder))
-    assert caplog.text.count("OfSomeoneElse is given no pictures") == 1
+    assert caplog.text.count("OfSomeoneElse accepts no pictures") == 1
     assert "CSV" not in caplog.text
     assert logger.steps == [1, 2]
 

@@ -61,4 +61,4 @@ def test_callbacks_say_what_they_need(imagenet: Path, capsys: pytest.CaptureFixt
     assert check(imagenet, *METRICS, "--trainer.devices=20", "--trainer.limit_val_batches=0") == 0
     assert "measuring" not in lines(capsys)
     assert check(imagenet, *METRICS, "--trainer.devices=20") == 1
-    assert lines(capsys)["measuring"][1].endswith("the split 'val' has 9 images, too few to measure with; add some")
+    assert lines(capsys)["measuring"][1].endswith("the split 'val' has 9 images, too few to measure with; add images")

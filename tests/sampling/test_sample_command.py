@@ -20,7 +20,8 @@ def away(run: Path, tmp_path: Path) -> Path:
     shutil.copy(run / "checkpoints" / "last.ckpt", tmp_path / "run" / "checkpoints")
     text = (run / "config.yaml").read_text()
     root = next(line for line in text.splitlines() if line.strip().startswith("root: "))
-    (tmp_path / "run" / "config.yaml").write_text(text.replace(root, root.partition("root: ")[0] + "root: /no/such/folder"))
+    moved = root.partition("root: ")[0] + "root: /no/such/folder"
+    (tmp_path / "run" / "config.yaml").write_text(text.replace(root, moved))
     return tmp_path / "run"
 
 

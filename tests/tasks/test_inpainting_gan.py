@@ -269,7 +269,7 @@ def test_a_panel_of_stages_needs_stages(tmp_path: Path, image_folder: Path) -> N
     from tests.training import make_data
 
     task = make_task()
-    with pytest.raises(InputError, match="shows how holes are filled, which ClassConditionalGAN does not"):
+    with pytest.raises(InputError, match="needs a task that fills holes, and ClassConditionalGAN does not"):
         make_trainer(tmp_path, task, 1, [InpaintingPanelLogger(1)]).fit(task, datamodule=make_data(image_folder))
 
 
