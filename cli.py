@@ -17,7 +17,7 @@ from lit_an.command_line.notices import silence_notices
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {
-    "fit": "train a config, or go on from a checkpoint",
+    "fit": "train a config, or resume from a checkpoint",
     "validate": "measure a checkpoint on the validation split",
     "test": "measure a checkpoint on the test split",
 }
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line.
 
     Returns:
-        The exit code: 0; 2 for bad input, said in one sentence; 70 for a bug of ours, with its traceback.
+        The exit code: 0; 2 for bad input, with one sentence; 70 for a bug of lit_an, with its traceback.
     """
     silence_notices()
     keep_freed_memory()
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     for name, text in {**TRAINER_COMMANDS, **{name: text for name, (_, text) in COMMANDS.items()}}.items():
         commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
-    # A name of the past, which takes what its commands took.
+    # A former command, which still accepts its options so that it can name its successors.
     predict = commands.add_parser("predict", allow_abbrev=False, description="Is now two commands: sample and inpaint.")
     predict.add_argument("--ckpt_path", help="the checkpoint to name the command for")
     predict.add_argument("--config", help="the config it was trained with")
@@ -96,14 +96,14 @@ def _run_command(name: str, options: list[str]) -> int:
 
 
 def _failed(error: Exception) -> int:
-    """Says what went wrong; returns the exit code."""
+    """Reports the error; returns the exit code."""
     from lit_an.command_line.failures import BAD_INPUT, BUG, rank_of_process, report_bug, sentence_for
 
     sentence = sentence_for(error)
     if sentence is None:
         report_bug(error)
         return BUG
-    # Each process has its own data: what only one of them meets is said by that one.
+    # Each process reads its own data, so each reports its own errors.
     rank = rank_of_process()
     print(f"error{'' if rank == 0 else f' in process {rank}'}: {sentence}", file=sys.stderr)
     run_folder.give_back(os.environ.get(run_folder.VARIABLE))

@@ -1,8 +1,8 @@
-"""Augmentations of what a discriminator sees, for small data sets: differentiable, different for each image.
+"""Differentiable augmentations of the discriminator's input, for small data sets; different for each image.
 
 How to add one: a new file here with a subclass of ``Augmentation`` decorated with ``@AUGMENTATIONS.register("name")``,
 and its import below. It draws from torch's global generator, which a task seeds at every iteration, on the device of
-the images, and never waits for that device. What it learns while training is in ``state()``.
+the images, and does not synchronize with that device. ``state()`` returns what it adapts during training.
 """
 
 from lit_an.augmentations.adaptive import AdaptiveAugmentation

@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation (ADA): as often as it takes to keep the discriminator from overfitting."""
+"""Adaptive discriminator augmentation (ADA): its probability adapts to the discriminator's overfitting."""
 
 import math
 
@@ -18,21 +18,21 @@ _BRIGHTNESS, _LOG_CONTRAST, _LOG_SATURATION = 0.2, 0.5, 1.0
 
 @AUGMENTATIONS.register("ada")
 class AdaptiveAugmentation(Augmentation):
-    """Changes each image in each way with probability p, and moves p toward a target.
+    """Applies each transformation to each image with probability p, and adapts p to a target.
 
-    The ways: mirroring, quarter turns, shifts by whole pixels, scaling, stretching, shifts by fractions of the side;
-    brightness, contrast, mirrored luma, hue, saturation. p rises while E sign D(real) is above ``target``, that is
-    while the discriminator is too sure of the training images, and falls while it is below.
+    The transformations: mirroring, quarter turns, shifts by whole pixels, scaling, stretching, shifts by fractions of
+    the side; brightness, contrast, mirrored luma, hue, saturation. p rises while E sign D(real) is above ``target``,
+    a sign of overfitting, and falls while it is below.
 
     ``state()`` in the middle of a window of ``adapt_every`` batches holds one rank's share of the window: with several
-    ranks a resumed run sees another sum in that one window.
+    ranks, a resumed run has another sum in that window.
 
     Args:
-        target: E sign D(real) that is right, -1 < target < 1.
+        target: desired E sign D(real), -1 < target < 1.
         images_to_full: images over which p goes from 0 to 1, ≥ 1.
-        adapt_every: discriminator batches from one change of p to the next, ≥ 1; only then do ranks meet.
-        probability: p at the start, 0 ≤ p ≤ 1.
-        max_probability: where p stops, 0 < p ≤ 1. From about 0.8 on augmentations leak into the images.
+        adapt_every: discriminator batches between changes of p, ≥ 1; ranks synchronize only then.
+        probability: initial p, 0 ≤ p ≤ 1.
+        max_probability: upper limit of p, 0 < p ≤ 1. Above about 0.8 augmentations leak into the generated images.
 
     Raises:
         InputError: a number out of range.
@@ -67,7 +67,7 @@ class AdaptiveAugmentation(Augmentation):
                 raise InputError(f"AdaptiveAugmentation: {name} must be {rule}, got {value}")
         self.target, self.images_to_full, self.adapt_every = target, images_to_full, adapt_every
         self.max_probability = max_probability
-        # Tensors beside the images, never read by the host; not buffers, which DDP would overwrite with rank 0's.
+        # Tensors on the images' device, never read by the host; not buffers, which DDP would overwrite with rank 0's.
         self._probability, self._signs = torch.tensor(probability), torch.zeros(())
         self._images = self._batches = 0
 
@@ -152,7 +152,7 @@ class _Draws:
         return torch.where(happens, value, torch.zeros_like(value))
 
     def coin(self) -> Tensor:
-        """True or False alike."""
+        """True or False with equal probability."""
         return self.sometimes(torch.rand(self.size, device=self.device) < 0.5)
 
     def uniform(self, largest: float, *axes: int) -> Tensor:

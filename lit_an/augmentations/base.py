@@ -1,4 +1,4 @@
-"""What an augmentation is, and the one that does nothing."""
+"""The base class of augmentations, which does nothing itself."""
 
 from torch import Tensor
 
@@ -8,8 +8,8 @@ from lit_an.registry import Registry
 class Augmentation:
     """Changes images at random before a discriminator sees them; this one leaves them as they are.
 
-    It is applied to real and to generated images alike, in the steps of both networks: then the generator learns the
-    images and not their augmentation (Karras et al., NeurIPS 2020, section 2.2).
+    It is applied to real and generated images in the steps of both networks, so that the generator learns the images
+    and not their augmentation (Karras et al., NeurIPS 2020, section 2.2).
     """
 
     def __call__(self, image: Tensor) -> Tensor:
@@ -21,22 +21,22 @@ class Augmentation:
         return image
 
     def observe(self, real_logits: Tensor) -> None:
-        """Takes note of what the discriminator said of augmented real training images.
+        """Receives the discriminator's logits of augmented real training images.
 
         Args:
             real_logits: (B,), larger is more real.
         """
 
     def scalars(self) -> dict[str, Tensor]:
-        """Scalars worth logging, by name."""
+        """Scalars to log, by name."""
         return {}
 
     def state(self) -> dict[str, float]:
-        """All that a resumed run needs, as plain numbers; empty for an augmentation that learns nothing."""
+        """The state that a resumed run needs, as plain numbers; empty for an augmentation without one."""
         return {}
 
     def load_state(self, state: dict[str, float]) -> None:
-        """Goes on from what ``state()`` gave."""
+        """Restores what ``state()`` returned."""
 
 
 AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")

@@ -1,4 +1,4 @@
-"""DiffAugment: every image is changed in color, moved and cut, always."""
+"""DiffAugment: changes the color of every image, translates it and cuts out a square."""
 
 import torch
 from torch import Tensor
@@ -46,7 +46,7 @@ class DiffAugment(Augmentation):
 def _recolored(image: Tensor) -> Tensor:
     brightness, saturation, contrast = torch.rand(3, len(image), device=image.device)
     offset = (brightness - 0.5)[:, None].expand(-1, 3)
-    image = recolor(image, saturation_matrix(2 * saturation), offset)  # gray is moved by the offset, whatever the order
+    image = recolor(image, saturation_matrix(2 * saturation), offset)  # the order does not matter: the offset is gray
     mean = image.mean((1, 2, 3), keepdim=True)
     return torch.lerp(mean, image, (contrast + 0.5)[:, None, None, None].to(image.dtype))
 
@@ -59,7 +59,7 @@ def _translated(image: Tensor, share: float) -> Tensor:
 
 def _cut(image: Tensor, share: float) -> Tensor:
     side = round(min(image.shape[2:]) * share)
-    # The center is anywhere, so that a part of the square is often outside.
+    # The center is uniform over the image, so a part of the square is often outside.
     row, column = (_whole(image, 0, size - side % 2) - side // 2 for size in image.shape[2:])
     return with_hole(image, row, column, side)
 

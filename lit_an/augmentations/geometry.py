@@ -1,7 +1,7 @@
-"""Moves of images as products with small matrices: one for the rows, one for the columns of each image.
+"""Geometric transformations of images as products with two matrices: one for the rows, one for the columns.
 
-Flips, quarter turns, translations and scalings along the axes need nothing more, and a product can be differentiated as
-often as a gradient penalty likes, which torch's ``grid_sample`` cannot.
+Flips, quarter turns, translations and scalings along the axes need nothing more. Unlike torch's ``grid_sample``, a
+product can be differentiated twice, as gradient penalties require.
 """
 
 import torch
@@ -11,7 +11,7 @@ from lit_an.precision import without_autocast
 
 
 def resampling_matrix(position: Tensor, size: int, step: Tensor | None = None) -> Tensor:
-    """Weights that make each output position out of the ``size`` input positions, mirrored beyond the borders.
+    """Interpolation weights from ``size`` input positions to each output position, mirrored at the borders.
 
     Linear interpolation; where the image shrinks, a triangle as wide as a step, so that nothing aliases. At whole
     positions and steps of 1 the weights are exactly 0 and 1.
@@ -82,8 +82,8 @@ def turned(image: Tensor, flip: Tensor, quarter_turns: Tensor) -> tuple[Tensor, 
         quarter_turns: (B,), int64, 0 to 3.
 
     Returns:
-        Images whose rows and columns are still to be reversed, and for which images: (B,) bool each; whoever resamples
-        the image does that on the way.
+        Images whose rows and columns are still to be reversed, and for which images: (B,) bool each; the resampling
+        does that.
     """
     transpose = quarter_turns.remainder(2) == 1
     half = (quarter_turns == 1) | (quarter_turns == 2)

@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep what is freed.
+"""Makes the C library's allocator keep freed memory.
 
 By default glibc gives large blocks back to the operating system at once, and the next iteration of a training run
 gets them again as fresh pages, each to be faulted in and zeroed. On a CPU that costs as much as the arithmetic of a
@@ -16,12 +16,12 @@ _LARGEST_IN_OLD_VERSIONS = 32 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep freed memory up to the largest amount it has used, for itself.
+    """Lets this process keep freed memory, up to the largest amount that it has used.
 
-    Does nothing where the C library is not glibc, or where the environment sets glibc's allocator.
+    Does nothing if the C library is not glibc, or if the environment configures glibc's allocator.
 
     Returns:
-        Whether it did.
+        Whether the allocator was configured.
 
     Source: malloc(3), mallopt(3).
     """

@@ -1,4 +1,4 @@
-"""A checkpoint that a command is given: looked at before anything is built."""
+"""Checks a checkpoint of the command line before anything is built."""
 
 from lit_an.checkpoint_format import load_checkpoint, read_entries
 from lit_an.errors import InputError
@@ -13,7 +13,7 @@ def iteration_of(path: str) -> int:
         path: the file; its tensors are mapped, not read, and nothing in it is executed.
 
     Raises:
-        InputError: no file, a damaged one, one of a newer format, or not a whole checkpoint of a run.
+        InputError: the file is missing, damaged, of a newer format, or not a complete checkpoint of a run.
     """
     origin = f"--ckpt_path {path}"
     stored = load_checkpoint(path, origin)
@@ -21,7 +21,7 @@ def iteration_of(path: str) -> int:
     lacking = [part for part in _PARTS if part not in stored]
     if lacking or iteration is None:
         raise InputError(
-            f"{origin}: it is no checkpoint of a run (it lacks {', '.join(lacking) or 'the iteration'}); give one that "
-            "`fit` wrote"
+            f"{origin}: it is not a checkpoint of a run (it lacks {', '.join(lacking) or 'the iteration'}); give one "
+            "that `fit` wrote"
         )
     return iteration

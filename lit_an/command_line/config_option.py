@@ -1,4 +1,4 @@
-"""The option ``--config``: a file, and what it builds on."""
+"""The option ``--config``: a file and its bases."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the command line says when something fails: a sentence for what a user can mend, a report for the rest."""
+"""Errors of the command line: one sentence for user errors, a bug report for the rest."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ from lit_an.errors import InputError
 BAD_INPUT = 2
 BUG = 70  # as sysexits.h has it: an internal error
 
-# Where libraries check what they were given: an error raised right there is about the config.
+# Modules that check arguments: an error that they raise is about the config.
 _CHECKS_VALUES = ("pytorch_lightning", "lightning_fabric", "torch.optim", "torch.utils.data")
 _CHECKS_STATES = ("pytorch_lightning.callbacks", "pytorch_lightning.loggers", "lightning_fabric.accelerators")
 _REMEDIES = {
@@ -33,7 +33,7 @@ _REMEDIES = {
 
 
 def sentence_for(error: BaseException) -> str | None:
-    """What a user can do about an error, in one sentence; None for what is no user's fault.
+    """One sentence about a user's error and its remedy; None for a bug.
 
     Example:
         >>> sentence_for(OSError(28, "No space left on device", "/data/run"))
@@ -67,14 +67,14 @@ def report_bug(error: BaseException) -> None:
 
 
 def rank_of_process() -> int:
-    """This process among all of the run, as Lightning reads it from the environment before it starts."""
-    # A command that has not loaded Lightning is a process alone, and should not load it to say what is wrong.
+    """The rank of this process, which Lightning reads from the environment."""
+    # A command that has not imported Lightning is a single process, and need not import it to report an error.
     lightning = sys.modules.get("pytorch_lightning.utilities.rank_zero")
     return 0 if lightning is None else int(getattr(lightning.rank_zero_only, "rank", 0))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and those that led to it: jsonargparse wraps what a constructor raises."""
+    """The error and its causes: jsonargparse wraps errors of constructors."""
     while error is not None:
         yield error
         error = error.__cause__
@@ -116,7 +116,7 @@ def _of_the_system(error: OSError) -> str:
 
 
 def _raised_in(error: BaseException, packages: tuple[str, ...]) -> bool:
-    """Whether the line that raised is in one of these packages."""
+    """Whether the error was raised in one of these packages."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

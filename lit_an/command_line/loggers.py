@@ -1,4 +1,4 @@
-"""The loggers that a config names: their files lie in the run folder unless it says where."""
+"""Places the files of configured loggers in the run folder unless the config names another folder."""
 
 import os
 from pathlib import Path
@@ -10,17 +10,17 @@ _FOLDERS = ("save_dir", "root_dir")  # what Lightning's loggers call the folder 
 
 
 def place_loggers(chosen: Any, folder: str) -> Any:
-    """Loggers of a config, not built yet, with the run folder where a folder is not given.
+    """Sets the run folder in the configuration of loggers that name no folder.
 
     A folder that is ``.`` or begins with ``./``, as Lightning's defaults do, lies in the run folder; another one is
-    taken as it is. MLflow's default becomes a database in the run folder, Comet's an archive in its folder ``comet``.
+    kept. MLflow's default becomes a database in the run folder, Comet's an archive in its folder ``comet``.
 
     Args:
         chosen: the value of ``trainer.logger``.
         folder: the run folder.
 
     Returns:
-        The same with folders; what was given is left as it is.
+        A copy with folders; the argument is not changed.
 
     Example:
         >>> csv = Namespace(class_path="pytorch_lightning.loggers.CSVLogger", init_args=Namespace(save_dir="./csv"))
@@ -55,14 +55,14 @@ def _place_comet(logger: Namespace, arguments: Namespace, folder: str) -> None:
     given = dict(logger.get("dict_kwargs") or {})
     given.setdefault("offline_directory", str(Path(folder, "comet")))
     logger.dict_kwargs = given
-    # Else Comet copies what TensorBoard's logger is given, and has all of it twice.
+    # Otherwise Comet also copies everything logged to TensorBoard.
     os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
     if arguments.get("online") is False:
-        # Lightning switches such a logger off altogether (its issue 21617); Comet itself takes the wish from here.
+        # Lightning disables such a logger (its issue 21617), so Comet gets the setting from the environment.
         arguments.online = None
         os.environ["COMET_START_ONLINE"] = "false"
 
 
 def _is_relative(place: Any) -> bool:
-    """Whether a folder is one of the run."""
+    """Whether a folder is relative to the run folder."""
     return isinstance(place, (str, Path)) and (str(place) == "." or str(place).startswith("./"))

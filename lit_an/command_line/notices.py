@@ -1,4 +1,4 @@
-"""What a run says beside its results: less of libraries, more where a choice costs time."""
+"""Silences notices of libraries, and warns of slow settings."""
 
 import logging
 import warnings
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def silence_notices() -> None:
-    """Takes out four messages of libraries that nobody here can act on."""
+    """Silences four messages of libraries that users cannot act on."""
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
     # LightningCLI gets its arguments from the parser of commands.
@@ -20,8 +20,8 @@ def silence_notices() -> None:
 
 
 def warn_of_slow_arithmetic(trainer: "Trainer") -> None:
-    """Says so where half precision would cost time rather than save it."""
-    # Here, since commands that need no trainer are quieted too.
+    """Warns if half precision is slower than float32 on this machine."""
+    # Imported here, since commands without a trainer use this module too.
     import torch
     from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 

@@ -1,4 +1,4 @@
-"""Parsers of options: jsonargparse's, with one sentence for what is wrong."""
+"""jsonargparse's parsers with one-sentence error messages."""
 
 import inspect
 import sys
@@ -23,14 +23,14 @@ class OneSentenceParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Prints the sentence and exits."""
-        if not self.exit_on_error:  # a parser inside a parser: the outer one knows the rest
+        if not self.exit_on_error:  # a nested parser: the outer one adds the context
             super().error(message, ex)
         print(f"error: {one_sentence(message)}", file=sys.stderr)
         sys.exit(2)
 
 
 class CommandLineOnly(Action):
-    """Stores a value, and whether the command line gave it: values from config files do not call an action."""
+    """Stores a value and records that the command line set it: values from config files do not call an action."""
 
     given = False
 

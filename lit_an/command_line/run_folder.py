@@ -1,4 +1,4 @@
-"""Where a run's files go: one folder for each run, never over another's."""
+"""Chooses the run folder: one for each run, never that of another run."""
 
 import itertools
 import os
@@ -7,19 +7,19 @@ from pathlib import Path
 from lit_an.errors import InputError
 
 _OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
-# In the environment of a run's processes: the folder that the first of them chose.
+# Environment variable with the folder that the first process of a run chose.
 VARIABLE = "LIT_AN_RUN_FOLDER"
 
-# What this process has made or found: (folders made for a run, outermost first; the files of its folder before it).
+# Per run folder: the folders that this process created, outermost first, and the files that were there before.
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
 
 
 def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, rank: int = 0) -> str:
-    """Where a run's files go; never over another run's, also when two start at once.
+    """Chooses the folder of a run, without conflicts between runs that start at the same time.
 
     Args:
         chosen: ``--run_folder``, or None.
-        checkpoint: ``--ckpt_path``, or None; a run that goes on stays in its folder.
+        checkpoint: ``--ckpt_path``, or None; a resumed run stays in its folder.
         name: of the config.
         fits: whether this run trains.
         rank: of this process; only the first makes the folder, since the others write nothing.
@@ -35,7 +35,7 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, ra
         folder = Path(chosen)
         if fits and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
             raise InputError(
-                f"--run_folder {chosen} holds a run already; choose another folder, or go on with "
+                f"--run_folder {chosen} holds a run already; choose another folder, or resume it with "
                 f"--ckpt_path {folder / 'checkpoints' / 'last.ckpt'}"
             )
         return _made(folder, rank)
@@ -45,7 +45,7 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, ra
 
 
 def _made(folder: Path, rank: int) -> str:
-    """A folder that is there and can be written to."""
+    """Makes a folder and checks that it is writable."""
     if rank == 0:
         try:
             _make(folder, exist_ok=True)
@@ -54,7 +54,7 @@ def _made(folder: Path, rank: int) -> str:
                 f"--run_folder {folder} cannot be made ({error.strerror}); choose a folder that you may write to"
             ) from error
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise InputError(f"{folder} cannot be written to; choose another place with --run_folder")
+            raise InputError(f"{folder} is not writable; choose another folder with --run_folder")
     return str(folder)
 
 
@@ -86,7 +86,7 @@ def _claim(first: Path, rank: int) -> str:
 
 
 def give_back(folder: str | None) -> None:
-    """Takes away what a run that came to nothing left: its folder, and the files that loggers open early."""
+    """Removes the folder and the early files of loggers of a run that did not start."""
     if folder is None or folder not in _CLAIMED:
         return
     made, before = _CLAIMED.pop(folder)
@@ -102,7 +102,7 @@ def give_back(folder: str | None) -> None:
 
 
 def where_to_look(folder: str) -> str:
-    """What a finished run left in its folder, for a person."""
+    """Lists the contents of a finished run's folder."""
     places = {
         "samples": "sample grids over time",
         "inpainting": "filled holes over time, stage by stage",
@@ -113,7 +113,7 @@ def where_to_look(folder: str) -> str:
         "mlflow.db": "database of MLflow",
         "comet": "archive of Comet",
         "config.yaml": "the full config",
-        "checkpoints/last.ckpt": "go on with --ckpt_path",
+        "checkpoints/last.ckpt": "resume with --ckpt_path",
     }
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
     # A tag is one folder deep, or two.

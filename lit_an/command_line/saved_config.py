@@ -1,4 +1,4 @@
-"""The config of a run, in its folder: enough to make the run again, and nothing of where it lay."""
+"""Saves the config of a run without its paths, so that the run can be repeated anywhere."""
 
 from pathlib import Path
 from typing import Any
@@ -8,18 +8,18 @@ from pytorch_lightning.cli import SaveConfigCallback
 
 from lit_an.files import replacing
 
-# What belongs to one call of the command: a run from the file is a new one, wherever it lies.
+# Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
 
 
 class SaveConfig(SaveConfigCallback):
     """Writes the full config to ``<run folder>/config.yaml`` after the first iteration; keeps the one it replaces.
 
-    Only then, and not in ``setup``: a run that never starts, for bad input, leaves nothing.
+    It is not written in ``setup``, so that a run that fails for bad input leaves no file.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet."""
+        """Does nothing: the config is written after the first iteration."""
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         if self.already_saved:

@@ -1,7 +1,7 @@
-"""What each argument of Lightning's trainer does here, where a run is one endless epoch of iterations.
+"""Rules for the arguments of Lightning's trainer, since a run is one endless epoch of iterations.
 
-Each works as it says, or is refused with a sentence that names what to use instead; ``docs/command_line.md`` has the
-same table for people.
+Each argument works as documented or is rejected with a sentence that names the alternative;
+``docs/command_line.md`` has the same table.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,11 +15,11 @@ from lit_an.errors import InputError
 
 
 class Rule(NamedTuple):
-    """What becomes of an argument.
+    """The rule for an argument.
 
     Attributes:
-        meaning: what it does, or what to use instead of the values that are refused.
-        allows: whether a value is taken; None takes all that Lightning takes.
+        meaning: what it does, or the alternative to rejected values.
+        allows: whether a value is accepted; None accepts all that Lightning accepts.
     """
 
     meaning: str
@@ -117,7 +117,7 @@ RULES: dict[str, Rule] = {**_WORKS, **_REFUSED}
 
 
 class RunTrainer(Trainer):
-    """Lightning's trainer; a limit that is a whole number, such as 1, is a number of batches and never a share."""
+    """Lightning's trainer, in which a whole-number limit such as 1 is always a number of batches."""
 
     def __init__(
         self,
@@ -138,13 +138,13 @@ class RunTrainer(Trainer):
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:
-    """Refuses what would do something else here than it says.
+    """Rejects arguments that would not work as documented.
 
     Args:
         given: the trainer's arguments by name, as parsed.
 
     Raises:
-        InputError: a value that its rule does not allow.
+        InputError: a rule does not allow a value.
 
     Example:
         >>> check_arguments({"max_steps": 5})
@@ -161,7 +161,7 @@ optimizers; --iterations N is a run's length
 
 
 def enabled_callbacks(given: Mapping[str, Any]) -> list[Callback]:
-    """The callbacks, without those that another argument switches off.
+    """The callbacks without those that another argument disables.
 
     Args:
         given: the trainer's arguments, built.

@@ -26,10 +26,10 @@ from lit_an.tasks.adversarial import AdversarialTask
 
 
 class TrainerParser(OneSentenceParser, LightningArgumentParser):
-    """LightningCLI's parser, saying what is wrong in one sentence, whose configs may build on others.
+    """LightningCLI's parser with one-sentence errors and config inheritance.
 
     Attributes:
-        config_files: those that it has read. With references in a config the result no longer names them.
+        config_files: the config files read; the parsed result does not name them if a config has references.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,14 +37,14 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
-        """Adds an option; that of config files is ours."""
+        """Adds an option; ``--config`` becomes a ``ConfigOption``."""
         if options.get("action") is ActionConfigFile:
             options["action"] = ConfigOption
         return super().add_argument(*names, **options)
 
 
 class TrainerCli(LightningCLI):
-    """LightningCLI whose lengths are generator iterations and whose every output is in one run folder."""
+    """LightningCLI with lengths in generator iterations and all output in one run folder."""
 
     def __init__(self, **kwargs: Any) -> None:
         self._run_folder_options: list[CommandLineOnly] = []
@@ -76,9 +76,9 @@ class TrainerCli(LightningCLI):
         self._command_parsers.append(parser)
 
     def _parse_ckpt_path(self) -> None:
-        """Looks at the checkpoint. Lightning would take hyper-parameters from it, over the config."""
+        """Checks the checkpoint. Lightning would let its hyperparameters override the config."""
         config = self.config[self.config.subcommand]
-        # Checkpoints hold tensors and numbers only, and nothing else is loaded from one unless asked for.
+        # Checkpoints hold tensors and plain values only, so anything else is rejected unless requested.
         if config.get("weights_only") is None:
             config["weights_only"] = True
         path, iterations = config.get("ckpt_path"), config.get("iterations")
@@ -92,7 +92,7 @@ class TrainerCli(LightningCLI):
             )
 
     def before_instantiate_classes(self) -> None:
-        """Refuses what would do something else than it says, before anything is built."""
+        """Rejects invalid arguments before anything is built."""
         check_arguments(self._get(self.config, "trainer", default={}))
         at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
         if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
@@ -102,7 +102,7 @@ class TrainerCli(LightningCLI):
             )
 
     def instantiate_classes(self) -> None:
-        """Builds what the config names, its loggers in the run folder, which the config that is kept does not name."""
+        """Builds the classes of the config. The loggers get the run folder, which the saved config does not name."""
         self._written = self.config
         logger = self._get(self.config, "trainer", default={}).get("logger")
         if logger:
@@ -111,7 +111,7 @@ class TrainerCli(LightningCLI):
         super().instantiate_classes()
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Turns iterations into Lightning's counters and the run folder into loggers, here and nowhere else."""
+        """Converts iterations to Lightning's counters and creates the loggers in the run folder."""
         self.config = self._written
         config = self._get(self.config_init, "trainer", default={})
         folder = self._run_folder
@@ -135,7 +135,7 @@ class TrainerCli(LightningCLI):
             fits = self.subcommand == "fit"
             if checkpoint is not None and chosen is not None and not self._chose_run_folder():
                 rank_zero_info(
-                    f"run_folder {chosen} of the config is left alone: a run goes on where its checkpoint lies"
+                    f"run_folder {chosen} of the config is ignored: a resumed run stays in the folder of its checkpoint"
                 )
                 chosen = None
             name = self._name_of_first_config()
@@ -143,7 +143,7 @@ class TrainerCli(LightningCLI):
         return os.environ[run_folder.VARIABLE]
 
     def _chose_run_folder(self) -> bool:
-        """Whether the command line itself names the run folder, and not only a config."""
+        """Whether the command line, not only a config, names the run folder."""
         return any(option.given for option in self._run_folder_options)
 
     def _name_of_first_config(self) -> str:
@@ -151,7 +151,7 @@ class TrainerCli(LightningCLI):
         return next((path.stem for parser in self._command_parsers for path in parser.config_files), "run")
 
     def after_fit(self) -> None:
-        """Says where to look; ends with the exit code of a signal that stopped the run."""
+        """Prints the contents of the run folder; exits with the code of a signal that stopped the run."""
         if self.trainer.is_global_zero:
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
         for callback in self.trainer.checkpoint_callbacks:
@@ -184,7 +184,7 @@ class ConfiguredCommandCli(TrainerCli):
         parser.add_function_arguments(self._run, as_group=False, skip=set(self._BUILT))
 
     def instantiate_classes(self) -> None:
-        """Builds what the config names; no trainer, no logger, no run folder."""
+        """Builds the classes of the config without a trainer, loggers or a run folder."""
         self.config["fit.trainer.logger"] = False
         self.config_init = self.parser.instantiate(self.config)
 
@@ -194,7 +194,7 @@ class ConfiguredCommandCli(TrainerCli):
 
 
 def settings() -> dict[str, Any]:
-    """What both command lines are made with."""
+    """Arguments shared by both command lines."""
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     return {

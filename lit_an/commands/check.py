@@ -1,4 +1,4 @@
-"""``python cli.py check``: what would go wrong in a run, said before it starts."""
+"""``python cli.py check``: finds problems of a run before it starts."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -24,19 +24,19 @@ def run(
     max_small: float = 0.1,
     max_overlap: float = 0.0,
 ) -> int:
-    """Says whether a config and its data go together, before anything is trained; takes fit's configs and overrides.
+    """Checks whether a config and its data fit together before training; takes the configs and overrides of fit.
 
     Args:
         model: from the config.
         data: from the config.
         trainer: from the config.
-        sample: how many images of each split to look at, spread over it, or ``all``.
-        max_failed: share of unreadable images that still passes; a run ends at the first one that it meets.
-        max_small: share of images smaller than image_size that still passes.
-        max_overlap: share of val and test images that may be in train too.
+        sample: number of images of each split to check, evenly spread, or ``all``.
+        max_failed: largest share of unreadable images that passes; a run ends at its first unreadable image.
+        max_small: largest share of images smaller than image_size that passes.
+        max_overlap: largest share of val and test images that may also be in train.
 
     Returns:
-        0: go; 1: no, for the problems in the table.
+        0 if the run can start, 1 if the table lists problems.
     """
     if sample != "all" and sample < 1:
         raise InputError(f"check: sample must be at least 1, or 'all', got {sample}")
@@ -54,12 +54,12 @@ def run(
 
 
 def classes_of(model: AdversarialTask) -> int | None:
-    """How many classes a task is for, or None if it is not about classes."""
+    """Number of classes of a task, or None for a task without classes."""
     return getattr(model, "num_classes", None)
 
 
 def kind_lines(model: AdversarialTask, data: ImageData) -> Iterator[Line]:
-    """Whether the data are of the kind that the task takes, and of as many classes."""
+    """Checks the kind of data and the number of classes."""
     wants_labels = classes_of(model) is not None
     if isinstance(data, ClassData) and wants_labels:
         yield classes_line(model, data)
@@ -70,7 +70,7 @@ def kind_lines(model: AdversarialTask, data: ImageData) -> Iterator[Line]:
 
 
 def classes_line(model: AdversarialTask, data: ClassData) -> Line:
-    """Whether networks and data have the same number of classes."""
+    """Checks that networks and data have the same number of classes."""
     of_data = len(data.class_names)
     made_for = {
         name: int(network.num_classes)  # type: ignore[arg-type]
@@ -85,7 +85,7 @@ def classes_line(model: AdversarialTask, data: ClassData) -> Line:
 
 
 def size_line(model: AdversarialTask, data: ImageData) -> Line:
-    """Whether networks and data have images of the same size; a generator for all sizes says none."""
+    """Checks that networks and data have the same image size; a generator for any size has none."""
     made_for = getattr(model.generator, "image_size", data.image_size)
     same = made_for == data.image_size
     text = f"{data.image_size} px in the data" + ("" if same else f", but {made_for} px in the generator")
@@ -94,15 +94,15 @@ def size_line(model: AdversarialTask, data: ImageData) -> Line:
 
 @runtime_checkable
 class DataRequirement(Protocol):
-    """A callback that cannot do with any data."""
+    """A callback with requirements on the data."""
 
     def data_problems(self, data: Any, processes: int = 1) -> list[str]:
-        """What stands against these data in a training, in sentences."""
+        """Lists the requirements that these data do not meet, as sentences."""
         ...
 
 
 def callback_lines(data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line]:
-    """What callbacks that measure say of the data, which a run would say at its first validation."""
+    """The data problems that metric callbacks would report at the first validation of a run."""
     if trainer.get("limit_val_batches") == 0:
         return
     for callback in trainer.get("callbacks") or []:
@@ -110,23 +110,23 @@ def callback_lines(data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line
             continue
         try:
             problems = callback.data_problems(data, processes_of(trainer))
-        except InputError:  # of a split that is missing, which has its own line
+        except InputError:  # for a missing split, which has its own line
             continue
         name = type(callback).__name__
         yield from (Line("problem", "measuring", sentence) for sentence in problems)
         if not problems:
-            yield Line("ok", "measuring", f"{name} has what it needs")
+            yield Line("ok", "measuring", f"{name} has the data it needs")
 
 
 def processes_of(trainer: Mapping[str, Any]) -> int:
-    """How many processes train together, as far as the config says it."""
+    """Number of training processes, as far as the config determines it."""
     devices = trainer.get("devices")
     number = len(devices) if isinstance(devices, list) else str(devices)
     return max(1, int(number) if str(number).isdecimal() else 1) * int(trainer.get("num_nodes") or 1)
 
 
 def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line]:
-    """Rough needs of memory and disk, against what is here."""
+    """Estimated memory and disk space, compared with this machine's."""
     at_once = max(1, data.batch_size // model.accumulate)
     inputs = masked_inputs(data.image_size) if classes_of(model) is None else latent_inputs(model)
     try:
@@ -138,9 +138,9 @@ def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str
     here = memory_here(accelerator)
     text = f"about {needs.memory / 1e9:.2f} GB on each device for {at_once} images at once (estimated, float32)"
     if here is None:
-        yield Line("note", "memory", f"{text}; there is no such device here to compare with")
+        yield Line("note", "memory", f"{text}; this machine has no such device to compare with")
     else:
-        yield Line("ok" if needs.memory < here else "problem", "memory", f"{text}; {here / 1e9:.1f} GB here")
+        yield Line("ok" if needs.memory < here else "problem", "memory", f"{text}; {here / 1e9:.1f} GB available")
     writers = [callback for callback in trainer.get("callbacks") or [] if isinstance(callback, Checkpoint)]
     kept = 1 + max((getattr(callback, "keep", 0) for callback in writers), default=0)
     disk, free = kept * needs.checkpoint, shutil.disk_usage(_existing(trainer.get("default_root_dir") or ".")).free

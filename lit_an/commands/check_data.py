@@ -1,4 +1,4 @@
-"""What ``check`` says of a data set: readable images, labels or holes, images in two splits."""
+"""Checks of a data set: readable images, labels or holes, and images in two splits."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -14,7 +14,7 @@ Verdict = Literal["ok", "note", "problem"]
 
 
 class Line(NamedTuple):
-    """A line of the table: only a ``problem`` says no."""
+    """A line of the table; only a ``problem`` makes the check fail."""
 
     verdict: Verdict
     subject: str
@@ -22,7 +22,7 @@ class Line(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Shares that are still let pass."""
+    """Largest shares that pass."""
 
     failed: float
     small: float
@@ -30,13 +30,13 @@ class Limits(NamedTuple):
 
 
 def data_lines(data: ImageData, num_classes: int | None, sample: int | None, limits: Limits) -> Iterator[Line]:
-    """What a look at the images of all splits says.
+    """Checks the images of all splits.
 
     Args:
         data: from the config.
-        num_classes: labels are below it; None where the task takes none.
-        sample: how many images of each split to look at; None looks at all.
-        limits: shares that are let pass.
+        num_classes: labels must be below it; None for a task without labels.
+        sample: number of images of each split to check; None checks all.
+        limits: largest shares that pass.
     """
     splits: dict[str, Squares[Any]] = {}
     for name in ("train", "val", "test"):
@@ -85,20 +85,20 @@ def finding_lines(
 
 
 def shards_line(shards: ShardFolder) -> Line:
-    """Whether all shards are as they were made; a run reads a damaged image when it comes to it."""
+    """Checks that all shards are intact; a run would find a damaged image only when it reads it."""
     damaged = shards.damaged()
     if not damaged:
-        return Line("ok", "shards", "all are what the manifest says")
+        return Line("ok", "shards", "all match the manifest")
     which = spell(damaged)
-    return Line("problem", "shards", f"{len(damaged)} are damaged: {which}; prepare again, which makes only these")
+    return Line("problem", "shards", f"{len(damaged)} are damaged: {which}; prepare again, which remakes only these")
 
 
 def overlap_line(
     split: str, data: ImageData, splits: dict[str, Squares[Any]], sample: int | None, limits: Limits
 ) -> Line:
-    """How many images of a split are in the training set."""
+    """Counts the images of a split that are also in the training set."""
     if isinstance(data.source, Prepared):
-        # prepare compared them all, pixel for pixel.
+        # prepare has compared all of them by pixels.
         manifest = data.source.shards.manifest
         name = split if split in manifest["splits"] else "val"
         number = int(manifest.get("in_two_splits", {}).get(f"train and {name}", 0))
@@ -110,7 +110,7 @@ def overlap_line(
 
 
 def verdict_of(number: int, total: int, limit: float) -> Verdict:
-    """``problem`` above the limit, ``note`` for what is let pass.
+    """``problem`` above the limit, ``note`` up to it, ``ok`` for 0.
 
     Example:
         >>> verdict_of(0, 10, 0.0), verdict_of(1, 10, 0.1), verdict_of(2, 10, 0.1)

@@ -1,4 +1,4 @@
-"""What a training run will need, roughly, from the networks alone."""
+"""Estimates a run's memory and disk space from its networks."""
 
 import os
 from typing import Any, NamedTuple
@@ -13,9 +13,9 @@ FLOAT = 4  # bytes
 # A weight, its gradient, and Adam's two moments; the checkpoint leaves out the gradient.
 COPIES_IN_TRAINING, COPIES_IN_CHECKPOINT = 4, 3
 
-# What a generator is given, for as many images as are measured; the second goes to the discriminator too.
+# Inputs of a generator for the measured images; the second is also an input of the discriminator.
 Inputs = tuple[Tensor, Tensor]
-MEASURED = 2  # batch norm wants more than one
+MEASURED = 2  # batch norm needs more than one
 
 
 class ResourceNeeds(NamedTuple):
@@ -45,23 +45,22 @@ def masked_inputs(image_size: int) -> Inputs:
 
 
 def estimate_needs(task: AdversarialTask, images: int, inputs: Inputs) -> ResourceNeeds:
-    """What a task needs for ``images`` images at once on one device.
+    """Estimates the memory for ``images`` images at once on one device.
 
-    Activations are counted in one small step of each network: everything that autograd keeps for the backward pass.
-    Not counted are work space, fragmentation and the loader's memory: take it as a lower bound with a few tens of per
-    cent to spare.
+    Counts the activations that autograd keeps for the backward pass in one small step of each network. Workspaces,
+    fragmentation and the loader's memory are not counted, so allow a few tens of per cent more.
     """
     generator, discriminator = (parameters(net) for net in (task.generator, task.discriminator))
     of_generator, of_discriminator = activations(task, inputs)
     # The generator's step goes through both; the discriminator's sees real and generated images.
     of_an_image = max(of_generator + of_discriminator, 2 * of_discriminator)
-    # One copy more for the average of the generator's weights.
+    # One more copy for the average of the generator's weights.
     memory = FLOAT * (COPIES_IN_TRAINING * (generator + discriminator) + generator) + of_an_image * images
     return ResourceNeeds(memory, FLOAT * (COPIES_IN_CHECKPOINT * (generator + discriminator) + generator))
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers a network learns."""
+    """Number of parameters of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
@@ -75,7 +74,7 @@ def activations(task: AdversarialTask, inputs: Inputs) -> tuple[int, int]:
 
 
 def memory_here(accelerator: str) -> int | None:
-    """Bytes of the device that would train, or None if it is not in this machine."""
+    """Memory of the training device in bytes, or None if this machine has no such device."""
     if accelerator != "cpu" and torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[1])
     if accelerator != "cpu":

@@ -1,4 +1,4 @@
-"""The data of a run's config, for a command that cannot do without the training images."""
+"""The data module of a run's config, for commands that need the training images."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def configured_data(config: str | Path) -> ClassData:
     """Builds the data module of a config, and fetches what its source needs.
 
     Raises:
-        InputError: it has none with labeled images, or one that cannot be built.
+        InputError: the config has no data module with labeled images, or it cannot be built.
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(ClassData, "data", required=True)

@@ -1,4 +1,4 @@
-"""``python cli.py demo``: a page on this machine on which one paints a hole and sees it filled."""
+"""``python cli.py demo``: serves a local page for painting holes and filling them."""
 
 import signal
 import tempfile
@@ -24,12 +24,12 @@ def run(
     max_pixels: int = 1024 * 1024,
     device: str = "auto",
 ) -> int:
-    """Serves a page on which one paints a hole into a picture and sees it filled; Ctrl-C ends it.
+    """Serves a page for painting a hole into a picture and filling it; Ctrl-C ends it.
 
     Args:
         ckpt_path: a .ckpt file of a run of InpaintingGAN.
         config: the config of the run. Default: config.yaml in its run folder.
-        host: address to serve at; only this machine reaches the default, others reach 0.0.0.0 too.
+        host: address to serve at. The default is reachable from this machine only, 0.0.0.0 from others too.
         port: to serve at. Default: the first free one from 7860 on.
         examples: a folder of pictures to choose from. Default: none.
         max_file_size: of an upload, such as 50mb.
@@ -38,7 +38,7 @@ def run(
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
 
     Returns:
-        0, when it is ended.
+        0.
     """
     tiling = Tiling(max_pixels)
     check_tiling(tiling)

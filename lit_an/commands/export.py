@@ -1,4 +1,4 @@
-"""``python cli.py export``: the generator of a checkpoint alone, for use without this library's training part."""
+"""``python cli.py export``: writes the generator of a checkpoint for use without training code."""
 
 from typing import Literal
 
@@ -29,7 +29,7 @@ def run(
         output: the folder to write to. Default: export in the run folder.
         formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
             the last two are compared with the generator's.
-        statistics: of batch norm: running (kept in training) or standing (estimated anew).
+        statistics: of batch norm: running (kept in training) or standing (estimated for the export).
         truncation: of the latents of standing statistics. Default: none.
         standing_passes: batches of 64 that standing statistics are estimated from.
     """

@@ -50,7 +50,7 @@ def run(
 
     Args:
         ckpt_path: a .ckpt file of a run.
-        images: a folder of pictures, those in folders below it included, or one picture.
+        images: a folder of pictures, including its sub-folders, or one picture.
         config: the config of the run. Default: config.yaml in its run folder.
         masks: a folder of masks with the pictures' names (any ending, with or without _mask), or one mask for all;
             bright is hole. Masks match the pictures as viewers show them.
@@ -142,14 +142,14 @@ def _source(
 
 
 def _all(work: _Work, pictures: list[Path], requests: list[Request], report: Report) -> list[Entry]:
-    """One picture after another, whatever becomes of each."""
+    """Processes one picture after another; a failure does not stop the others."""
     with tqdm(total=len(pictures), unit="image", mininterval=1) as bar:
         for index, (picture, request) in enumerate(zip(pictures, requests, strict=True)):
             try:
                 entry = _one(work, picture, index, request, report)
             except InputError as error:
                 if isinstance(error, OutputError) and error.errno not in OF_ONE_NAME:
-                    raise  # the next picture would fare no better; the journal says which are finished
+                    raise  # the next picture would fail too; the journal lists the finished ones
                 entry = Entry(picture.as_posix(), "failed", reason=str(error))
                 tqdm.write(f"failed: {picture}: {error}", file=sys.stderr)
             report.add(entry)

@@ -1,4 +1,4 @@
-"""Which command is for a checkpoint: ``sample`` or ``inpaint``, by the task that it was trained with."""
+"""Chooses the command for a checkpoint, ``sample`` or ``inpaint``, by its task."""
 
 import importlib
 import shlex
@@ -17,11 +17,11 @@ _FURTHER_OPTIONS: dict[Command, str] = {"sample": "", "inpaint": " --images PICT
 
 
 class Match(NamedTuple):
-    """What a checkpoint is.
+    """The kind of a checkpoint and its command.
 
     Attributes:
         description: for sentences, such as ``a checkpoint of InpaintingGAN``.
-        command: the one that is for it; None for a task that has none.
+        command: the command for it; None for a task without one.
     """
 
     description: str
@@ -29,7 +29,7 @@ class Match(NamedTuple):
 
 
 def match_command(path: Path, config: Path | None = None) -> Match:
-    """Looks at a checkpoint or an export.
+    """Finds the command for a checkpoint or an export.
 
     Args:
         path: a ``.ckpt`` file, or the folder or the JSON file of an export.
@@ -47,10 +47,10 @@ def match_command(path: Path, config: Path | None = None) -> Match:
 
 
 def check_command(command: Command, path: Path, config: Path | None = None) -> None:
-    """Refuses a checkpoint that the other command is for.
+    """Rejects a checkpoint that belongs to the other command.
 
     Raises:
-        InputError: it is for the other command, or it is missing or of another kind.
+        InputError: it belongs to the other command, or is missing or of another kind.
     """
     match = match_command(path, config)
     if match.command is not None and match.command != command:
@@ -60,10 +60,10 @@ def check_command(command: Command, path: Path, config: Path | None = None) -> N
 
 
 def refuse_predict(checkpoint: str | None, config: str | None) -> NoReturn:
-    """Says which of the two commands that ``predict`` once was is meant.
+    """Names the command that replaces ``predict`` for a checkpoint.
 
     Args:
-        checkpoint, config: what the command line gives, if anything.
+        checkpoint, config: from the command line, or None.
 
     Raises:
         InputError: always.
@@ -84,7 +84,7 @@ def refuse_predict(checkpoint: str | None, config: str | None) -> NoReturn:
 
 
 def _typed(command: Command, path: Path, config: Path | None = None) -> str:
-    """The command as one types it."""
+    """The command line to type."""
     program = Path(sys.argv[0]).name
     options = f"--ckpt_path {shlex.quote(str(path))}" + (f" --config {shlex.quote(str(config))}" if config else "")
     return f"{'python ' * program.endswith('.py')}{program} {command} {options}{_FURTHER_OPTIONS[command]}"

@@ -1,4 +1,4 @@
-"""Types of options that YAML would read differently from what a user means."""
+"""Option types whose values YAML would read differently from what the user means."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from jsonargparse.typing import register_type
 
 
 class Names(list[str]):
-    """Names as they are spelled, ``[007, no]`` or one alone: a class may be called 10, 007, no or 1e3."""
+    """Names as they are spelled, ``[007, no]`` or a single one: a class may be named 10, 007, no or 1e3."""
 
 
 def names_in(given: Any) -> Names:

@@ -1,4 +1,4 @@
-"""``python cli.py prepare``: a data set becomes shards of one size."""
+"""``python cli.py prepare``: turns a data set into shards of one size."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def run(
     max_failed: float = 0.01,
     part: str = "1/1",
 ) -> int:
-    """Turns images into shards of one size, which load much faster; goes on where a kill stopped it.
+    """Turns images into shards of one size, which load much faster; continues an interrupted run.
 
     Args:
         source: a folder, whose layout is recognized (ImageNet, Places365, Paris StreetView, class folders, photographs
@@ -49,8 +49,8 @@ def run(
     root = getattr(chosen, "root", None)
     if isinstance(root, Path) and root.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(
-            f"prepare: --out {out} lies in the source {str(root)!r}, where the shards would be taken for pictures the "
-            "next time; choose a folder outside of it"
+            f"prepare: --out {out} lies in the source {str(root)!r}, where the next run would read the shards as "
+            "pictures; choose a folder outside of it"
         )
     plan = plan_of(chosen, image_size)
     outcome = prepare(plan, folder, recipe, num_workers or _cores(), max_failed, part_called(part))

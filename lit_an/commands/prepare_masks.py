@@ -1,4 +1,4 @@
-"""``python cli.py prepare_masks``: a fixed set of masks, so many of each hole size."""
+"""``python cli.py prepare_masks``: draws a fixed set of masks, with the same number for each hole size."""
 
 from collections import Counter
 from pathlib import Path
@@ -18,7 +18,7 @@ def run(
     seed: int = 0,
     max_draws: int = 10_000,
 ) -> int:
-    """Draws a fixed set of masks, sorted by the size of their holes, as PNG files; goes on where a kill stopped it.
+    """Draws a fixed set of masks, sorted by the size of their holes, as PNG files; continues an interrupted run.
 
     Args:
         shape: what to draw, such as ``lit_an.masks.FreeForm``; its arguments are ``--shape.parts=4`` and so on.
@@ -28,7 +28,7 @@ def run(
         bins: sizes in per cent of the image, some of 00-10, 10-20, 20-30, 30-40, 40-50, 50-60 and
             60-100; None takes all but the last.
         seed: chooses the masks.
-        max_draws: masks to draw in a row that fit no bin with room, before giving up.
+        max_draws: consecutive masks that fit no open bin before the command gives up.
 
     Returns:
         0.

@@ -1,4 +1,4 @@
-"""``python cli.py sample``: images and pictures from one class-conditional checkpoint, without the data set."""
+"""``python cli.py sample``: generates images and pictures with a class-conditional checkpoint, without the data set."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,7 +62,7 @@ def run(
         classes: names of the classes. Default: all.
         first_seed: seed of the first image of each class; the others count up from it.
         truncation: largest magnitude of a latent's values; larger ones are drawn again. Default: none.
-        statistics: statistics of batch norm: running (kept in training), standing (estimated anew) or batch (of each
+        statistics: statistics of batch norm: running (kept in training), standing (estimated now) or batch (of each
             batch).
         standing_passes: batches of 64 from which standing statistics are estimated.
         batch_size: images per forward pass.
@@ -97,7 +97,7 @@ def run(
         "iteration": generator.description.iteration,
         "truncation": truncation,
         "statistics": statistics,
-        # What the images depend on beside: an estimate on its passes, and a batch that normalizes itself on its size.
+        # Further settings of the images: passes of standing statistics, or the size of self-normalizing batches.
         "passes": standing_passes if statistics == "standing" else None,
         "batch_size": batch_size if statistics == "batch" else None,
     }
@@ -109,7 +109,7 @@ def run(
         for name, picture in _pictures(generator, write, labels, seeds, rows, truncation):
             write_png(folder / f"{name}.png", picture)
         if "neighbors" in write:
-            # Here, since it brings Lightning, which nothing else needs.
+            # Imported here, since it imports Lightning, which nothing else needs.
             from lit_an.commands.configured_data import configured_data
 
             data = configured_data(chosen or config_beside(path))
@@ -125,7 +125,7 @@ def _load(path: Path, config: Path | None) -> TrainedGenerator:
 
 
 def _name_of(iteration: int, truncation: float | None, statistics: str) -> str:
-    """Samples of other settings lie in another folder."""
+    """Samples with other settings go to another folder."""
     truncated = "" if truncation is None else f"_truncation_{truncation:g}"
     return f"iteration_{iteration:07d}{truncated}{'' if statistics == 'running' else f'_{statistics}'}"
 
@@ -139,7 +139,7 @@ def _labels(generator: TrainedGenerator, classes: Sequence[str] | None) -> list[
 
 
 def _spread(labels: Sequence[int], rows: int) -> list[int]:
-    """At most so many of the classes, spread evenly."""
+    """At most ``rows`` of the classes, evenly spread."""
     rows = min(rows, len(labels))
     return [labels[row * len(labels) // rows] for row in range(rows)]
 
@@ -152,7 +152,7 @@ def _pictures(
     rows: int,
     truncation: float | None,
 ) -> Iterator[tuple[str, Tensor]]:
-    """Name and pixels of each picture that is asked for, one after another."""
+    """Yields the name and pixels of each requested picture."""
     if "sheet" in write:
         pages = [labels[start : start + _ROWS_OF_A_SHEET] for start in range(0, len(labels), _ROWS_OF_A_SHEET)]
         for number, page in enumerate(pages, start=1):

@@ -1,7 +1,7 @@
-"""Inpainting with a trained generator: from a picture and its hole to a filled file; no Lightning, no data set.
+"""Fills holes in picture files with a trained generator, without Lightning or a data set.
 
-``load_inpainter`` gives a ``TrainedInpainter``; ``inpaint`` passes an image of any size through it. A ``Picture`` is a
-file's samples at their own depth: only those in the hole are ever changed. To add a source of holes: a class in
+``load_inpainter`` gives a ``TrainedInpainter``; ``inpaint`` passes an image of any size through it. A ``Picture`` holds
+the samples of a file at their own depth: only those in the hole are changed. To add a source of holes: a class in
 ``hole_sources.py`` with ``of``, and an option in ``lit_an/commands/inpaint.py``.
 """
 

@@ -1,4 +1,4 @@
-"""Where the hole of each picture comes from: a mask file, a color painted into it, a shape drawn at random."""
+"""Sources of holes: mask files, a color painted into the picture, random shapes."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ class Hole(NamedTuple):
     Attributes:
         mask: (1, 1, H, W), float32, 1 = hole; upright, as viewers show the picture.
         origin: for the report.
-        notes: what is odd about it.
+        notes: remarks on unusual masks.
     """
 
     mask: Tensor
@@ -29,7 +29,7 @@ class Hole(NamedTuple):
 
 
 class HoleSource(Protocol):
-    """Gives each picture its hole."""
+    """Provides the hole of each picture."""
 
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
         """The hole of a picture.
@@ -40,7 +40,7 @@ class HoleSource(Protocol):
             image: (1, 3, H, W), in [-1, 1], upright.
 
         Raises:
-            InputError: there is none that fits.
+            InputError: no hole fits the picture.
         """
         ...
 
@@ -59,7 +59,7 @@ class HolesFromFiles:
 
 
 class HolesFromColor:
-    """What is painted in one color is hole.
+    """Pixels painted in one color are hole.
 
     Raises:
         InputError: no such color, or a tolerance out of range; later: all of a picture is in that color.

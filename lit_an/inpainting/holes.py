@@ -1,4 +1,4 @@
-"""Masks from what a person has: a black and white picture, a color painted into the image; checked, and dilated."""
+"""Masks from black-and-white files or from a color painted into an image, with checks and dilation."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,11 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.masks.from_files import dilated, read_levels
 
-# Grays between these shares of white are edges of a brush, or a mask that is none: more than this share is odd.
+# Grays between these shares of white are edges of a brush; a larger share than this suggests a wrong file.
 _DARK, _BRIGHT = 0.1, 0.9
 _MANY_GRAYS = 0.02
 _LARGE = 0.8
-# What a lossy format may make of black.
+# Largest value that a lossy format may give to black.
 _NEARLY_BLACK = 0.04
 
 
@@ -24,10 +24,10 @@ def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple
     Args:
         path: see ``lit_an.masks.from_files.read_levels``.
         threshold: what is brighter than this share of white is hole, 0 ≤ threshold < 1.
-        inverted: what is not, is.
+        inverted: whether dark pixels are hole instead.
 
     Returns:
-        (1, 1, H, W), float32, 1 = hole; and notes on what is odd about it.
+        (1, 1, H, W), float32, 1 = hole; and notes on unusual values.
 
     Raises:
         InputError: see ``lit_an.masks.from_files.read_levels``, or nothing is brighter than the threshold and yet not
@@ -52,7 +52,7 @@ def mask_in(path: Path, threshold: float = 0.5, inverted: bool = False) -> tuple
 
 
 def check_threshold(threshold: float) -> None:
-    """Says what is wrong with a threshold.
+    """Checks a threshold.
 
     Raises:
         InputError: it is out of range.
@@ -76,11 +76,11 @@ def levels_of(color: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(written)[:3]
     except ValueError as error:
-        raise InputError(f"--color_key {color!r} is no color; write it like ff00ff or magenta") from error
+        raise InputError(f"--color_key {color!r} is not a color; write it like ff00ff or magenta") from error
 
 
 def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tensor:
-    """The mask of what is painted in one color.
+    """The mask of the pixels painted in one color.
 
     Args:
         image: (1, 3, H, W), in [-1, 1].
@@ -100,7 +100,7 @@ def painted(image: Tensor, levels: tuple[int, ...], tolerance: int = 16) -> Tens
 
 
 def dilate_holes(mask: Tensor, pixels: int) -> Tensor:
-    """Holes (1, 1, H, W) grown by so many pixels in each direction, corners included.
+    """Holes (1, 1, H, W) dilated by a number of pixels in each direction, corners included.
 
     Example:
         >>> dilate_holes(torch.tensor([[[[0.0, 0.0, 0.0, 1.0]]]]), 1).tolist()
@@ -110,7 +110,7 @@ def dilate_holes(mask: Tensor, pixels: int) -> Tensor:
 
 
 def check_against(mask: Tensor, size: tuple[int, int], name: str) -> list[str]:
-    """Whether a mask goes with an image of that size.
+    """Checks a mask against the size of its image.
 
     Args:
         mask: (1, 1, H, W), 1 = hole.
@@ -118,7 +118,7 @@ def check_against(mask: Tensor, size: tuple[int, int], name: str) -> list[str]:
         name: of the mask, for sentences.
 
     Returns:
-        Notes on what is odd about it.
+        Notes on an unusual mask.
 
     Raises:
         InputError: another size, or nothing known.

@@ -1,4 +1,4 @@
-"""The page on which one paints a hole: Gradio's, and nothing that leaves the machine."""
+"""The page for painting holes, built with Gradio, without connections to other machines."""
 
 import os
 import tempfile
@@ -14,7 +14,7 @@ from lit_an.inpainting.tiling import Tiling
 from lit_an.trained.inpainter import TrainedInpainter
 
 _BRUSH = "#ff00ff"
-# Whatever the page's code asks for elsewhere (fonts, an icon, a script of a content delivery network), it does not get.
+# Blocks the page's requests to other hosts (fonts, an icon, a script of a content delivery network).
 _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; connect-src 'self' data: blob:; worker-src 'self' blob:"
@@ -22,10 +22,10 @@ _POLICY = (
 
 
 def quiet_gradio(folder: Path) -> Any:
-    """Gradio, told to call nobody and to keep its files in a folder.
+    """Gradio without telemetry and with its files in one folder.
 
     Raises:
-        InputError: it is not installed.
+        InputError: Gradio is not installed.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -53,7 +53,7 @@ def build_page(
         folder: for the files that are given back.
         examples: pictures to choose from.
         tiling: see ``lit_an.inpainting.tiling``.
-        largest: pixels of a picture that is still taken.
+        largest: largest number of pixels of a picture.
 
     Returns:
         ``gradio.Blocks``, for ``launch``.
@@ -118,11 +118,11 @@ def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: st
     """Starts the page's server in a thread; returns its address.
 
     Raises:
-        InputError: the port is taken, or the address is none of this machine.
+        InputError: the port is taken, or the address does not belong to this machine.
     """
     from starlette.middleware import Middleware
 
-    # The fonts of the machine: others would be fetched.
+    # System fonts: others would be downloaded.
     theme = gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
     try:
         _, address, _ = page.launch(
@@ -141,12 +141,14 @@ def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: st
         )
     except OSError as error:
         given = "" if port is None else f" and --port {port}"
-        raise InputError(f"--host {host}{given}: no page can be served there ({str(error).splitlines()[0]})") from error
+        raise InputError(
+            f"--host {host}{given}: the page cannot be served there ({str(error).splitlines()[0]})"
+        ) from error
     return str(address)
 
 
 class _Policy:
-    """Adds the header that keeps a browser from asking anybody else."""
+    """Adds the header that keeps a browser from contacting other hosts."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -161,7 +163,7 @@ class _Policy:
 
 
 def _in_one_sentence(gradio: Any, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Bad input becomes a sentence on the page; the rest, a traceback where the page was started."""
+    """Shows bad input as a sentence on the page; other errors keep their traceback on the server."""
 
     def said(*arguments: Any) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""What the page does with a picture and what was painted on it; knows nothing of the page."""
+"""Fills a painted picture for the page, independent of Gradio's page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import region_palette, to_uint8
 from lit_an.trained.inpainter import TrainedInpainter
 
-# Longest side of the picture that one paints on, px: a browser's canvas, not the result.
+# Longest side in px of the picture to paint on; it does not limit the result.
 CANVAS = 1024
 _MAP_SIDE = 256
 
 
 class PaintedFill(NamedTuple):
-    """What is shown and given back.
+    """Pictures and notes for the page.
 
     Attributes:
         composite, coarse, fine: (H, W, 3), uint8, upright.
@@ -48,10 +48,10 @@ def picture_of(path: str | None, largest: int) -> Picture:
 
     Args:
         path: of the file; None before anything is chosen.
-        largest: number of pixels that is still let in; looked at before anything is decoded.
+        largest: largest number of pixels, checked before decoding.
 
     Raises:
-        InputError: none, a broken one or one that is too large.
+        InputError: no picture, a broken one or one that is too large.
     """
     if path is None:
         raise InputError("choose a picture first")
@@ -92,9 +92,9 @@ def mask_of(layers: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
     for layer in layers:
         hole |= resized(layer[..., 3] > 0, *size)
     if not hole.any():
-        raise InputError("paint over what is to be filled, then press the button")
+        raise InputError("paint over the part to fill, then press the button")
     if hole.all():
-        raise InputError("all of the picture is painted over: leave something to go by")
+        raise InputError("the whole picture is painted over; leave some of it unpainted")
     return torch.from_numpy(hole).float()[None, None]
 
 
@@ -106,7 +106,7 @@ def fill(
     tiling: Tiling,
     largest: int,
 ) -> PaintedFill:
-    """Fills what was painted over.
+    """Fills the painted area.
 
     Args:
         inpainter: what fills it.
@@ -178,5 +178,5 @@ def region_maps(layout: Tensor, size: tuple[int, int], name: str) -> list[tuple[
 
 
 def layers_in(painting: dict[str, Any] | None) -> list[np.ndarray]:
-    """What was painted, out of an image editor's value."""
+    """The painted layers of an image editor's value."""
     return [np.asarray(layer) for layer in (painting or {}).get("layers") or []]

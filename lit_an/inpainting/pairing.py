@@ -1,4 +1,4 @@
-"""Which files: pictures of a folder, the mask of each, and the name of what becomes of it."""
+"""Finds the pictures of a folder, the mask of each, and the name of each result."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,15 +12,15 @@ MASK_SUFFIX = "_mask"
 
 
 def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> ImageFiles:
-    """The picture files in a folder and those below it; see ``lit_an.image_files.find_images``.
+    """The picture files in a folder and its sub-folders; see ``lit_an.image_files.find_images``.
 
     Args:
         root: the folder, or one picture.
         without: files and folders to leave out.
-        option: that named the folder, for sentences.
+        option: the option that named the folder, for error sentences.
 
     Raises:
-        InputError: nothing there, or it lies in one of the places to leave out.
+        InputError: there is no picture, or the folder lies in one of the places to leave out.
     """
     if not root.exists():
         raise InputError(f"{option} {root}: there is no such file or folder")
@@ -43,8 +43,8 @@ class Masks:
     Args:
         root: a folder whose files are called as the pictures are, at the same place below it, with any ending and with
             or without ``_mask``; or one file, the mask of all. Names in composed and decomposed form are the same.
-        images: the folder of pictures, or the one picture. In that folder itself the masks are called ``…_mask``. No
-            picture is its own mask, whatever links lead to it.
+        images: the folder of pictures, or the one picture. In that folder itself the masks are called ``…_mask``. A
+            picture is never its own mask, also through links.
 
     Raises:
         InputError: no such file or folder, or no picture in it.
@@ -91,7 +91,7 @@ class Masks:
         raise InputError(f"it has no mask: {self.root} holds neither {stem}.* nor {names[0]}.*{itself}")
 
     def beside(self) -> list[Path]:
-        """The masks that lie among the pictures and are none of them.
+        """The masks in the folder of pictures.
 
         Of ``gas_mask.png`` and ``gas_mask_mask.png`` the second alone, unless there is a picture ``gas``.
         """
@@ -102,7 +102,7 @@ class Masks:
 
 
 def result_names(pictures: Sequence[Path], ending: str | None) -> list[Path]:
-    """A name for what becomes of each picture, no two the same, whatever the letters' case.
+    """A unique name for each result, ignoring case.
 
     Args:
         pictures: relative paths.

@@ -1,4 +1,4 @@
-"""A picture as its file holds it: every sample at its own depth, and what a writer has to be told of the rest."""
+"""Pictures as stored in their files: samples at their own depth, and options for writing them again."""
 
 import os
 from dataclasses import dataclass, field, replace
@@ -32,7 +32,7 @@ _PLAIN = ("L", "LA", "RGB", "RGBA")
 
 @dataclass(frozen=True)
 class Picture:
-    """The pixels of a file and what else is in it.
+    """The pixels and metadata of a file.
 
     Attributes:
         color: (H, W, 1) gray or (H, W, 3), uint8 or uint16, as stored: not yet turned by ``orientation``.
@@ -101,8 +101,8 @@ def as_stored(samples: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def to_model(picture: Picture) -> Tensor:
-    """(1, 3, H, W), float32 in [-1, 1]: what a network is shown, upright, in color, as sRGB, laid over white."""
-    # In place wherever it can be: a large picture is held several times anyhow.
+    """(1, 3, H, W), float32 in [-1, 1]: the network's input, upright, in color, as sRGB, over white."""
+    # In place where possible, since a large picture is held several times.
     profile = _profile(picture)
     color = picture.color if profile is None else samples_to_srgb(picture.color, profile)
     planes = np.ascontiguousarray(upright(color, picture.orientation).transpose(2, 0, 1), dtype=np.float32)
@@ -116,7 +116,7 @@ def to_model(picture: Picture) -> Tensor:
 
 
 def filled(picture: Picture, prediction: Tensor, mask: Tensor) -> Picture:
-    """The picture with other colors where the mask says so; every other sample, and the alpha, as it was.
+    """The picture with new colors in the hole; all other samples and the alpha are unchanged.
 
     Args:
         picture: the original.

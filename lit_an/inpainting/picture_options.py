@@ -1,4 +1,4 @@
-"""What a picture's file says beside its pixels, as far as it can be written again: EXIF, profile, resolution."""
+"""Metadata of a picture's file that can be written again: EXIF, profile, resolution."""
 
 import math
 import struct
@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin
 
-# Tags that say how a TIFF lays out its pixels; its writer knows better. The ICC profile has a way of its own.
+# Tags of a TIFF's pixel layout, which the writer sets; the ICC profile is passed separately.
 _LAYOUT_TAGS = {254, 255, *range(256, 260), 262, 266, 273, *range(277, 280), 284, *range(320, 326), 330, 338, 339, 347}
 _LAYOUT_TAGS |= {317, 34675, *range(512, 522), *range(529, 533)}
 _DIRECTORIES = (int(ExifTags.IFD.Exif), int(ExifTags.IFD.GPSInfo))
@@ -17,10 +17,10 @@ _FINEST = 65535
 
 
 def options_of(file: Image.Image) -> tuple[dict[str, Any], list[str]]:
-    """What of a loaded file beside its pixels goes into the next one.
+    """Options to write a file's metadata again.
 
     Returns:
-        Arguments of Pillow's ``save``; and notes on what was left out, since it is broken.
+        Arguments of Pillow's ``save``, and notes on broken entries that were left out.
     """
     options: dict[str, Any] = {}
     if file.info.get("icc_profile"):
@@ -30,7 +30,7 @@ def options_of(file: Image.Image) -> tuple[dict[str, Any], list[str]]:
         if _is_resolution(file.info["dpi"]):
             options["dpi"] = file.info["dpi"]
         else:
-            notes.append("its resolution is no number of pixels an inch: left out")
+            notes.append("its resolution is not a number of pixels per inch: left out")
     exif, whole = _exif(file)
     if exif:
         options["exif"] = exif

@@ -1,4 +1,4 @@
-"""Pictures to files of their own kind, known pixels as they were: decoded again and compared before they count."""
+"""Writes pictures in their own format with unchanged known pixels, and verifies the written file."""
 
 import io
 from dataclasses import replace
@@ -47,14 +47,14 @@ def write_picture(
     """Writes a picture that differs from another one in its holes alone.
 
     All formats but JPEG lose nothing: a known pixel decodes to the value that it had, which is checked on the written
-    file. WebP is written lossless, whatever it was. A JPEG is encoded again, with its own quantization tables and
+    file. WebP is always written lossless. A JPEG is encoded again, with its own quantization tables and
     subsampling unless a quality is given, so that its known pixels change a little.
 
     Args:
         path: where to.
         picture: what to write.
         mask: (1, 1, H, W), upright; 1 = hole.
-        original: what it was filled in.
+        original: the picture before filling.
         chosen: ``keep`` or another format.
         quality: of JPEG, 1 … 100; None keeps the tables of a JPEG and is 95 for others.
 

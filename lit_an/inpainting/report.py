@@ -1,4 +1,4 @@
-"""What became of each picture, kept after each one, so that a killed run goes on where it was."""
+"""The outcome of each picture, saved after each one, so that an interrupted run can be continued."""
 
 import json
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ _JOURNAL = ".journal.jsonl"
 
 @dataclass
 class Entry:
-    """What became of one picture.
+    """The outcome of one picture.
 
     Attributes:
         image: its path, relative to the folder of pictures.
         status: ``made``; ``copied``, for a mask without a hole; ``failed``.
-        key: hash of the picture, the mask and the name; what has the same key is not made again.
-        kinds: what was asked for: ``composite``, ``coarse``, ….
+        key: hash of the picture, the mask and the name; results with the same key are not made again.
+        kinds: requested results: ``composite``, ``coarse``, ….
         mask: where the hole came from.
         files: what was written, relative to the output folder.
         size: width and height, px.
@@ -29,7 +29,7 @@ class Entry:
         tiles: passes through the network.
         known_deviation: largest difference of a known sample in the written file, in 8-bit levels; 0 is bit for bit.
         known_changed: share of the known pixels that differ in it at all.
-        notes: what is odd or different.
+        notes: remarks on the result.
         reason: why it failed.
         by: ``this run``, or ``an earlier run`` for what was found finished.
     """
@@ -55,14 +55,14 @@ class Report:
 
     Args:
         folder: of the results.
-        left_out: how many files of the folder of pictures are none, by their endings.
+        left_out: numbers of other files in the folder of pictures, by their endings.
     """
 
     def __init__(self, folder: Path, left_out: dict[str, int] | None = None) -> None:
         self.folder, self.left_out = folder, left_out or {}
         self.entries: list[Entry] = []
         self._former = {entry.image: entry for entry in [*_in_report(folder), *_in_journal(folder)]}
-        # The last line of a killed run may be half a line, which the next one must not go on with.
+        # The last line of a killed run may be incomplete, so a new line is started.
         self._journal("\n")
 
     def finished(self, image: str, key: str, kinds: Iterable[str]) -> Entry | None:
@@ -73,7 +73,7 @@ class Report:
         return entry if self._is_there(entry) else None
 
     def add(self, entry: Entry) -> None:
-        """Keeps an entry, on disk too."""
+        """Adds an entry and writes it to the journal."""
         self.entries.append(entry)
         self._journal(json.dumps(asdict(entry)) + "\n")
 

@@ -1,4 +1,4 @@
-"""What is written of one picture: the composite as a file of its own kind, the stages and region maps as PNG."""
+"""Writes the results of one picture: the composite in its own format, stages and region maps as PNG."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ class WrittenFiles(NamedTuple):
         files: paths relative to the folder.
         tiles: passes through the network.
         deviation: of known samples, in the composite as it was written.
-        notes: what is odd or different.
+        notes: remarks on the result.
     """
 
     files: list[str]
@@ -61,7 +61,7 @@ class WrittenFiles(NamedTuple):
 
 
 def key_of(path: Path, mask: Tensor, request: Request) -> str:
-    """A hash of what the results of a picture depend on, beside the settings of all."""
+    """A hash of everything that a picture's results depend on, except the settings of the run."""
     digest = hashlib.sha256(path.read_bytes())
     digest.update(np.packbits(mask.numpy() > 0).tobytes())
     names = f"{request.composite.as_posix()} {request.other.as_posix()}"
@@ -78,12 +78,12 @@ def write_results(
     tiling: Tiling,
     tick: Callable[[], object] = lambda: None,
 ) -> WrittenFiles:
-    """Fills the hole of a picture and writes what is asked for, the composite last.
+    """Fills the hole of a picture and writes the requested results, the composite last.
 
     Args:
         inpainter: what fills it.
         picture: as its file holds it.
-        image: (1, 3, H, W), in [-1, 1]: as the network is shown it.
+        image: (1, 3, H, W), in [-1, 1]: the network's input.
         mask: (1, 1, H, W), upright; 1 = hole.
         request: what to write.
         tiling: when to cut the image into tiles.
@@ -93,10 +93,10 @@ def write_results(
         InputError: the format cannot hold the picture, it is too small, or memory is short.
     """
     if "composite" in request.kinds:
-        format_of(picture, request.file_format)  # said before the work, not after it
+        format_of(picture, request.file_format)  # checked before the work
     with recorded_layouts(inpainter.network) as recorded:
         made = inpaint(inpainter, image, mask, tiling, tick)
-    notes = [f"{made.blind} of {made.tiles} tiles knew next to nothing: the hole is larger than a tile"] * (
+    notes = [f"{made.blind} of {made.tiles} tiles have almost no known pixels: the hole is larger than a tile"] * (
         made.blind > 0
     )
     files = []
@@ -127,7 +127,7 @@ def write_results(
 
 
 def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> WrittenFiles:
-    """Writes the composite of a picture without a hole: the very file, if it keeps its format."""
+    """Writes the composite of a picture without a hole: a copy of the file, if it keeps its format."""
     if "composite" not in request.kinds:
         return WrittenFiles([])
     name = f"composite/{request.composite.as_posix()}"

@@ -1,4 +1,4 @@
-"""Images of any size through the network: whole where they fit, else in overlapping tiles, blended in the holes."""
+"""Runs the network on images of any size: whole if they fit, else in overlapping tiles, blended in the holes."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from lit_an.trained.inpainter import TrainedInpainter
 
 # Least side that the generators take.
 SMALLEST = 8
-# A tile with less known than this has next to nothing to go on from.
+# A tile with a smaller share of known pixels has almost no context.
 _LITTLE_KNOWN = 0.05
 
 
@@ -36,12 +36,12 @@ class Tiling(NamedTuple):
 
 
 class TiledInpainting(NamedTuple):
-    """What the network made of one image.
+    """The network's output for one image.
 
     Attributes:
-        inpainted: (1, 3, H, W), on the CPU; where no tile was needed, the image itself.
+        inpainted: both stages, (1, 3, H, W), on the CPU; the input image where no tile was processed.
         tiles: passes through the network.
-        blind: how many of them knew next to nothing, for a hole larger than a tile.
+        blind: number of tiles with almost no known pixels, for a hole larger than a tile.
     """
 
     inpainted: Inpainted
@@ -50,7 +50,7 @@ class TiledInpainting(NamedTuple):
 
 
 def check_tiling(tiling: Tiling) -> None:
-    """Says what is wrong with the numbers.
+    """Checks the numbers.
 
     Raises:
         InputError: one is out of range.

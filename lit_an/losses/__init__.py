@@ -1,6 +1,6 @@
 """Losses: pure functions of tensors that say their reduction and which way is better.
 
-How to add one: a new file here with the function and its import below; an adversarial game registers with
+How to add one: a new file here with the function and its import below; an adversarial loss registers with
 ``@ADVERSARIAL_LOSSES.register("name")``. Its test is an oracle: the formula once more, written as a loop.
 """
 

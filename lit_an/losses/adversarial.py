@@ -1,6 +1,6 @@
-"""Adversarial losses: pure functions of logits, each a mean over the batch, smaller is better for the named player.
+"""Adversarial losses: pure functions of logits; smaller is better for the named network.
 
-In most games the generator's side looks at fakes alone; in a relativistic one it looks at pairs of real and fake.
+E is the mean over all logits. Most generator losses depend on fakes alone; relativistic ones on pairs of real and fake.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from lit_an.registry import Registry
 
 
 class AdversarialLoss(NamedTuple):
-    """The two sides of one game.
+    """The losses of both networks.
 
     Attributes:
         discriminator: (real_logits, fake_logits) to a scalar.
-        generator: fake_logits to a scalar; in a relativistic game (real_logits, fake_logits) to a scalar.
-        relativistic: the generator's side needs the real logits, too.
+        generator: fake_logits to a scalar; in a relativistic loss (real_logits, fake_logits) to a scalar.
+        relativistic: whether the generator's loss needs the real logits too.
     """
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
@@ -26,10 +26,10 @@ class AdversarialLoss(NamedTuple):
     relativistic: bool = False
 
     def generator_loss(self, judge_real: Callable[[], Tensor], fake_logits: Tensor) -> Tensor:
-        """The generator's side of any game; real images are judged only where it needs them.
+        """The generator's loss; the discriminator runs on real images only if the loss needs them.
 
         Args:
-            judge_real: gives real_logits, of the shape of ``fake_logits``.
+            judge_real: returns real_logits, of the shape of ``fake_logits``.
             fake_logits: any shape; larger is more real.
         """
         return self.generator(judge_real(), fake_logits) if self.relativistic else self.generator(fake_logits)
@@ -40,6 +40,8 @@ ADVERSARIAL_LOSSES: Registry[AdversarialLoss] = Registry("adversarial loss")
 
 def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E max(0, 1 − D(real)) + E max(0, 1 + D(fake)); ≥ 0.
+
+    Reduction: mean over all logits.
 
     Args:
         real_logits, fake_logits: any shape; larger is more real.
@@ -55,7 +57,9 @@ def hinge_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor
 
 
 def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
-    """−E D(fake); the generator's side of hinge and Wasserstein games.
+    """−E D(fake), for hinge and Wasserstein losses.
+
+    Reduction: mean over all logits.
 
     Args:
         fake_logits: any shape; larger is more real.
@@ -64,7 +68,9 @@ def hinge_generator_loss(fake_logits: Tensor) -> Tensor:
 
 
 def non_saturating_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E softplus(−D(real)) + E softplus(D(fake)); ≥ 0, the cross-entropy of telling real from fake.
+    """E softplus(−D(real)) + E softplus(D(fake)); ≥ 0, the binary cross-entropy of real and fake.
+
+    Reduction: mean over all logits.
 
     Args:
         real_logits, fake_logits: any shape; larger is more real.
@@ -77,6 +83,8 @@ def non_saturating_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) 
 def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
     """E softplus(−D(fake)); ≥ 0.
 
+    Reduction: mean over all logits.
+
     Args:
         fake_logits: any shape; larger is more real.
 
@@ -88,6 +96,8 @@ def non_saturating_generator_loss(fake_logits: Tensor) -> Tensor:
 def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E D(fake) − E D(real): minus the estimate of the Wasserstein distance; needs a Lipschitz discriminator.
 
+    Reduction: mean over all logits.
+
     Args:
         real_logits, fake_logits: any shape; larger is more real.
 
@@ -97,7 +107,9 @@ def wasserstein_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> 
 
 
 def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """E softplus(−(D(real) − D(fake))) over pairs; ≥ 0: how much more real a real image looks than a fake one.
+    """E softplus(−(D(real) − D(fake))) over pairs; ≥ 0: smaller if real images get larger logits than fakes.
+
+    Reduction: mean over all logits.
 
     Args:
         real_logits, fake_logits: the same shape, pair by pair; larger is more real.
@@ -116,6 +128,8 @@ def relativistic_discriminator_loss(real_logits: Tensor, fake_logits: Tensor) ->
 def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E softplus(−(D(fake) − D(real))) over pairs; ≥ 0.
 
+    Reduction: mean over all logits.
+
     Args:
         real_logits, fake_logits: the same shape, pair by pair; larger is more real.
 
@@ -126,23 +140,23 @@ def relativistic_generator_loss(real_logits: Tensor, fake_logits: Tensor) -> Ten
 
 @ADVERSARIAL_LOSSES.register("hinge")
 def hinge() -> AdversarialLoss:
-    """The paper's choice, after SNGAN and SAGAN."""
+    """The hinge loss of the AN paper, SNGAN and SAGAN."""
     return AdversarialLoss(hinge_discriminator_loss, hinge_generator_loss)
 
 
 @ADVERSARIAL_LOSSES.register("non_saturating")
 def non_saturating() -> AdversarialLoss:
-    """The original game."""
+    """The non-saturating loss of the original GAN."""
     return AdversarialLoss(non_saturating_discriminator_loss, non_saturating_generator_loss)
 
 
 @ADVERSARIAL_LOSSES.register("wasserstein")
 def wasserstein() -> AdversarialLoss:
-    """The critic's game; add ``gradient_penalty_weight``."""
+    """The WGAN loss; use it with ``gradient_penalty_weight``."""
     return AdversarialLoss(wasserstein_discriminator_loss, hinge_generator_loss)
 
 
 @ADVERSARIAL_LOSSES.register("relativistic")
 def relativistic() -> AdversarialLoss:
-    """R3GAN's game; add ``r1_weight`` and ``r2_weight``, without which it need not converge."""
+    """R3GAN's loss; use it with ``r1_weight`` and ``r2_weight``, without which it may not converge."""
     return AdversarialLoss(relativistic_discriminator_loss, relativistic_generator_loss, relativistic=True)

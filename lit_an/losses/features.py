@@ -1,4 +1,4 @@
-"""Features of a frozen VGG-19, which perceptual losses compare images by."""
+"""Features of a frozen VGG-19 for perceptual losses."""
 
 import importlib
 import pickle
@@ -28,17 +28,17 @@ LAYERS = tuple(
 class VGG19Features:
     """Named feature maps of torchvision's VGG-19, trained on ImageNet; frozen.
 
-    No ``nn.Module``, on purpose: a task that holds it has none of it in its parameters, its checkpoints and what is
-    sent between processes. It goes to the device of the images that it is given. The weights are read at first use,
-    so that a trained generator can be loaded where they are not; ``load`` reads them now.
+    It is deliberately not an ``nn.Module``: a task that holds it has none of its weights in its parameters, in its
+    checkpoints or in pickles. It moves to the device of its input. The weights are read at first use, so that a
+    trained generator can be loaded without them; ``load`` reads them immediately.
 
-    It computes in float32, under autocast in autocast's type, and no further than the deepest layer asked for.
+    It computes in float32, or under autocast in autocast's type, and only up to the deepest requested layer.
 
     Args:
         weights: a file with VGG-19's state dict (``vgg19-dcbb9e9d.pth``, or one with its ``features.…`` alone), read
             as tensors only; None takes torchvision's, from PyTorch's cache or downloaded into it at first use.
-        layers: names of the maps wanted: ``conv3_2`` before and ``relu3_2`` after its ReLU, ``pool3`` after the third
-            pooling. What GMCNN's paper calls conv3_2 is, in its codes, ``relu3_2``.
+        layers: names of the maps to return: ``conv3_2`` before and ``relu3_2`` after its ReLU, ``pool3`` after the
+            third pooling. What GMCNN's paper calls conv3_2 is, in its codes, ``relu3_2``.
         recompute: computes each of the stages between poolings once more in the backward pass rather than keeping
             its maps: 65 rather than 107 MiB for an image of 256 pixels, in about a third more time
             (``benchmarks/inpainting_losses.py``, float32 on one thread of a CPU).
@@ -80,10 +80,10 @@ class VGG19Features:
             Itself.
 
         Raises:
-            InputError: torchvision is missing, or the weights are neither there nor to be had, or no such weights.
+            InputError: torchvision is missing, or the weights are not found, cannot be downloaded or do not fit.
         """
         if self._stages is None:
-            with torch.inference_mode(False):  # read in a validation, they would be of no use in training
+            with torch.inference_mode(False):  # weights read in a validation must be usable in training
                 self._stages = _stages(self.layers, self.weights)
         return self
 
@@ -111,7 +111,7 @@ class VGG19Features:
         return {name: maps[name] for name in self.layers}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_stages": None}  # who gets it reads the weights anew
+        return {**self.__dict__, "_stages": None}  # the receiving process reads the weights again
 
 
 class _Stage(nn.Module):
@@ -136,7 +136,7 @@ class _Stage(nn.Module):
 def _stages(wanted: Sequence[str], weights: str | None) -> nn.ModuleList:
     """VGG-19 up to the deepest layer wanted, with its weights, cut after the poolings."""
     models = _torchvision_models()
-    with torch.device("meta"):  # the classifier, six times as large, never takes memory
+    with torch.device("meta"):  # no memory for the classifier, which is six times as large
         network = models.vgg19().features[: 1 + max(map(LAYERS.index, wanted))]
     path = _downloaded(models.VGG19_Weights.IMAGENET1K_V1.url) if weights is None else Path(weights).expanduser()
     network.load_state_dict(_read(path, network.state_dict()), assign=True)
@@ -172,7 +172,7 @@ def _read(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _downloaded(url: str) -> Path:
-    """torchvision's own place for the weights; fetched if they are not there."""
+    """torchvision's path of the weights; downloads them if they are missing."""
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[1])
     if path.is_file():
         return path
@@ -182,7 +182,7 @@ def _downloaded(url: str) -> Path:
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
             f"VGG19Features: the weights are not at {str(path)!r} and cannot be downloaded ({error}); on a machine "
-            f"with a connection download {url}, and put the file there or name it with weights"
+            f"with a connection download {url}, and put the file there or set weights to its path"
         ) from error
     return path
 

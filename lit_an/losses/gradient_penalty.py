@@ -20,6 +20,8 @@ Discriminator = Callable[[Tensor], Tensor]
 def zero_centered_penalty(discriminator: Discriminator, image: Tensor) -> Tensor:
     """½ E ‖∇D(image)‖²; ≥ 0: R1 on real images, R2 on fakes.
 
+    Reduction: mean over the batch.
+
     Args:
         discriminator: images to logits.
         image: (B, C, H, W), where to take the gradient.
@@ -39,14 +41,16 @@ def wgan_gradient_penalty(
 ) -> Tensor:
     """E (‖∇D(x) ⊙ mask‖ − 1)² at random points between real and fake images; ≥ 0.
 
+    Reduction: mean over the batch.
+
     Args:
         discriminator: images to logits.
         real, fake: (B, C, H, W), images; in inpainting ``fake`` is the composite.
-        mask: (B, 1, H, W), 1 = hole: the gradient counts there alone, since elsewhere the images are the same. None
-            counts it everywhere.
+        mask: (B, 1, H, W), 1 = hole: only the gradient there counts, since the images are equal elsewhere. None counts
+            it everywhere.
 
     Raises:
-        InputError: a mask that does not belong to the images.
+        InputError: the mask's shape does not match the images.
 
     Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017 (arXiv 1704.00028), equation 3; with
         a mask Yu et al., "Generative image inpainting with contextual attention" (DeepFill v1), CVPR 2018 (arXiv
@@ -72,8 +76,8 @@ def wgan_gradient_penalty(
 
 def _gradient(discriminator: Discriminator, image: Tensor) -> Tensor:
     """(B, C·H·W): the gradient of each image's mean logit at the image, differentiable once more."""
-    # Squared gradients leave the range of half precision, and their gradients even sooner. Of the ways to compute
-    # attention only the plain one can be differentiated twice.
+    # Squared gradients and their gradients exceed the range of half precision. Only the plain (MATH) backend of
+    # attention can be differentiated twice.
     with without_autocast(image), sdpa_kernel(SDPBackend.MATH):
         image = at_least_float32(image.detach()).requires_grad_()
         logit = discriminator(image).reshape(len(image), -1).mean(1)

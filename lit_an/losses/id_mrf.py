@@ -22,7 +22,9 @@ def id_mrf_loss(
     weights: Mapping[str, float] = ID_MRF_WEIGHTS,
     bandwidth: float = 0.5,
 ) -> Tensor:
-    """Σ over layers of weight · ``id_mrf_of_maps``; ≥ 0, a mean over the batch, smaller is better.
+    """Σ over layers of weight · ``id_mrf_of_maps``; ≥ 0, smaller is better.
+
+    Reduction: sum over layers, mean over the batch.
 
     Args:
         prediction, target: feature maps of generated images and of the truth, by layer; ``VGG19Features`` gives them.
@@ -39,7 +41,9 @@ def id_mrf_loss(
 def id_mrf_of_maps(
     prediction: Tensor, target: Tensor, bandwidth: float = 0.5, similarities_at_once: int = 2**22
 ) -> Tensor:
-    """−log of how well the target's positions are each claimed by a generated one; ≥ 0, a mean over the batch.
+    """−log of the mean over target positions of their best match to a generated position; ≥ 0.
+
+    Reduction: mean over the batch.
 
     With d(v, s) the cosine distance, in [0, 1], of a generated vector v and a target's vector s, both less the target's
     mean: RS(v, s) = softmax over s of −d(v, s) / (h (min_s d(v, s) + ε)), and the loss −log mean_s max_v RS(v, s). A
@@ -51,7 +55,7 @@ def id_mrf_of_maps(
         target: (B, C, …), features of the truth; its gradient is not taken.
         bandwidth: h > 0; smaller is sharper.
         similarities_at_once: of the B · P · Q similarities of positions, how many exist at a time: generated positions
-            are taken in pieces, each computed once more in the backward pass. The peak is about 4 arrays of this size
+            are processed in chunks, each recomputed in the backward pass. The peak is about 4 arrays of this size
             (2**22: 16 MiB each) rather than of B · P · Q; ``benchmarks/inpainting_losses.py`` measures it.
 
     Source: Wang et al., "Image inpainting via generative multi-column convolutional neural networks" (GMCNN), NeurIPS
@@ -73,7 +77,7 @@ def id_mrf_of_maps(
     with without_autocast(prediction):
         generated, real = (at_least_float32(x).flatten(2) for x in (prediction, target.detach()))
         mean = real.mean(2, keepdim=True)
-        # Vectors shorter than eps have no direction worth a gradient.
+        # The direction of vectors shorter than eps is noise, so they get no gradient.
         generated, real = (F.normalize(x - mean, dim=1, eps=1e-4) for x in (generated, real))  # (B, C, P), (B, C, Q)
         rows = max(1, similarities_at_once // (real.shape[0] * real.shape[2]))
         claims = [_claims_recomputed(piece, real, bandwidth) for piece in generated.mT.split(rows, dim=1)]

@@ -1,6 +1,6 @@
 """Losses of feature maps: of a frozen network (perceptual, style) and of a critic (feature matching).
 
-Each is a mean over the batch, ≥ 0; smaller is better. Gradients go to the prediction alone.
+All are ≥ 0; smaller is better. Only the prediction receives gradients.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +22,8 @@ def perceptual_loss(
     mask: Tensor | None = None,
 ) -> Tensor:
     """Σ over layers of weight · mean |prediction − target|.
+
+    Reduction: sum over layers; mean over the batch, channels and positions.
 
     Args:
         prediction, target: feature maps (B, C, H, W) of generated images and of the truth, by layer.
@@ -47,6 +49,8 @@ def style_loss(
 ) -> Tensor:
     """Σ over layers of weight · mean |Gram(prediction) − Gram(target)|, Gram = F Fᵀ / (C · H · W): C × C per image.
 
+    Reduction: sum over layers; mean over the batch and the entries of the Gram matrices.
+
     Args:
         prediction, target: feature maps (B, C, H, W) of generated images and of the truth, by layer.
         weights: the layers to compare, and their weights; None takes all of ``prediction``, each with 1.
@@ -64,13 +68,15 @@ def style_loss(
 
 
 def feature_matching_loss(fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Tensor:
-    """Σ over critics of the mean over a critic's maps of mean |fake − real|: what a critic saw on its way.
+    """Σ over critics of the mean over a critic's feature maps of mean |fake − real|.
+
+    Reduction: sum over critics; mean over maps and over the batch, channels and positions of each map.
 
     Args:
-        fake, real: what each critic says of generated images, and of the truth in the same order.
+        fake, real: outputs of each critic for generated and for real images, in the same order.
 
     Raises:
-        InputError: no critic gives features.
+        InputError: no critic returns features.
 
     Source: Wang et al., "High-resolution image synthesis and semantic manipulation with conditional GANs" (pix2pixHD),
         CVPR 2018 (arXiv 1711.11585), section 3.2.
@@ -82,7 +88,7 @@ def feature_matching_loss(fake: Sequence[CriticOutput], real: Sequence[CriticOut
     """
     pairs = [(f.features, r.features) for f, r in zip(fake, real, strict=True) if f.features]
     if not pairs:
-        raise InputError(f"feature matching needs critics that give features; none of the {len(fake)} does")
+        raise InputError(f"feature matching needs critics that return features; none of the {len(fake)} does")
     return torch.stack([_mean_difference(*pair) for pair in pairs]).sum()
 
 
@@ -100,7 +106,7 @@ def _l1(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _gram(features: Tensor) -> Tensor:
-    """(B, C, C), in float32: sums over positions leave the range of half precision."""
+    """(B, C, C), in float32, since sums over positions exceed the range of half precision."""
     with without_autocast(features):
         x = at_least_float32(features).flatten(2)
         return x @ x.mT / (x.shape[1] * x.shape[2])

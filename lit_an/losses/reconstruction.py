@@ -1,7 +1,7 @@
 """Reconstruction losses of inpainting: absolute differences inside and outside the holes, and the confidence map.
 
-Each image counts the same, whatever the size of its hole: a loss is first a mean over an image's pixels, then over
-the batch. Smaller is better.
+Each image has the same weight regardless of the size of its hole: losses average over an image's pixels first, then
+over the batch. Smaller is better.
 """
 
 import torch
@@ -14,13 +14,15 @@ from lit_an.precision import at_least_float32, without_autocast
 def hole_l1(
     prediction: Tensor, image: Tensor, mask: Tensor, confidence: Tensor | None = None, area: int | None = None
 ) -> Tensor:
-    """Mean over the batch of Σ |prediction − image| · weight / (C · area); sums over an image's channels and pixels.
+    """Weighted L1 distance: Σ |prediction − image| · weight / (C · area) over an image's channels and pixels.
+
+    Reduction: mean over the batch.
 
     The weight is ``confidence`` where it is given, else the mask, so that it is the mean absolute difference in the
-    hole. A hole of no pixels counts 0.
+    hole. An empty hole counts 0.
 
     Args:
-        prediction: (B, C, H, W), what the generator says, not composited.
+        prediction: (B, C, H, W), the generator's output, not composited.
         image: (B, C, H, W), the truth.
         mask: (B, 1, H, W), 1 = hole.
         confidence: (B, 1, H, W), ≥ 0, the weight of each pixel; ``confidence_map(mask)``. It does not enter the
@@ -28,7 +30,7 @@ def hole_l1(
         area: pixels to divide by; None takes each image's own hole, Σ mask.
 
     Raises:
-        InputError: shapes that do not belong together.
+        InputError: shapes that do not match.
 
     Source: Wang et al., "Image inpainting via generative multi-column convolutional neural networks" (GMCNN), NeurIPS
         2018 (arXiv 1810.08771), section 3.3, whose PyTorch code divides by the mean of the mask. The TensorFlow codes
@@ -53,15 +55,17 @@ def hole_l1(
 
 
 def context_l1(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the batch of each image's mean absolute difference at the known pixels; 0 where there are none.
+    """Mean absolute difference of an image at its known pixels; 0 if it has none.
+
+    Reduction: mean over the batch.
 
     Args:
-        prediction: (B, C, H, W), what the generator says, not composited.
+        prediction: (B, C, H, W), the generator's output, not composited.
         image: (B, C, H, W), the truth.
         mask: (B, 1, H, W), 1 = hole.
 
     Raises:
-        InputError: shapes that do not belong together.
+        InputError: shapes that do not match.
 
     Source: as published in the codes of DeepFill v1 (arXiv 1801.07892), GMCNN and attentive normalization: the mean
         over all pixels of what is outside the hole, divided by the mean of 1 − mask.
@@ -80,10 +84,10 @@ def context_l1(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 def confidence_map(
     mask: Tensor, kernel_size: int | None = None, standard_deviation: float | None = None, iterations: int = 7
 ) -> Tensor:
-    """How far the known pixels reach into each hole: blurs them in again and again.
+    """Confidence of the pixels in a hole, which decreases with the distance to known pixels, by repeated blurring.
 
-    M₀ = 0, Mᵢ₊₁ = (g ∗ (1 − mask + Mᵢ)) · mask, with a Gaussian g that sums to 1, and nothing beyond the border: the
-    deeper in a hole, the less; 0 at known pixels.
+    M₀ = 0, Mᵢ₊₁ = (g ∗ (1 − mask + Mᵢ)) · mask, with a Gaussian g that sums to 1, and zeros beyond the border: it
+    decreases toward the middle of a hole and is 0 at known pixels.
 
     Args:
         mask: (B, 1, H, W), 1 = hole.

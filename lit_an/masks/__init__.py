@@ -1,11 +1,11 @@
-"""Holes to inpaint: shapes that draw masks at random, masks from files, and what is done with a mask.
+"""Holes for inpainting: shapes that draw random masks, and masks from files.
 
 A mask is float32, 1 in the hole and 0 where the image is known.
 
 How to add a shape: a new file here with a subclass of ``HoleShape`` whose ``paint`` is a function of its arguments
 alone, and its import below; the contract tests find it. Its constructor takes plain numbers, words or other shapes,
-keeps them under their names and raises ``InputError`` for what cannot be. A config names the class, so there is no
-registry: ``mask: {class_path: lit_an.masks.FreeForm, init_args: {parts: 4}}``.
+keeps them as attributes of the same names and raises ``InputError`` for invalid values. A config names the class, so
+there is no registry: ``mask: {class_path: lit_an.masks.FreeForm, init_args: {parts: 4}}``.
 """
 
 from lit_an.masks.base import HoleShape

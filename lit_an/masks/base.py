@@ -1,4 +1,4 @@
-"""What a hole shape is: a function from a size and a seed to a mask that is neither empty nor everything."""
+"""Base of hole shapes: functions from a size and a seed to a mask that is neither empty nor full."""
 
 import inspect
 from abc import ABC, abstractmethod
@@ -21,9 +21,8 @@ PUBLISHED_SIZE = 256
 class HoleShape(ABC):
     """A kind of hole, drawn at random.
 
-    A subclass says how to ``paint`` one. It keeps each argument of its constructor as an attribute of the same name,
-    so that a fixed set of masks can say what it was made of, and has no state, so that any number of processes draw
-    the same.
+    A subclass implements ``paint``. It keeps each argument of its constructor as an attribute of the same name, so that
+    a fixed set of masks can record them, and has no state, so that all processes draw the same masks.
 
     Attributes:
         largest_share: holes of a larger share of the image are drawn again.
@@ -35,7 +34,7 @@ class HoleShape(ABC):
     def paint(self, height: int, width: int, seed: int, index: int | None) -> np.ndarray:
         """(height, width), bool, True in the hole; a function of the arguments alone.
 
-        It may come out empty or full, if that is rare: ``draw`` then asks again, with another seed.
+        It may rarely return an empty or full mask: ``draw`` then calls it again with another seed.
         """
 
     def draw(self, height: int, width: int, seed: int, index: int | None = None) -> Tensor:
@@ -47,8 +46,8 @@ class HoleShape(ABC):
         Args:
             height, width: in pixels.
             seed: chooses the mask; any integer.
-            index: number of the image in a fixed order (validation, test), or None in training; a shape made of files
-                takes the file of that number, the others pass it over.
+            index: number of the image in a fixed order (validation, test), or None in training; a shape of files
+                takes the file of that number, other shapes ignore it.
 
         Raises:
             InputError: the shape cannot be drawn at that size.
@@ -72,7 +71,7 @@ class HoleShape(ABC):
         )
 
     def description(self) -> dict[str, Any]:
-        """The class and its arguments, for JSON: what decides the masks beside size and seed."""
+        """The class and its arguments, for JSON: what determines the masks, apart from size and seed."""
         arguments = {name: _plain(getattr(self, name)) for name in inspect.signature(type(self)).parameters}
         return {"class": f"{type(self).__module__}.{type(self).__qualname__}", **arguments}
 

@@ -1,4 +1,4 @@
-"""Holes at the borders: an unknown frame around what is known, and an unknown half."""
+"""Holes at the border: an unknown frame around the known pixels, and an unknown half."""
 
 from typing import Literal, get_args
 
@@ -16,7 +16,7 @@ class Border(HoleShape):
     Args:
         min_width: least width of a side of the frame, of the image's side, 0 ≤ min_width ≤ max_width.
         max_width: largest width, below 1/2.
-        side_probability: the chance that there is such a side; at least one there always is.
+        side_probability: probability of each side of the frame; there is always at least one.
 
     Raises:
         InputError: values out of their range.
@@ -55,7 +55,7 @@ class Border(HoleShape):
 
 
 class Half(HoleShape):
-    """One half of the image; of an odd number of rows or columns the smaller part.
+    """One half of the image; the smaller part for an odd number of rows or columns.
 
     Args:
         side: which half is the hole; ``random`` takes one of the four.

@@ -1,7 +1,7 @@
 """Painting with a round brush: strokes of straight segments with round ends.
 
-Positions in the plane are complex numbers, x + iy in pixels, 0 the center of the first pixel: numpy turns and measures
-many of them with one call, and a mask must cost little beside decoding a photograph.
+Positions in the plane are complex numbers, x + iy in pixels, 0 the center of the first pixel: numpy rotates and
+measures many of them in one call, so that a mask costs little compared with decoding a photograph.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ class BrushStrokes(NamedTuple):
 
 
 def paint_strokes(height: int, width: int, strokes: BrushStrokes, furthest: complex) -> np.ndarray:
-    """(height, width), bool: True where the brush was.
+    """(height, width), bool: True where the brush painted.
 
     Args:
         height, width: in pixels.

@@ -1,4 +1,4 @@
-"""A fixed set of masks as files, so many of each hole size, to score inpainting with."""
+"""Fixed sets of masks as files, with the same number for each hole size, to evaluate inpainting."""
 
 import json
 from collections import Counter
@@ -25,19 +25,19 @@ VERSION = 1
 # The bins that papers report.
 REPORTED = BINS[:-1]
 
-# What is being made, written first; what was made, written last.
+# The plan is written first, the manifest last.
 PLAN, MANIFEST = "plan.json", "manifest.json"
 
 
 class Recipe(NamedTuple):
-    """What decides the masks of a set, beside their shape.
+    """The settings of a set of masks, apart from their shape.
 
     Attributes:
         image_size: side in pixels.
         per_bin: masks in each bin.
         bins: which of ``lit_an.holes.BINS``.
         seed: chooses the masks.
-        max_draws: masks to draw in a row of which none is of any use, before a bin is given up.
+        max_draws: consecutive masks that fit no open bin before the set is given up.
     """
 
     image_size: int
@@ -48,24 +48,23 @@ class Recipe(NamedTuple):
 
 
 def make_set(shape: HoleShape, folder: Path, recipe: Recipe) -> dict[str, Any]:
-    """Writes ``<bin>/<number>.png``, 255 = hole, and the manifest; goes on where a kill stopped it.
+    """Writes ``<bin>/<number>.png``, 255 = hole, and the manifest; continues an interrupted run.
 
-    Mask after mask is drawn, with the seeds ``mix_seed(seed, 0)``, ``mix_seed(seed, 1)``, …, and goes into the bin of
-    its size unless that is full. So the files are a function of shape and recipe; those that are there are compared
-    with what is drawn.
+    Masks are drawn with the seeds ``mix_seed(seed, 0)``, ``mix_seed(seed, 1)``, …, and each is put into the bin of its
+    size unless that is full. So the files are a function of shape and recipe; existing files are compared with the
+    drawn masks.
 
     Args:
         shape: what to draw.
         folder: empty, new, or begun with the same shape and recipe.
-        recipe: how much of it.
+        recipe: the settings of the set.
 
     Returns:
         The manifest: shape, recipe, number of draws, share of hole of each file, and ``content_hash``, the
         ``mask_set_hash`` of the masks as ``MaskFiles`` reads them.
 
     Raises:
-        InputError: values out of their range, a folder with something else in it, or a bin that the shape does not
-            reach.
+        InputError: values out of range, a folder with other content, or a bin that the shape does not reach.
     """
     _check(recipe)
     plan = {"version": VERSION, "shape": shape.description(), **recipe._asdict(), "bins": list(recipe.bins)}
@@ -135,7 +134,7 @@ def _check(recipe: Recipe) -> None:
 
 
 def _claim(folder: Path, plan: dict[str, Any]) -> None:
-    """Says in the folder what is made there; raises InputError if that is something else."""
+    """Writes the plan to the folder; raises InputError if the folder has another plan."""
     path = folder / PLAN
     if path.is_file():
         try:

@@ -15,7 +15,7 @@ class FreeForm(HoleShape):
         parts: strokes, at least 1.
         max_vertices: segments of a stroke: 0 to so many, uniformly.
         max_length: of a segment: 0 to so much, uniformly; walks stop at the border of the image.
-        min_width, max_width: of the brush, uniformly, drawn for each segment anew.
+        min_width, max_width: of the brush, uniformly, drawn for each segment.
 
     Raises:
         InputError: values out of their range.
@@ -23,7 +23,7 @@ class FreeForm(HoleShape):
     Source: the free-form masks of the published code of AN (Wang et al., CVPR 2020) and GMCNN (arXiv 1810.08771),
     after the algorithm of DeepFill v2 (Yu et al., arXiv 1806.03589).
     Differs: directions, lengths and widths are any numbers in their ranges, not whole degrees, whole pixels and even
-    pixels, so that small images have them too; a stroke without a segment is nothing, not a dot of a pixel.
+    pixels, so that small images have them too; a stroke without a segment paints nothing, not a pixel.
 
     Example:
         >>> mask = FreeForm().draw(64, 64, seed=0)

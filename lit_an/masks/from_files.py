@@ -1,4 +1,4 @@
-"""Masks from image files: the irregular masks that others publish, drawn ones, fixed sets."""
+"""Masks from image files: published irregular masks, hand-drawn ones, fixed sets."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from lit_an.image_files import ENDINGS, count_by_ending, find_images
 from lit_an.image_samples import deep_gray, eight_bits, orientation_of, reason_of, transparent_gray, turned
 from lit_an.masks.base import HoleShape, check_between, scale_of
 
-# So many files, spread evenly over the sorted list, say whether a set looks inverted.
+# Number of files, evenly spread over the sorted list, that decide whether a set looks inverted.
 LOOKED_AT = 32
 
-# Formats in which a black mask may hold a few ones that nobody drew.
+# Formats in which compression may add a few ones to a black mask.
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 
 
@@ -42,7 +42,7 @@ class MaskFiles(HoleShape):
 
     Raises:
         InputError: a folder that is missing, empty or looks inverted, a file that is gray, transparent or unreadable,
-            or values out of their range; when a mask is drawn, a file that turns out so then, or one for ``index``
+            or values out of their range; when a mask is drawn, a file with such a fault, or one for ``index``
             that is all hole or all known.
     """
 
@@ -135,7 +135,7 @@ class MaskLevels(NamedTuple):
 def read_levels(path: Path) -> MaskLevels:
     """The levels in a mask file, in the file's own size, upright; of several frames those of the first.
 
-    They are the numbers in the file: an ICC profile is left out of account.
+    They are the values in the file; an ICC profile is ignored.
 
     Raises:
         InputError: the file cannot be read, is transparent, or has samples of 16 bits that use 8 of them alone.
@@ -187,7 +187,7 @@ def resized(hole: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     if hole.shape == (height, width):
         return hole
-    # The old pixel under each new one's center.
+    # The source pixel under the center of each new pixel.
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip((height, width), hole.shape, strict=True)
     )
@@ -195,7 +195,7 @@ def resized(hole: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def dilated(hole: np.ndarray, radius: int) -> np.ndarray:
-    """(H, W), bool: all pixels with a hole in the square of side 2 · radius + 1 around them.
+    """(H, W), bool: all pixels with a hole pixel in the square of side 2 · radius + 1 around them.
 
     Example:
         >>> dilated(np.array([[False, False, False, True]]), 1).astype(int).tolist()

@@ -9,10 +9,10 @@ from lit_an.content_hash import ContentHash
 
 
 def mask_set_hash(masks: Iterable[Tensor], count: int) -> str:
-    """A hash of what masks there are, in their order, whatever file, format or shape they came from.
+    """A hash of masks in their order, independent of files and formats.
 
-    It is the same that ``ContentHash(count)`` makes of the same masks in batches on several processes, by
-    ``add_masks(mask, index)``. In a run of several processes each of them must call it, with all masks.
+    It equals the hash of ``ContentHash(count)`` for the same masks added by ``add_masks(mask, index)`` in batches on
+    several processes. In a run of several processes, each must call it with all masks.
 
     Args:
         masks: (1, H, W) each, 1 = hole; those of the images 0, 1, …, in that order.

@@ -1,4 +1,4 @@
-"""Holes of several kinds, one of them for each mask."""
+"""Mixtures of hole shapes."""
 
 import math
 
@@ -14,7 +14,7 @@ class Mixture(HoleShape):
 
     Args:
         shapes: at least one; mixtures may be among them.
-        weights: one for each shape, not negative, of any positive sum; None is the same for each.
+        weights: one for each shape, ≥ 0, with a positive sum; None means equal weights.
 
     Raises:
         InputError: no shapes, or weights that do not fit them.

@@ -8,7 +8,7 @@ from lit_an.errors import InputError
 from lit_an.masks.base import HoleShape, check_between, scale_of
 from lit_an.masks.brush import BrushStrokes, paint_strokes
 
-# Of every stroke, published for 256×256: lengths and widths of a segment begin here.
+# Least length and width of a segment, published for 256×256.
 _LEAST_LENGTH, _LEAST_WIDTH, _MOST_SEGMENTS = 10, 5, 5
 
 # Unit moves x + iy at 0.01, 1.01, 2.01 and 3.01 radians from downwards to the right; every other stroke goes left.
@@ -16,16 +16,16 @@ _DIRECTIONS = np.sin(np.arange(4) + 0.01) + 1j * np.cos(np.arange(4) + 0.01)
 
 
 class PublishedStrokes(NamedTuple):
-    """What LaMa's evaluation masks of 256×256 are drawn with; pixels.
+    """Parameters of LaMa's evaluation masks of 256×256, in pixels.
 
     Attributes:
         strokes: least and largest number of strokes.
         lengths: how many lengths a segment may have, from 10 on.
         widths: how many widths a segment may have, from 5 on.
-        box_weight: chance of boxes against 1 for strokes.
+        box_weight: weight of boxes, against 1 for strokes.
         boxes: least and largest number of boxes.
         sides: least and largest side of a box.
-        margin: what boxes leave free at the border.
+        margin: distance of boxes from the border.
     """
 
     strokes: tuple[int, int]

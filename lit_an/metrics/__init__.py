@@ -1,4 +1,4 @@
-"""Metrics: numbers about layouts and images.
+"""Metrics of generated images, inpainted images and semantic layouts.
 
 How to add one: a new file here with a pure function from tensors to a result, its import below, and a test against a
 hand-computed case. A metric of generation also takes its place in ``lit_an/metrics/generation.py``, one of a single

@@ -1,4 +1,4 @@
-"""Ways to fill a hole that have learned nothing, so that an inpainting model's figures have something beside them.
+"""Baselines of inpainting without learning, to compare a model's figures with.
 
 How to add one: a subclass of ``Baseline`` under ``@BASELINES.register("name")``.
 """
@@ -15,16 +15,16 @@ from lit_an.registry import Registry
 
 
 class Baseline:
-    """Fills holes; like a model, it is asked with the whole image and must not look into the hole.
+    """Fills holes; like a model, it gets the whole image and must ignore the pixels in the hole.
 
     Attributes:
-        slow: so slow that it is asked for a few images only.
+        slow: whether it is measured on a few images only.
     """
 
     slow = False
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1], whatever where the mask is 0.
+        """(B, C, H, W) in [-1, 1]; values where the mask is 0 are ignored.
 
         Args:
             image: (B, C, H, W), in [-1, 1].
@@ -54,7 +54,7 @@ class MeanColor(Baseline):
 
 @BASELINES.register("biharmonic")
 class Biharmonic(Baseline):
-    """The smoothest surface that goes on where the known pixels end, by scikit-image.
+    """The biharmonic continuation of the known pixels, by scikit-image.
 
     0.6 s for a hole of 128 × 128 in an image of 256 × 256, on one core.
 

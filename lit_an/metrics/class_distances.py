@@ -1,4 +1,4 @@
-"""The Fréchet distance within each class, collected class by class: one class's generated features at a time."""
+"""The Fréchet distance within each class, with the generated features of one class in memory at a time."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ from lit_an.metrics.frechet import frechet_distance_of_features
 
 @dataclasses.dataclass
 class ClassDistances:
-    """Distances and counts, one entry a class in the order of their labels.
+    """Distances and counts, one entry per class in the order of their labels.
 
     Attributes:
-        by_class: Fréchet distance within the class; None where a side has fewer than 2 images of it.
-        generated: generated images it rests on.
-        real: real images it rests on.
+        by_class: Fréchet distance within the class; None if either side has fewer than 2 images of it.
+        generated: number of generated images.
+        real: number of real images.
     """
 
     by_class: list[float | None] = dataclasses.field(default_factory=list)
@@ -32,7 +32,7 @@ class ClassDistances:
 
     @property
     def mean(self) -> float | None:
-        """Over the classes that have a distance; None if there is none."""
+        """The mean over the classes that have a distance; None if there is none."""
         known = [value for value in self.by_class if value is not None]
         return sum(known) / len(known) if known else None
 

@@ -1,4 +1,4 @@
-"""P-IDS and U-IDS: how well a plane through feature space tells inpainted images from real ones."""
+"""P-IDS and U-IDS: how well a linear classifier separates inpainted from real images."""
 
 import importlib
 import warnings
@@ -12,12 +12,12 @@ from lit_an.errors import InputError
 
 
 class DiscriminativeScores(NamedTuple):
-    """How often a linear classifier takes what is inpainted for real; for both, more is better. Papers give per cent.
+    """How often a linear classifier takes inpainted images for real; larger is better. Papers report per cent.
 
     Attributes:
         p_ids: in [0, 1], share of the pairs whose inpainted image looks more real than the real one; 0.5 at best.
         u_ids: in [0, 1], share of all images that are misclassified; 0.5 at best.
-        converged: the classifier came to rest within its 1000 iterations.
+        converged: whether the classifier converged within its 1000 iterations.
     """
 
     p_ids: float
@@ -28,8 +28,8 @@ class DiscriminativeScores(NamedTuple):
 def discriminative_scores(fake: Tensor, real: Tensor) -> DiscriminativeScores:
     """Paired and unpaired inception discriminative score of features.
 
-    The classifier is scored on what it was fitted to, as published: with no more images than features a plane tells
-    any two sets apart, and both scores say nothing.
+    The classifier is scored on its training data, as published. With no more images than features, a plane separates
+    any two sets, and both scores are meaningless.
 
     Args:
         fake, real: (N, D), N ≥ 1; row i of both is of the same image.
@@ -38,7 +38,7 @@ def discriminative_scores(fake: Tensor, real: Tensor) -> DiscriminativeScores:
         InputError: scikit-learn is missing.
 
     Source: Zhao et al., "Large scale image completion via co-modulated generative adversarial networks", ICLR 2021
-    (arXiv 2103.10428), section 4, and its code: scikit-learn's ``LinearSVC(dual=False)``, all else as it comes.
+    (arXiv 2103.10428), section 4, and its code: scikit-learn's ``LinearSVC(dual=False)`` with its other defaults.
 
     Example:
         >>> same = torch.tensor([[0.0], [1.0], [2.0]])
@@ -66,5 +66,5 @@ def _classifier() -> tuple[Any, type[Warning]]:
             f"p_ids and u_ids need scikit-learn, which is not installed or cannot be imported ({error}); "
             "pip install '.[inpainting]'"
         ) from error
-    # The primal problem is solved by Newton steps: no draw in it.
+    # Newton steps solve the primal problem, without randomness.
     return svm.LinearSVC(dual=False), exceptions.ConvergenceWarning

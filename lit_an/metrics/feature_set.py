@@ -1,7 +1,7 @@
-"""The features of a known number of images, collected in any batches on any number of processes: always the same set.
+"""Features of a known number of images, independent of batches and processes.
 
-Everything is a sum, also the rows that are kept: each process adds its rows to zeros at their image's place. So
-nothing depends on who saw which image, or when, and no image counts twice.
+All results are sums, including the kept rows, which each process adds to zeros at the place of their image. So they do
+not depend on which process processes an image, or when, and no image counts twice.
 """
 
 from typing import NamedTuple, TypeVar
@@ -42,8 +42,8 @@ class FeatureCollector:
 
     Args:
         count: images over all processes, ≥ 1.
-        keep: rows to keep at most, for the metrics that compare images one by one, ≥ 1.
-        with_scores: also take the sums of the Inception score, where the extractor gives logits.
+        keep: largest number of rows to keep, for metrics that compare single images, ≥ 1.
+        with_scores: also collect sums for the Inception score, if the extractor returns logits.
     """
 
     def __init__(self, count: int, keep: int, with_scores: bool = False) -> None:
@@ -61,7 +61,7 @@ class FeatureCollector:
         """Adds a batch.
 
         Args:
-            found: what the extractor saw.
+            found: the extractor's output.
             label: (B,), int64.
             index: (B,), int64, the number of each image.
         """
@@ -88,7 +88,7 @@ class FeatureCollector:
 
     def collected(self) -> FeatureSet:
         """The set, over all processes; each of them must call this, having added at least one image."""
-        assert self._moments is not None, "a process that added nothing"
+        assert self._moments is not None, "a process added no images"
         sums = [*self._moments, *(self._scores or ()), self._rows, self._label, self._seen]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             for value in sums:
@@ -105,13 +105,13 @@ def add_sums(first: Sums, second: Sums) -> Sums:
 
 
 def move_features(features: FeatureSet, device: torch.device | str) -> FeatureSet:
-    """The same set on another device, which must know float64."""
+    """Moves the set to another device, which must support float64."""
     moments = Moments(*(value.to(device) for value in features.moments))
     return features._replace(moments=moments, rows=features.rows.to(device), label=features.label.to(device))
 
 
 def keep_rows(features: FeatureSet, keep: int) -> FeatureSet:
-    """The same set with at most ``keep`` of its rows, evenly spread."""
+    """Keeps at most ``keep`` rows of the set, evenly spread."""
     count = len(features.rows)
     chosen = torch.arange(min(keep, count)) * count // min(keep, count)
     return features if keep >= count else features._replace(rows=features.rows[chosen], label=features.label[chosen])

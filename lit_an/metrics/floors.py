@@ -1,11 +1,11 @@
-"""What a Fréchet distance comes to for two samples of one distribution: above 0, and the more so the fewer images."""
+"""The Fréchet distance between two samples of one distribution, which is above 0 for finite samples."""
 
 import torch
 from torch import Tensor
 
 from lit_an.metrics.frechet import frechet_distance_of_features
 
-# Fewer real images than this cannot be parted into quarters of two.
+# The least number of real images that can be split into quarters of two.
 FEWEST = 8
 _SPLITS = 4
 _CLASSES = 10
@@ -25,8 +25,8 @@ def frechet_floor(real: Tensor, num_generated: int, num_real: int, seed: int = 0
         seed: of the shuffles.
 
     Returns:
-        The floor, ≥ 0, or None from fewer than 8 real images; it is an estimate, within 21 % of the truth in the table
-        of docs/metrics.md, and less certain where few features carry most of the variance.
+        The floor, ≥ 0, or None from fewer than 8 real images. The estimate is within 21 % of the true value in the
+        table of docs/metrics.md, and less certain if few features carry most of the variance.
 
     Example:
         >>> features = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
@@ -58,7 +58,7 @@ def intra_floor(real: Tensor, label: Tensor, generated: list[int], counts: list[
     Args:
         real: (N, D), features of real images.
         label: (N,), int64, their classes.
-        generated, counts: generated and real images of each class that a distance rests on.
+        generated, counts: numbers of generated and real images of each class.
 
     Returns:
         The floor, or None if no class has 8 real images.

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of features: FID, whatever network the features come from."""
+"""The Fréchet distance between two sets of features: FID for any feature network."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ class Moments(NamedTuple):
         total: (D,), sum of their features.
         outer: (D, D), sum of the outer products of their features with themselves.
 
-    All float64: a mean is then taken off the outer products without a loss that matters, in any order of images.
+    All are float64, so that subtracting the mean from the outer products loses no relevant precision.
     """
 
     num_images: Tensor
@@ -46,7 +46,7 @@ def moments_of(features: Tensor) -> Moments:
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:
-    """Squared Fréchet distance of two normal distributions: |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁Σ₂)^½; less is nearer.
+    """Squared Fréchet distance of two normal distributions: |μ₁ - μ₂|² + tr Σ₁ + tr Σ₂ - 2 tr (Σ₁Σ₂)^½.
 
     With Σ = FᵀF the last trace is the sum of the singular values of F₁F₂ᵀ: both factors come from eigenvalues of
     symmetric matrices, and nothing imaginary can appear.
@@ -65,7 +65,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 
 
 def frechet_distance_of_features(first: Tensor, second: Tensor) -> float:
-    """The same from (M, D) and (N, D) features, much faster where there are fewer images than features.
+    """The same from (M, D) and (N, D) features; much faster for fewer images than features.
 
     Example:
         >>> features = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]])
@@ -76,7 +76,7 @@ def frechet_distance_of_features(first: Tensor, second: Tensor) -> float:
     for features in (first.double(), second.double()):
         mean = features.mean(0)
         few = len(features) < features.shape[1]
-        # Centered rows over the root of N - 1 are a factor of the covariance as they stand.
+        # Centered rows divided by √(N - 1) are already a factor of the covariance.
         factor = (features - mean) / (len(features) - 1) ** 0.5 if few else _factor(torch.cov(features.T))
         parts += [mean, factor]
     return _distance(*parts)

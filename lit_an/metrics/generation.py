@@ -1,4 +1,4 @@
-"""All figures of a generator at once, with everything that says what they may be compared with."""
+"""All figures of a generator, with the settings that they depend on."""
 
 import dataclasses
 from typing import Any
@@ -28,12 +28,12 @@ class GenerationResult(Result):
     Attributes:
         figures: name to value: ``fid``, ``kid`` (mean over subsets), ``kid_deviation``, ``kid_all_pairs``,
             ``inception_score``, ``inception_score_deviation``, ``precision``, ``recall``, ``density``, ``coverage``,
-            ``intra_fid``, and ``fid_floor`` and ``intra_fid_floor``, what two samples of the real images would get;
-            those that cannot be computed are absent, and ``warnings`` says why.
-        intra_fid_by_class: Fréchet distance of each class, None where a side has too few images of it.
+            ``intra_fid``, and ``fid_floor`` and ``intra_fid_floor``, the values of two samples of the real images;
+            figures that cannot be computed are absent, with a reason in ``warnings``.
+        intra_fid_by_class: Fréchet distance of each class, None if either side has too few images of it.
         warnings: sentences about figures that the size of a sample makes meaningless or hard to compare.
         extractor: the extractor's description: name, resize, hash of its weights.
-        counts: how many images of either side the figures rest on.
+        counts: numbers of images of either side.
         reference: the description of the reference statistics, and ``key``, the name of their file.
         generator: how the generator made the images: ``statistics`` of its batch norm, ``running`` or ``standing``
             (then with ``passes``), and the name of the ``protocol`` or None.
@@ -51,7 +51,7 @@ class GenerationResult(Result):
     generator: dict[str, Any] = dataclasses.field(default_factory=lambda: dict(_RUNNING))
 
     def table(self) -> str:
-        """A few lines for a person."""
+        """A short readable summary."""
         lines = [f"  {name:26} {value:.6g}" for name, value in self.figures.items()]
         counts = f"{self.counts['generated']} generated and {self.counts['real']} real images"
         hashed = self.extractor["weights_sha256"][:12]
@@ -73,10 +73,10 @@ def generation_result(
 
     Args:
         fake: features of the generated images.
-        extractor: description of the extractor that saw them.
+        extractor: description of their extractor.
         reference: of the real images.
         num_classes: classes of the generator.
-        device: where to compute; it must know float64.
+        device: where to compute; it must support float64.
         classes: distances within the classes; None takes them from the kept rows.
         keep: rows of either side for the figures that compare images one by one, evenly spread, ≥ 1.
         generator: how it made the images, see ``GenerationResult``; None is with running statistics.
@@ -145,7 +145,7 @@ def _said(floor: float | None) -> str:
 
 def _scores(fake: FeatureSet, warnings: list[str]) -> dict[str, float]:
     if fake.scores is None:
-        warnings.append("inception_score: absent, since the extractor gives no logits")
+        warnings.append("inception_score: absent, since the extractor returns no logits")
         return {}
     splits, classes = fake.scores.probability.shape
     if fake.num_images < splits * classes:
@@ -165,7 +165,7 @@ def _neighbors(fake: Tensor, real: Tensor, warnings: list[str]) -> dict[str, flo
 
 
 def _of_classes(classes: ClassDistances, real: FeatureSet, warnings: list[str]) -> dict[str, float]:
-    """The floor of the distances within classes, as a figure if it is known."""
+    """The floor of the distances within classes as a figure, if it is known."""
     floor, size = intra_floor(real.rows, real.label, classes.generated, classes.real), real.rows.shape[1]
     missing = sum(value is None for value in classes.by_class)
     if missing:

@@ -1,4 +1,4 @@
-"""Every metric that compares one inpainted image with its truth, and the table of them over many images."""
+"""Metrics that compare an inpainted image with the original, and their table over many images."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def image_scores(image: Tensor, composite: Tensor, mask: Tensor, lpips: Lpips | 
     """``hole_share`` and every metric of each image that its size allows, by name; all (B,), float64.
 
     ``l1``, ``psnr``, ``ssim``, ``ms_ssim`` and ``lpips`` are of the whole image, ``hole_…`` of the hole alone. Both
-    images are first rounded to the 256 levels of a file: a tensor and the PNG of it have the same figures.
+    images are first rounded to 256 levels, so that a tensor and its PNG have the same figures.
 
     Args:
         image: (B, 3, H, W), in [-1, 1], the truth.
@@ -30,7 +30,7 @@ def image_scores(image: Tensor, composite: Tensor, mask: Tensor, lpips: Lpips | 
         lpips: on the images' device; None leaves ``lpips`` and ``hole_lpips`` out.
 
     Raises:
-        InputError: a mask that holds something else than 0 and 1.
+        InputError: the mask has values other than 0 and 1.
 
     Example:
         >>> image, mask = torch.zeros(2, 3, 16, 16), torch.ones(2, 1, 16, 16)
@@ -70,14 +70,14 @@ def too_small(image_size: Sequence[int], lpips: Lpips | None) -> list[str]:
 
 
 def round_to_8_bits(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as they come back from an image file: rounded to 256 levels, float32."""
+    """Rounds images in [-1, 1] to the 256 levels of an 8-bit file, as float32."""
     return to_pixels(images) / 127.5 - 1
 
 
 class ScoreCollector:
     """Collects the scores of ``count`` images, numbered 0 to count - 1, each of them once, on any number of processes.
 
-    As in ``FeatureCollector`` everything is a sum with zeros, so nothing depends on who saw which image.
+    As in ``FeatureCollector``, results do not depend on which process processes an image.
 
     Args:
         count: images over all processes, ≥ 1.
@@ -99,9 +99,9 @@ class ScoreCollector:
         """(count,) of each name, over all processes; each of them must call this, having added at least one image.
 
         Args:
-            device: one that processes can share.
+            device: one that supports collective operations.
         """
-        assert self._columns, "a process that added nothing"
+        assert self._columns, "a process added no images"
         together = torch.stack([self._seen, *self._columns.values()])
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             together = together.to(device)
@@ -112,9 +112,9 @@ class ScoreCollector:
 
 
 def write_scores(path: Path, position: Tensor, names: Sequence[str], scores: Scores) -> None:
-    """Writes a CSV file, whole or not at all: a row for each image, with its position in the data set and its name.
+    """Writes a CSV file atomically: a row for each image, with its position in the data set and its name.
 
-    What of a name is no text becomes an escape such as ``\\udce9``.
+    Undecodable bytes of a name become escapes such as ``\\udce9``.
     """
     with replacing(path) as temporary, temporary.open("w", newline="", errors="backslashreplace") as file:
         writer = csv.writer(file)

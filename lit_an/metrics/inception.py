@@ -1,4 +1,4 @@
-"""The Inception score, from logits of whatever network: how sure it is of each image, how varied it finds them all."""
+"""The Inception score from the logits of any network."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ _SEED = 2020  # of torch-fidelity
 
 
 class ScoreSums(NamedTuple):
-    """Running sums over images, apart for each of S splits; add them field by field to merge.
+    """Running sums over images for each of S splits; sums of two sets are merged by adding the fields.
 
     Attributes:
         num_images: (S,).
@@ -47,7 +47,7 @@ def score_sums(logits: Tensor, split: Tensor, splits: int) -> ScoreSums:
 
 
 def inception_score(sums: ScoreSums) -> tuple[float, float]:
-    """Mean and standard deviation over the splits of exp E KL(p(y|x) ‖ p(y)), in [1, K]; more is better.
+    """Mean and standard deviation over the splits of exp E KL(p(y|x) ‖ p(y)), in [1, K]; larger is better.
 
     Source: Salimans et al., "Improved techniques for training GANs", NeurIPS 2016, section 4.
 

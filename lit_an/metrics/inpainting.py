@@ -1,4 +1,4 @@
-"""All figures of an inpainting model at once, per bin of hole area too, with everything they may be compared by."""
+"""All figures of an inpainting model, also per bin of hole area, with the settings that they depend on."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ Figures = dict[str, float]
 
 
 class Measured(NamedTuple):
-    """What one way of filling holes came to.
+    """Scores and features of one way of filling holes.
 
     Attributes:
         position: (N,), int64, positions of the images in their data set.
@@ -44,7 +44,7 @@ class BaselineFigures(NamedTuple):
     """Figures of a baseline.
 
     Attributes:
-        position: (N,), int64, positions in the data set of the images that it filled.
+        position: (N,), int64, positions of its images in the data set.
         figures, by_bin: as of ``InpaintingResult``.
     """
 
@@ -57,7 +57,7 @@ class BaselineFigures(NamedTuple):
 class InpaintingResult(Result):
     """Figures of inpainted against real images.
 
-    Every figure is finite. What cannot be computed is absent, and ``warnings`` says why.
+    Every figure is finite. Figures that cannot be computed are absent, with a reason in ``warnings``.
 
     Attributes:
         figures: name to value. Means over images: ``l1`` (of values in [-1, 1]), ``l1_percent`` (of the range, as
@@ -89,7 +89,7 @@ class InpaintingResult(Result):
     masks: dict[str, Any]
 
     def table(self) -> str:
-        """A few lines for a person: all images, the bins of hole area, the baselines."""
+        """A short readable summary: all images, the bins of hole area, the baselines."""
         columns = {"all": {"images": self.images["count"], **self.figures}, **self.by_bin}
         columns |= {name: {"images": one["images"], **one["figures"]} for name, one in self.baselines.items()}
         rows = [name for name in ("images", *FIGURES) if any(name in column for column in columns.values())]
@@ -116,12 +116,12 @@ def inpainting_result(
     """Every figure of a model, and of baselines on the same images.
 
     Args:
-        measured: what the model came to.
+        measured: scores and features of the model.
         real: features of the real images, in the order of the composites; None without an extractor.
         described: the fields ``extractor``, ``lpips``, ``images`` and ``masks`` of the result.
         baselines: of the same images and masks, or of a part of them.
-        warnings: sentences that are known already.
-        device: where to compute; it must know float64.
+        warnings: earlier sentences, to which new ones are added.
+        device: where to compute; it must support float64.
     """
     said = [*warnings, *_doubts(measured)]
     figures, by_bin = _all_figures(measured, real, said, device)
@@ -195,8 +195,8 @@ def _distances(fake: FeatureSet, real: FeatureSet, warnings: list[str]) -> Figur
         )
     if len(fake.rows) <= size:
         warnings.append(
-            f"p_ids, u_ids: {len(fake.rows)} images are too few for {size} features: a plane tells almost any so few "
-            f"apart, which makes the figures too low; use more than {size}"
+            f"p_ids, u_ids: {len(fake.rows)} images are too few for {size} features: a plane separates almost any so "
+            f"few images, which makes the figures too low; use more than {size}"
         )
     return {"fid": frechet_distance(fake.moments, real.moments), **_discriminative(fake.rows, real.rows, warnings)}
 
@@ -204,16 +204,16 @@ def _distances(fake: FeatureSet, real: FeatureSet, warnings: list[str]) -> Figur
 def _discriminative(fake: Tensor, real: Tensor, warnings: list[str]) -> Figures:
     try:
         scores = discriminative_scores(fake, real)
-    except InputError as error:  # scikit-learn is missing: all else is worth having
+    except InputError as error:  # scikit-learn is missing; the other figures are still useful
         _say(f"p_ids, u_ids: absent: {error}", warnings)
         return {}
     if not scores.converged:
-        _say("p_ids, u_ids: the classifier did not come to rest; the figures are approximate", warnings)
+        _say("p_ids, u_ids: the classifier did not converge; the figures are approximate", warnings)
     return {"p_ids": scores.p_ids, "u_ids": scores.u_ids}
 
 
 def _say(sentence: str, warnings: list[str]) -> None:
-    """Once, also if it is true of several bins."""
+    """Adds a sentence once, even if it applies to several bins."""
     if sentence not in warnings:
         warnings.append(sentence)
 
@@ -243,7 +243,7 @@ def _add_distances_by_bin(
 
 
 def _doubts(measured: Measured) -> list[str]:
-    """Sentences about scores that no mean can hold as they are."""
+    """Sentences about scores that are infinite or capped."""
     found = []
     for name, values in measured.scores.items():
         strange = int((~values.isfinite()).sum())

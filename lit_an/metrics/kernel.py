@@ -1,4 +1,4 @@
-"""The kernel distance between two sets of features: KID, whatever network the features come from."""
+"""The kernel distance between two sets of features: KID for any feature network."""
 
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     fake: Tensor, real: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 2020
 ) -> KernelDistance:
-    """KID as it is published: the mean of ``squared_mmd`` over random subsets; less is nearer.
+    """KID as published: the mean of ``squared_mmd`` over random subsets; smaller is better.
 
     The subsets are those that torch-fidelity draws with the same seed.
 
@@ -41,7 +41,7 @@ def kernel_distance(
     """
     fake, real = fake.double(), real.double()
     size = min(subset_size, len(fake), len(real))
-    if size == len(fake) == len(real):  # every subset would be everything
+    if size == len(fake) == len(real):  # every subset would hold all images
         return KernelDistance(squared_mmd(fake, real), 0.0, size)
     random = np.random.RandomState(seed)
     distances = []

@@ -1,4 +1,4 @@
-"""Numbers that say what a semantic layout does: is it uniform, collapsed, or a map of regions?"""
+"""Statistics of a semantic layout, which show whether it is uniform, collapsed or a map of regions."""
 
 from typing import Literal, NamedTuple
 
@@ -91,7 +91,7 @@ class LayoutAgreement(NamedTuple):
 
 
 def hole_share_of_regions(layout: Tensor, mask: Tensor) -> Tensor:
-    """(N,), in [0, 1]: how much of each region lies in holes; beside it, ``mask.mean()`` is what chance would give.
+    """(N,), in [0, 1]: share of each region inside holes; ``mask.mean()`` is the share expected by chance.
 
     Args:
         layout: (B, N, h, w), ≥ 0, sums to 1 over N; soft region membership.
@@ -108,13 +108,13 @@ def hole_share_of_regions(layout: Tensor, mask: Tensor) -> Tensor:
 
 
 def layout_agreement(layout: Tensor, parts: Tensor, known: Tensor | None = None) -> LayoutAgreement:
-    """Compares the strongest region of each position with a ground truth that no training has seen.
+    """Compares the strongest region of each position with ground-truth regions not used in training.
 
     Args:
         layout: (B, N, h, w), ≥ 0; soft region membership.
         parts: (B, H, W), int64, which part of the truth each pixel belongs to, such as ocean and land; H and W are
             multiples of h and w, and the pixel in the middle of a position stands for it.
-        known: (B, 1, H, W), 1 = counts, or None where all pixels do.
+        known: (B, 1, H, W), 1 = counts; None counts all pixels.
 
     Example:
         >>> layout = torch.tensor([[[[0.9, 0.8, 0.2]], [[0.1, 0.2, 0.8]]]])

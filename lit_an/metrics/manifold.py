@@ -1,4 +1,4 @@
-"""How much of what is generated is real, and how much of what is real is generated, by nearest neighbors."""
+"""Precision, recall, density and coverage by nearest neighbors."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ DENSITY_NEIGHBORS = 5
 
 
 class ManifoldScores(NamedTuple):
-    """Shares of images inside the balls around the other side's images; for all of them, more is better.
+    """Shares of images inside the balls around the other side's images; larger is better for all.
 
     Attributes:
         precision: in [0, 1], generated images inside a real image's ball: fidelity.
@@ -66,7 +66,7 @@ def _radii(features: Tensor) -> tuple[Tensor, Tensor]:
     near, far = [], []
     for start in range(0, len(features), _ROWS):
         distance = torch.cdist(features[start : start + _ROWS], features)
-        # An image is no neighbor of its own; a copy of it is.
+        # An image is not its own neighbor, but a copy of it is.
         rows = torch.arange(len(distance), device=features.device)
         distance[rows, rows + start] = torch.inf
         nearest = distance.topk(DENSITY_NEIGHBORS, dim=1, largest=False).values  # ascending

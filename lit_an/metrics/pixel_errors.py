@@ -1,4 +1,4 @@
-"""Errors pixel by pixel, of whole images and of their holes alone: L1 and PSNR."""
+"""Pixel errors of whole images and of their holes: L1 and PSNR."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lit_an.holes import is_hole
 
-# Identical images have an infinite PSNR, which no mean survives and no JSON file can hold.
+# Identical images have an infinite PSNR, which would make means infinite and is not valid JSON.
 HIGHEST_PSNR = 100.0
 
 
@@ -15,10 +15,10 @@ class PixelErrors(NamedTuple):
     """Errors of each image; all (B,), float64.
 
     Attributes:
-        l1: mean absolute error over pixels and channels, of values in [-1, 1], so in [0, 2]; less is better. Papers
-            report it in per cent of the range: 50 times this.
-        psnr: 10 log10(2² / mean squared error), in dB, at most 100; more is better.
-        hole_l1, hole_psnr: the same over the pixels of the hole; NaN where there is none.
+        l1: mean absolute error over pixels and channels, of values in [-1, 1], so in [0, 2]; smaller is better.
+            Papers report per cent of the range: 50 times this.
+        psnr: 10 log10(2² / mean squared error), in dB, at most 100; larger is better.
+        hole_l1, hole_psnr: the same over the pixels of the hole; NaN without a hole.
     """
 
     l1: Tensor
@@ -28,7 +28,7 @@ class PixelErrors(NamedTuple):
 
 
 def pixel_errors(image: Tensor, other: Tensor, mask: Tensor) -> PixelErrors:
-    """How far ``other`` is from ``image``.
+    """Computes the errors of ``other`` against ``image``.
 
     Args:
         image, other: (B, C, H, W), in [-1, 1].

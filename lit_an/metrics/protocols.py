@@ -1,6 +1,6 @@
-"""Published ways to measure a class-conditional generator, by name.
+"""Published evaluation protocols of class-conditional generators, by name.
 
-How to add one: an entry in ``PROTOCOLS`` with the place where it can be looked up, and its row in docs/metrics.md.
+How to add one: an entry in ``PROTOCOLS`` with its source, and its row in docs/metrics.md.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ ProtocolName = Literal["an_paper", "biggan", "miyato", "studiogan"]
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """What figures of generated against real images rest on.
+    """The settings of an evaluation.
 
     Attributes:
         num_images: generated images of FID, Inception score and the rest but intra-FID.
@@ -26,7 +26,7 @@ class Protocol:
         real_images: real images, evenly spread over the split; None is all.
         extractor: the feature extractor, and with it the resize in front of it.
         statistics: of the generator's batch norm: ``running`` or ``standing``.
-        source: where it is written down, and what is not.
+        source: where it is published, and which settings are not.
     """
 
     num_images: int = 10_000
@@ -84,11 +84,11 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def protocol_of(name: str | None, **given: Any) -> Protocol:
-    """A protocol by name with arguments filled in where it leaves them open.
+    """A protocol by name, with arguments for the settings that it leaves open.
 
     Args:
         name: one of ``PROTOCOLS``; None starts from the defaults of ``Protocol``.
-        given: arguments of ``Protocol``; None is one that was not given.
+        given: arguments of ``Protocol``; None means not given.
 
     Raises:
         InputError: an unknown name, or an argument that contradicts the protocol.

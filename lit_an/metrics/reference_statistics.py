@@ -1,8 +1,8 @@
-"""Features of real images, computed once and kept in the user's cache folder under what they depend on.
+"""Features of real images, computed once and cached under a hash of everything that they depend on.
 
-The key is a hash of the pixels and labels that the extractor was shown, one by one, and of the extractor itself. So
-nothing that changes the images (other files, another crop, another size) can meet statistics of something else; to
-know the key takes a pass over the images, which costs a small part of what the extractor costs.
+The key is a hash of the pixels and labels of all images and of the extractor. So a change of the images (other files,
+another crop, another size) never uses outdated statistics. Computing the key takes a pass over the images, which costs
+a small part of the extractor's time.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from lit_an.files import cache_folder, replacing
 from lit_an.metrics.feature_set import FeatureSet
 from lit_an.metrics.frechet import Moments
 
-# Raise it when what is stored, or how images are hashed, changes: old files are then left alone.
+# Increase it when the stored content or the hash of images changes; old files are then ignored.
 CACHE_FORMAT = 1
 
 
@@ -31,7 +31,7 @@ class ReferenceStatistics(NamedTuple):
 
     Attributes:
         features: the features.
-        description: all that they depend on: content hash, image size, counts, extractor.
+        description: everything that they depend on: content hash, image size, counts, extractor.
     """
 
     features: FeatureSet
@@ -39,14 +39,14 @@ class ReferenceStatistics(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Names the file; a function of the description."""
+        """The name of the file, a hash of the description."""
         return key_of(self.description)
 
 
 def describe(
     content: ContentHash, content_hash: str, count: int, kept: int, extractor: dict[str, Any]
 ) -> dict[str, Any]:
-    """All that the statistics of some images depend on."""
+    """Describes everything that the statistics of images depend on."""
     return {
         "format": CACHE_FORMAT,
         "content_sha256": content_hash,
@@ -68,12 +68,12 @@ def default_folder() -> Path:
 
 
 def file_of(folder: Path, description: dict[str, Any]) -> Path:
-    """Where the statistics of that description are kept."""
+    """The file of the statistics with that description."""
     return folder / f"{key_of(description)}.npz"
 
 
 def store(folder: Path, reference: ReferenceStatistics) -> Path:
-    """Writes the statistics whole or not at all.
+    """Writes the statistics atomically.
 
     Raises:
         InputError: the folder cannot be written.
@@ -88,21 +88,21 @@ def store(folder: Path, reference: ReferenceStatistics) -> Path:
             np.savez(temporary, **arrays)
     except OSError as error:
         raise InputError(
-            f"reference statistics cannot be kept in {str(folder)!r} ({error.strerror}); name another folder with "
+            f"reference statistics cannot be written to {str(folder)!r} ({error.strerror}); name another folder with "
             "cache_dir"
         ) from error
     return path
 
 
 def find(folder: Path, description: dict[str, Any]) -> ReferenceStatistics | None:
-    """The statistics of that description, or None if there are none or their file is damaged.
+    """The statistics with that description, or None if they are missing or damaged.
 
     Raises:
-        InputError: the file under that key holds statistics of something else.
+        InputError: the file with that key holds other statistics.
     """
     path = file_of(folder, description)
     try:
-        # zipfile checks each array's checksum, so a file that loads is whole.
+        # zipfile checks each array's checksum, so a file that loads is complete.
         with np.load(path, allow_pickle=False) as arrays:
             stored = json.loads(str(arrays["description"]))
             tensors = {name: torch.from_numpy(arrays[name]) for name in (*Moments._fields, "rows", "label")}

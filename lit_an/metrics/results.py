@@ -1,4 +1,4 @@
-"""What all results of measurements share: their file, and the refusal to compare what cannot be compared."""
+"""Base of all results: their JSON file, and a comparison that rejects results with different settings."""
 
 import dataclasses
 import json
@@ -13,35 +13,35 @@ R = TypeVar("R", bound="Result")
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Base of results: a subclass adds fields that JSON knows, one of them ``figures``, from name to value.
+    """Base of results: a subclass adds JSON-serializable fields, one of them ``figures``, from name to value.
 
     Attributes:
-        title: what is measured, for sentences.
-        basis: names of the fields that two results must share to be compared.
+        title: what is measured, for error sentences.
+        basis: names of the fields that must be equal in compared results.
     """
 
     title: ClassVar[str]
     basis: ClassVar[tuple[str, ...]]
 
     def write(self, path: Path, **more: Any) -> None:
-        """Writes a JSON file, whole or not at all, with ``more`` fields beside those of the result."""
+        """Writes a JSON file atomically, with ``more`` fields in addition to the result's."""
         with replacing(path) as temporary:
             temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n")
 
     def table(self) -> str:
-        """A few lines for a person."""
+        """A short readable summary."""
         raise NotImplementedError
 
     @classmethod
     def read(cls: type[R], path: Path) -> R:
-        """Reads what ``write`` wrote.
+        """Reads a file of ``write``.
 
         Raises:
-            InputError: no such file, or none of such a result.
+            InputError: the file is missing or holds no such result.
         """
         try:
             stored = json.loads(path.read_text())
-            # Fields with a default are younger than some files.
+            # Fields with a default may be missing in older files.
             young = {f.name for f in dataclasses.fields(cls) if f.default_factory is not dataclasses.MISSING}
             names = [field.name for field in dataclasses.fields(cls) if field.name in stored or field.name not in young]
             return cls(**{name: stored[name] for name in names})
@@ -50,10 +50,10 @@ class Result:
 
 
 def compare_results(before: R, after: R) -> dict[str, float]:
-    """How much each figure grew.
+    """Difference of each figure, after minus before.
 
     Raises:
-        InputError: the two rest on different things, such as extractors, images, masks or counts.
+        InputError: the two have different settings, such as extractors, images, masks or counts.
     """
     for name in before.basis:
         mine, other = getattr(before, name) or {}, getattr(after, name) or {}

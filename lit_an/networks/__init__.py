@@ -4,7 +4,7 @@ How to add one: a new file here with the class, its import below, and a config t
 generator has ``image_size``, ``num_classes``, ``latent_dim`` and ``forward(latent, label) -> image``; a discriminator
 has ``forward(image, label) -> logits``. An inpainting generator erases the hole by itself and has ``multiple`` and
 ``forward(image, mask) -> Inpainted`` for any size of image; its discriminator has ``critics``, each with
-``forward(image, mask) -> CriticOutput``, and ``forward(image, mask)``, the tuple of what they say.
+``forward(image, mask) -> CriticOutput``, and ``forward(image, mask)``, the tuple of their outputs.
 """
 
 from lit_an.networks.coarse_to_fine_generator import CoarseToFineGenerator

@@ -24,13 +24,13 @@ SMALLEST_SIDE = 8
 
 
 class CoarseToFineGenerator(nn.Module):
-    """An image and the mask of its hole to a coarse and a fine image without hole, of any size.
+    """Maps an image of any size and the mask of its hole to a coarse and a fine filled image.
 
-    Both stages see the image, ones and the mask. The coarse stage encodes to a quarter of the resolution, looks
-    around with dilated convolutions and decodes. The fine stage sees the coarse result in the hole and the known
-    pixels elsewhere, in two encoders: one dilated, one with the long-range layer between a convolution of 4·width
-    channels and its activation; their maps, side by side, are decoded. The image is erased here: nothing of it
-    inside the hole reaches the result. Norms that depend on a mask get the hole's.
+    Both stages get the image, ones and the mask. The coarse stage encodes to a quarter of the resolution, enlarges the
+    receptive field with dilated convolutions and decodes. The fine stage gets the coarse result in the hole and the
+    known pixels elsewhere, in two encoders: one dilated, one with the long-range layer between a convolution of 4·width
+    channels and its activation; their concatenated maps are decoded. The network erases the hole itself, so the pixels
+    in it do not affect the result. Norms that depend on a mask get this mask.
 
     Args:
         width: channels of the first feature map, even, ≥ 2; 32 in the paper.
@@ -40,7 +40,7 @@ class CoarseToFineGenerator(nn.Module):
         long_range_kwargs: its arguments.
         long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``xavier``, as published, or ``orthogonal``.
-        padding: what convolutions see beyond the border: ``zeros``, as published, ``reflect`` or ``replicate``.
+        padding: of convolutions at the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
 
     Attributes:

@@ -61,11 +61,11 @@ class HalvingConvolutions(nn.Module):
 
 
 class WholeCritic(nn.Module):
-    """An image to one logit: convolutions, and a weight for each value of the last map.
+    """Maps an image to one logit: convolutions, and a linear layer on the last map.
 
     Args:
         base_width: channels of the first map.
-        image_size: side of the images, in pixels; the last maps of others are averaged to the size of theirs.
+        image_size: side of the images, in pixels; the last maps of other sizes are averaged to that size.
         layers: makes the layers.
         make_long_range: makes the long-range layer, or None.
         widths, before: multiples of ``base_width`` and the place of the long-range layer, see above.
@@ -97,7 +97,7 @@ class WholeCritic(nn.Module):
 
 
 class WindowCritic(nn.Module):
-    """A window around the hole to one logit.
+    """Maps a window around the hole to one logit.
 
     Args:
         critic: judges windows.
@@ -116,7 +116,7 @@ class WindowCritic(nn.Module):
 
 
 class HolePatchCritic(nn.Module):
-    """An image to the mean of the logits of those patches that have a part of the hole.
+    """Maps an image to the mean logit of the patches that overlap the hole.
 
     Args:
         base_width: channels of the first map.
@@ -140,7 +140,7 @@ class HolePatchCritic(nn.Module):
 
 
 class PatchCritic(nn.Module):
-    """An image and its mask to a logit for each value of the last map.
+    """Maps an image and its mask to a logit for each value of the last map.
 
     Args:
         base_width: channels of the first map.

@@ -7,8 +7,8 @@ from torch import Tensor
 def hole_window(mask: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Positions of windows of one size, centered on the holes and inside the images.
 
-    A window at least as large as the bounding box of its hole contains the hole. Nothing waits for the
-    device.
+    A window at least as large as the bounding box of its hole contains the hole. The computation does
+    not synchronize with the device.
 
     Args:
         mask: (B, 1, H, W), 1 = hole; without a hole the window is in the middle of the image.
@@ -51,5 +51,5 @@ def _start(occupied: Tensor, length: int) -> Tensor:
     position = torch.arange(whole, device=occupied.device)
     first = torch.where(occupied, position, whole).amin(1)
     end = torch.where(occupied, position + 1, 0).amax(1)
-    # Where nothing is occupied, first + end is the whole length, and the window comes to lie in the middle.
+    # Where nothing is occupied, first + end is the whole length, so the window is in the middle.
     return ((first + end - length) // 2).clamp(0, whole - length)

@@ -1,4 +1,4 @@
-"""What judges inpainted images: WGAN-GP critics of the whole and of the hole, and DeepFill v2's patch discriminator."""
+"""Discriminators of inpainted images: global and local WGAN-GP critics, and DeepFill v2's patch discriminator."""
 
 from typing import Literal
 
@@ -22,7 +22,7 @@ Local = Literal["window", "patch", "none"]
 
 
 class _Critics(nn.Module):
-    """Critics that do not know of each other.
+    """Independent critics.
 
     Attributes:
         critics: each with ``forward(image, mask) -> CriticOutput``.
@@ -33,10 +33,10 @@ class _Critics(nn.Module):
         self.critics = nn.ModuleList(critics)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[CriticOutput, ...]:
-        """Judges images whose holes were filled, or that never had any.
+        """Scores inpainted or real images.
 
         Args:
-            image: (B, 3, H, W), in [-1, 1]; of inpainted ones the composite with the known pixels.
+            image: (B, 3, H, W), in [-1, 1]; for inpainted images the composite.
             mask: (B, 1, H, W), 1 = hole.
 
         Returns:
@@ -50,23 +50,23 @@ class _Critics(nn.Module):
 
 
 class GlobalAndLocalCritics(_Critics):
-    """WGAN-GP critics: one of the whole image, one of the hole; each a network of its own.
+    """WGAN-GP critics: one of the whole image, one of the hole, without shared weights.
 
     Norms in the long-range slot get the mask; in a gradient penalty they must keep images apart, which those with
     moments of the batch do not.
 
     Args:
-        image_size: side of the images that the critics are made for, in pixels, ≥ 8; they judge others too.
+        image_size: side of the images that the critics are made for, in pixels, ≥ 8; other sizes work too.
         base_width: channels of the first map, ≥ 1; 64 in the paper.
-        local: what the second critic looks at: the ``window`` around the hole (rectangles), the ``patch``es that
-            have a part of it (free-form holes), or ``none``, which leaves the first one alone.
+        local: input of the second critic: the ``window`` around the hole (rectangles), the ``patch``es that
+            have a part of it (free-form holes), or ``none`` for no second critic.
         window: share of the image's sides that the window has, above 0, up to 1; ½ as published, 128 of 256 pixels.
         long_range: the layer at 1/8 of the resolution in the global critic and at 1/4 in the window critic, any
             registered norm but those that need a class, or ``none``; the patch critic has none, as published.
         long_range_kwargs: its arguments.
         long_range_form: ``residual``, x + ρ · norm(W_v x), or ``plain``, for norms that do not add to x by themselves.
         initialization: ``xavier``, as published, or ``orthogonal``.
-        spectral_norm: divide the weights by their largest singular value, beside the gradient penalty.
+        spectral_norm: divide the weights by their largest singular value, in addition to the gradient penalty.
 
     Raises:
         InputError: an argument out of range, or an unknown or unfit norm; at forward, shapes that do not fit.
@@ -123,7 +123,7 @@ class GlobalAndLocalCritics(_Critics):
 
 
 class SNPatchDiscriminator(_Critics):
-    """DeepFill v2's discriminator: every value of a deep map of image and mask is a logit of its own.
+    """DeepFill v2's discriminator: every value of a deep feature map of image and mask is a logit.
 
     Args:
         base_width: channels of the first map, ≥ 1; 64 in the paper.

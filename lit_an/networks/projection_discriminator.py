@@ -21,7 +21,7 @@ HiddenWidth = Literal["output", "input"]
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Image and class to one logit: φ(x)·w + φ(x)·embedding(class), φ summed over the last map.
+    """Maps an image and its class to one logit: φ(x)·w + φ(x)·embedding(class), φ summed over the last map.
 
     Each block halves the map down to 4×4; a last block keeps it. A map of side r has
     ``base_width · min(16, image_size / 2r)`` channels.
@@ -98,7 +98,7 @@ class ProjectionDiscriminator(nn.Module):
         self.class_embedding = layers.embedding(num_classes, widths[-1])
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
-        """Judges images.
+        """Computes the logits of images.
 
         Args:
             image: (B, 3, image_size, image_size), in [-1, 1].

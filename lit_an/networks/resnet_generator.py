@@ -23,7 +23,7 @@ ClassInput = Literal["auto", "norms", "latent"]
 
 
 class ResNetGenerator(nn.Module):
-    """Latent and class to an image, in the SNGAN-projection / SAGAN family.
+    """Maps a latent and a class to an image, as in SNGAN-projection and SAGAN.
 
     A linear layer makes a 4×4 map; each block doubles it; a map of side r has
     ``base_width · min(16, image_size / r)`` channels. The class reaches the image through the norms, if those are
@@ -56,7 +56,7 @@ class ResNetGenerator(nn.Module):
         residual_gain: factor of the initial weights of the blocks' 3×3 convolutions, > 0; √2 in SNGAN-projection.
 
     Raises:
-        InputError: an argument out of range, an unknown norm, or no norm that could bring the class.
+        InputError: an argument out of range, an unknown norm, or no input for the class.
 
     Source: Miyato, Koyama, arXiv 1802.05637; Zhang et al., arXiv 1805.08318; the place of AN: Wang et al., CVPR 2020.
 
@@ -103,7 +103,7 @@ class ResNetGenerator(nn.Module):
         make_norm = resolve_norm("norm", norm, norm_kwargs, provided)
         make_final_norm = make_norm
         if final_norm is None and final_norm_kwargs:
-            raise InputError("ResNetGenerator: final_norm_kwargs are for a final_norm of its own, and there is none")
+            raise InputError("ResNetGenerator: final_norm_kwargs need a final_norm; set final_norm too")
         if final_norm is not None:
             make_final_norm = resolve_norm("final_norm", final_norm, final_norm_kwargs, provided)
         make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form, provided=provided)
@@ -112,7 +112,7 @@ class ResNetGenerator(nn.Module):
         self.class_embedding = nn.Embedding(num_classes, class_embedding) if class_embedding else None
         if self.class_embedding is not None:
             layers.initialize(self.class_embedding.weight)
-        # A module of its own only where there is no shared one: a state dict should name each tensor once.
+        # A separate module only without a shared one, so that the state dict names each tensor once.
         self.joins_latent = _joins_latent(class_input, norm)
         own = self.joins_latent and not class_embedding
         self.latent_embedding = nn.Embedding(num_classes, latent_dim) if own else None
@@ -125,7 +125,7 @@ class ResNetGenerator(nn.Module):
         self.to_image = layers.conv(widths[-1], 3)
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
-        """Generates one image per latent and class.
+        """Generates one image for each latent and class.
 
         Args:
             latent: (B, latent_dim), standard normal.

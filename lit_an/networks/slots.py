@@ -1,4 +1,4 @@
-"""Slots for norms: the condition that a network gives to its norms, and how a name in a config becomes a norm."""
+"""Slots for norms: resolves the name of a norm in a config, given the condition that the network provides."""
 
 import logging
 from collections.abc import Mapping
@@ -42,18 +42,18 @@ def resolve_norm(
 ) -> MakeNorm:
     """A factory of the norm of a slot, from the name and the arguments in a config.
 
-    Arguments that only another registered norm takes are left out with a notice. One key is then enough to change the
-    norm, even if the arguments of the former norm are still in the config.
+    Arguments that only another registered norm accepts are ignored with a notice, so that one key changes the norm even
+    if the arguments of the former norm are still in the config.
 
     Args:
-        slot: name of the slot, for sentences: its arguments are ``<slot>_kwargs``.
+        slot: name of the slot, for error sentences; its arguments are ``<slot>_kwargs``.
         name: a registered norm.
         kwargs: arguments for the norm, or None.
         provided: the condition that the network gives to the norm.
 
     Raises:
-        InputError: unknown name, an argument that no norm takes or one of the wrong type, or a norm that depends on
-            what the network does not provide.
+        InputError: unknown name, an argument that no norm accepts or of the wrong type, or a norm that depends on a
+            condition that the network does not provide.
 
     Example:
         >>> resolve_norm("norm", "conditional_batch", None)
@@ -67,7 +67,7 @@ is for class-conditional generators
         raise InputError(f"{slot} {name!r} needs {NEEDS[needed]}")
     arguments, foreign = NORMS.split_arguments(name, kwargs or {})
     if foreign:
-        log.warning("%s '%s' takes no %s: left out of %s_kwargs", slot, name, ", ".join(foreign), slot)
+        log.warning("%s '%s' takes no %s: ignored in %s_kwargs", slot, name, ", ".join(foreign), slot)
     condition: dict[str, Any] = {"condition_features": provided.features} if provided.features else {}
     condition = {key: value for key, value in condition.items() if key in NORMS.arguments(name)}
     return NORMS.factory(name, **{**condition, **arguments})

@@ -1,4 +1,4 @@
-"""Sampling: a trained generator from its checkpoint or its export alone, and what it makes; no Lightning, no data set.
+"""Sampling from a trained generator, loaded from a checkpoint or an export, without Lightning or a data set.
 
 ``load_generator`` and ``load_exported`` give a ``TrainedGenerator``; everything else takes one. To add a kind of
 picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a line in ``lit_an/commands/sample.py``.

@@ -19,14 +19,14 @@ def sample(
 ) -> Tensor:
     """Images that are each a function of a class and a seed.
 
-    The latents do not depend on the batch at all. The images do not either as far as rounding goes: kernels for other
-    batch sizes add in another order, so that values differ by about 1e-6; with the same batch size and place in it
-    they are equal to the bit. Only with ``batch`` statistics an image depends on what else is in its batch.
+    Latents do not depend on the batch. Images do not either, except for rounding: kernels for other batch sizes add in
+    another order, so values differ by about 1e-6; with the same batch size and position they are equal bit for bit.
+    Only with ``batch`` statistics an image depends on the other images of its batch.
 
     Args:
         generator: from ``load_generator`` or ``load_exported``.
         labels: classes, 0 ≤ label < num_classes.
-        seeds: as many, any integers.
+        seeds: one integer for each label.
         truncation: largest magnitude of the latents' values, > 0 (BigGAN's truncation trick: values beyond are drawn
             again); None for none.
         batch_size: images made at once, ≥ 1.

@@ -1,4 +1,4 @@
-"""The training images nearest to a sample: does the generator invent, or remember?"""
+"""The training images nearest to a sample, which show whether the generator memorizes."""
 
 from typing import NamedTuple
 
@@ -30,10 +30,10 @@ class Neighbors(NamedTuple):
 def nearest_neighbors(
     samples: Tensor, dataset: Dataset[ClassBatch], count: int = 5, batch_size: int = 256, num_workers: int = 0
 ) -> Neighbors:
-    """Searches all of a data set, in pixel space: images shrunk to 32 px, as they are and mirrored.
+    """Searches a data set in pixel space: images reduced to 32 px, original and mirrored.
 
-    Pixels say whether an image is remembered, not whether it is like another to a person. Mirrored, since training
-    mirrors.
+    Pixel distance finds memorized images, not perceptually similar ones. Mirrored images are included, since training
+    mirrors images.
 
     Args:
         samples: (B, 3, H, W), in [-1, 1].

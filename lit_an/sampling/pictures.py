@@ -1,4 +1,4 @@
-"""Pictures of what a generator makes: sheets of classes, ways between latents and classes, regions, neighbors."""
+"""Pictures of samples: class sheets, interpolations, regions and nearest neighbors."""
 
 from collections.abc import Sequence
 
@@ -49,7 +49,7 @@ def latent_strips(
 def class_strips(
     generator: TrainedGenerator, classes: Sequence[int], seed: int, columns: int = 8, truncation: float | None = None
 ) -> Tensor:
-    """One row for each class: from it to the next of them, the latent held still.
+    """One row for each class: an interpolation to the next class with a fixed latent.
 
     The condition (one-hot class or class embedding) is interpolated linearly.
 
@@ -69,14 +69,14 @@ def class_strips(
 def layout_panels(
     generator: TrainedGenerator, classes: Sequence[int], seeds: Sequence[int], truncation: float | None = None
 ) -> dict[str, Tensor]:
-    """Each image beside the regions that a norm's layout parted it into, for each norm with one, by module name.
+    """Each image with the regions of a norm's layout, for each norm with a layout, by module name.
 
     Returns:
         (3, height, width), uint8, for each; see ``lit_an.panels.layout_panel``. Empty for a generator without layouts.
     """
     labels = [label for label in classes for _ in seeds]
     with recorded_layouts(generator.network) as recorded:
-        # In one batch, since only the layouts of the last one are kept.
+        # In one batch, since only the layouts of the last batch are kept.
         images = sample(generator, labels, list(seeds) * len(classes), truncation, batch_size=len(labels))
     return {name: layout_panel(images, layout) for name, (_, layout) in recorded.items()}
 

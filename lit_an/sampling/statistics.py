@@ -1,4 +1,4 @@
-"""Which mean and variance batch normalization uses when a generator makes images."""
+"""Batch-norm statistics for sampling."""
 
 from dataclasses import replace
 from typing import Literal
@@ -20,12 +20,12 @@ def use_statistics(
     passes: int = 100,
     batch_size: int = 64,
 ) -> TrainedGenerator:
-    """Prepares a generator for one of three ways to normalize a batch; without batch norm they are all the same.
+    """Sets which batch-norm statistics a generator uses; without batch norm it has no effect.
 
     - ``running``: those that came with the weights: averages kept in training (where the weights are an average too,
       see ``callbacks.GeneratorEMA``), or what an export holds.
-    - ``standing``: estimated anew with these weights and this truncation; see ``standing_statistics``.
-    - ``batch``: each batch is normalized by itself, so that an image depends on the images beside it.
+    - ``standing``: estimated with these weights and this truncation; see ``standing_statistics``.
+    - ``batch``: each batch is normalized by its own statistics, so that an image depends on the others.
 
     Args:
         generator: changed in place.
@@ -56,14 +56,14 @@ def use_statistics(
 def standing_statistics(
     generator: TrainedGenerator, truncation: float | None = None, passes: int = 100, batch_size: int = 64
 ) -> TrainedGenerator:
-    """Estimates the batch-norm statistics of a generator anew, by forward passes with fixed seeds.
+    """Estimates the batch-norm statistics of a generator by forward passes with fixed seeds.
 
     Mean and variance of each layer are the averages over all passes of those of the batch; classes are drawn at
     random. All other layers stay in evaluation mode.
 
     Args:
         generator: changed in place, and left in evaluation mode.
-        truncation: of the latents; take that of the images to come, since it changes the statistics.
+        truncation: of the latents; use that of the images to generate, since it changes the statistics.
         passes: forward passes, ≥ 1.
         batch_size: images in a pass, ≥ 2.
 

@@ -1,4 +1,4 @@
-"""Many samples to disk, a batch at a time: what a killed run has finished, the next one keeps."""
+"""Writes many samples to disk, batch by batch; an interrupted run can be continued."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ class Requests(NamedTuple):
 
 
 def requests_of(classes: Sequence[int], samples_per_class: int, first_seed: int = 0) -> Requests:
-    """Seeds ``first_seed``, … of each class; classes take turns, so that any first part is balanced.
+    """Seeds ``first_seed``, … of each class; classes alternate, so that any first part is balanced.
 
     Raises:
         InputError: no class, or fewer than one image of each.
@@ -51,12 +51,12 @@ def requests_of(classes: Sequence[int], samples_per_class: int, first_seed: int 
 
 
 def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> None:
-    """Makes a folder hold the samples of one generator and one set of settings; ``settings.json`` says which.
+    """Reserves a folder for the samples of one generator and one set of settings, written to ``settings.json``.
 
     Args:
         folder: made if missing.
-        settings: what its content depends on.
-        what: it holds, for sentences.
+        settings: everything that its content depends on.
+        what: kind of content, for error sentences.
 
     Raises:
         InputError: it holds other samples or other files, it is a file, or its settings cannot be read.
@@ -103,8 +103,8 @@ def write_samples(
         png, npz: what to write.
         truncation: see ``sample``.
         batch_size: images made at once; the same one gives the same bytes again.
-        shard, shards: this process makes every ``shards``-th batch, from the ``shard``-th on. Only a process of its
-            own, such as a last one that finds everything made, joins the npz.
+        shard, shards: this process makes every ``shards``-th batch, from the ``shard``-th on. Only a call with
+            ``shards`` = 1, which may find all batches finished, joins the npz.
 
     Raises:
         InputError: a number out of range.
@@ -139,7 +139,7 @@ def write_samples(
 
 
 def folder_names(class_names: Sequence[str]) -> list[str]:
-    """A folder name for each class, which cannot lead elsewhere and is no other class's.
+    """A safe and unique folder name for each class.
 
     Example:
         >>> folder_names(["sea lion", "a/b", "..", "a_b"])

@@ -1,4 +1,4 @@
-"""Tasks: what a training step means; Lightning modules without networks or data of their own.
+"""Tasks: Lightning modules that define a training step; networks and data are passed to them.
 
 How to add one: a new file here with a subclass of ``AdversarialTask`` that computes the terms of either side, its
 import below, and a config that names it.

@@ -1,6 +1,6 @@
-"""The training engine of every GAN here: alternating updates, once, with manual optimization.
+"""Base of all GAN tasks: alternating updates with manual optimization.
 
-One Lightning batch is one iteration: it holds the images of all discriminator steps. So Lightning's own counters of
+One Lightning batch is one iteration: it holds the images of all discriminator steps. So Lightning's counters of
 batches, its logging steps and ``val_check_interval`` count generator iterations.
 """
 
@@ -36,13 +36,13 @@ Terms = dict[str, Tensor]
 
 
 class Preview(NamedTuple):
-    """Images for a person to look at, always of the same inputs.
+    """Images of fixed inputs for logging.
 
     Attributes:
         images: (B, 3, H, W), float32 in [-1, 1].
         row_names: one name for each row of a grid; B is a multiple of their number.
-        mask: (B, 1, H, W), 1 = hole, where something was filled in; None where images are made whole.
-        regions: (B, H, W), int64, ground-truth region of each pixel, or None where nothing is known of them.
+        mask: (B, 1, H, W), 1 = hole, for inpainting; None for generation.
+        regions: (B, H, W), int64, ground-truth region of each pixel, or None if unknown.
     """
 
     images: Tensor
@@ -52,14 +52,14 @@ class Preview(NamedTuple):
 
 
 class AdversarialTask(pl.LightningModule):
-    """A generator against a discriminator.
+    """Trains a generator against a discriminator.
 
-    A subclass computes the loss terms of either side (``discriminator_terms``, ``generator_terms``) from a batch;
-    this class decides who moves when: per iteration ``discriminator_steps`` steps of the discriminator and one of the
+    A subclass computes the loss terms of both networks from a batch (``discriminator_terms``, ``generator_terms``).
+    This class makes the updates: per iteration ``discriminator_steps`` steps of the discriminator and one of the
     generator, each on the mean gradient of ``accumulate`` parts of its batch.
 
-    All randomness inside an iteration is a function of the run's seed, the iteration and the rank: a resumed run
-    draws what the uninterrupted one would have drawn.
+    All randomness inside an iteration is a function of the run's seed, the iteration and the rank, so a resumed
+    run draws the same numbers as an uninterrupted one.
 
     Args:
         generator, discriminator: the networks.
@@ -114,25 +114,25 @@ class AdversarialTask(pl.LightningModule):
     def discriminator_terms(self, batch: Any) -> Terms:
         """Loss terms of the discriminator on a batch, by name; their sum is minimized.
 
-        Which terms there are may depend on the iteration, and must not depend on the batch or the rank: the log takes
-        the mean of each over ranks (``TermLog`` says which it shows).
+        The set of terms may depend on the iteration but not on the batch or the rank, since the log averages each term
+        over ranks (see ``TermLog``).
         """
         raise NotImplementedError
 
     def generator_terms(self, batch: Any) -> Terms:
-        """Loss terms of the generator on a batch, by name; likewise."""
+        """Loss terms of the generator on a batch, by name; see ``discriminator_terms``."""
         raise NotImplementedError
 
     def run_networks(self, batch: Any) -> None:
-        """Runs both networks once on a batch as a training step would, for what wants to see their features."""
+        """Runs both networks once on a batch as in a training step, so that hooks can observe their features."""
         raise NotImplementedError
 
     def trains_discriminator(self) -> bool:
-        """Whether the discriminator takes part in this iteration; one that does not costs nothing."""
+        """Whether the discriminator is trained in this iteration; otherwise its updates are skipped."""
         return True
 
     def preview(self, columns: int, rows: int) -> Preview:
-        """Images of the same inputs each time for a person to look at: at most ``rows`` rows of ``columns`` each."""
+        """Images of fixed inputs for logging: at most ``rows`` rows of ``columns`` each."""
         raise NotImplementedError
 
     # One iteration
@@ -155,7 +155,7 @@ class AdversarialTask(pl.LightningModule):
     def _update(
         self, network: nn.Module, optimizer: LightningOptimizer, compute_terms: Callable[[Any], Terms], batch: Any
     ) -> Terms:
-        """Moves one network by one step; returns the mean of each of its loss terms."""
+        """Makes one optimizer step of a network; returns the mean of each of its loss terms."""
         means: Terms = {}
         parts = split_batch(batch, self.accumulate)
         with train_only(network, self.generator, self.discriminator):
@@ -170,7 +170,7 @@ class AdversarialTask(pl.LightningModule):
         return means
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips here, where gradients of a scaled loss (fp16) have their true size again."""
+        """Clips gradients after those of a scaled loss (fp16) have been unscaled."""
         if self.gradient_clip_norm > 0:
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
@@ -180,18 +180,18 @@ class AdversarialTask(pl.LightningModule):
         return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
 
     def _count(self, batch: Any) -> None:
-        """Counts the iteration, moves the learning rates, and ends a run whose length is reached."""
+        """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
         self.iteration += 1
         self.images_seen += batch_size(batch) * self.trainer.world_size
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
-        # Lightning counts optimizer steps; if one is ever skipped, its own limit would never be reached.
+        # Lightning counts optimizer steps; if one is skipped, its own limit is never reached.
         if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
             self.trainer.should_stop = True
 
     def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
-        """The penalties that the norms of a network ask for, as a term, if there are any."""
+        """The penalties of a network's norms as a term, if there are any."""
         penalty = total_penalty(network) if weight > 0 else None
         return {} if penalty is None else {"orthogonality": weight * penalty}
 
@@ -204,14 +204,13 @@ class AdversarialTask(pl.LightningModule):
     # Lengths, logs, checkpoints
 
     def optimizer_steps(self, iterations: int) -> int:
-        """Lightning's ``max_steps`` for a number of iterations: it counts the steps of both optimizers."""
+        """Converts iterations to Lightning's ``max_steps``, which counts the steps of both optimizers."""
         return iterations * (self.discriminator_steps + 1)
 
     def _log_terms(self) -> None:
-        """Logs at the iterations that Lightning writes out, and only then: logging costs more than a small step.
+        """Logs only at Lightning's log interval, since logging costs more than a small step.
 
-        Ranks meet here for each term. Which terms there are follows from the iteration alone, so they are the same
-        on all ranks.
+        Each term is averaged over ranks. The set of terms depends on the iteration alone, so all ranks have the same.
         """
         interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if interval == 0 or (self.iteration + 1) % interval:
@@ -220,7 +219,7 @@ class AdversarialTask(pl.LightningModule):
         results = self.trainer._results
         assert results is not None
         for result in results.values():
-            # Lightning repeats what it was once given until the epoch ends, and a run is one epoch.
+            # Lightning logs a value until the epoch ends, and a run is one epoch.
             if result.meta.name.removeprefix("train/") in dropped:
                 result.reset()
         for name, term in terms.items():
@@ -238,13 +237,13 @@ class AdversarialTask(pl.LightningModule):
         self.check_data(getattr(self.trainer, "datamodule", None))
 
     def check_data(self, data: Any) -> None:
-        """Whether the networks and the data go together.
+        """Checks that the networks and the data fit together.
 
         Args:
-            data: a data module, or None where nothing is known of the data.
+            data: a data module, or None if the data are unknown.
 
         Raises:
-            InputError: images of another size than a network is made for; a subclass checks more.
+            InputError: the image sizes differ; subclasses check more.
         """
         parts = (("generator", self.generator), ("discriminator", self.discriminator), ("data", data))
         sizes = {name: part.image_size for name, part in parts if hasattr(part, "image_size")}
@@ -253,7 +252,7 @@ class AdversarialTask(pl.LightningModule):
             raise InputError(f"image_size differs: {said}; set the same for all of them")
 
     def on_fit_start(self) -> None:
-        """Last before a checkpoint's optimizers are restored."""
+        """Applies the config to a checkpoint's optimizers, which Lightning restores next."""
         self._run_seed = torch.initial_seed()
         self._term_log = TermLog()
         if self._resumed_from is not None:
@@ -262,16 +261,16 @@ class AdversarialTask(pl.LightningModule):
             self._resumed_from = None
 
     def on_train_start(self) -> None:
-        """A resumed run goes on with the logs of its checkpoint, without what came after it."""
+        """Removes log entries after the checkpoint of a resumed run."""
         for logger in self.trainer.loggers if self.iteration > 0 else []:
             if hasattr(logger, "drop_after"):
                 logger.drop_after(self.iteration)
 
     def configure_optimizers(self) -> Any:
-        """One optimizer a network, generator first, and their schedules.
+        """One optimizer per network, generator first, and their schedules.
 
         Raises:
-            InputError: a number that an optimizer or a schedule does not take, or a schedule on a measured figure.
+            InputError: an optimizer or schedule rejects a number, or a schedule depends on a metric.
         """
         sides = (("generator", self.generator), ("discriminator", self.discriminator))
         made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
@@ -295,14 +294,14 @@ class AdversarialTask(pl.LightningModule):
                     module.training = mode
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The counters: kept as numbers, so that no step waits for a device to read them."""
+        """The counters, kept as Python numbers so that reading them does not synchronize with the device."""
         return {"iteration": self.iteration, "images_seen": self.images_seen}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.iteration, self.images_seen = state["iteration"], state["images_seen"]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuses the weights of another architecture in one sentence.
+        """Rejects the weights of another architecture with one sentence.
 
         Raises:
             InputError: a parameter is missing, unknown or of another shape, or the checkpoint is of a newer format.
@@ -312,5 +311,5 @@ class AdversarialTask(pl.LightningModule):
             self._resumed_from = checkpoint
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps what the states of the networks and optimizers do not say."""
+        """Adds the entries that the states of the networks and optimizers do not hold."""
         write_progress(checkpoint, self, self.iteration, self._trainings)

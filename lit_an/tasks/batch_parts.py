@@ -1,4 +1,4 @@
-"""Parts of a training batch: the discriminator's steps, and the pieces of a step that saves memory."""
+"""Splits a training batch into the discriminator's steps and into the parts of an accumulated gradient."""
 
 from typing import Any
 
@@ -6,19 +6,19 @@ from lit_an.errors import InputError
 
 
 def batch_size(batch: Any) -> int:
-    """Images of a named tuple of tensors."""
+    """Number of images in a named tuple of tensors."""
     return len(batch[0])
 
 
 def split_batch(batch: Any, parts: int) -> list[Any]:
-    """Cuts a named tuple of tensors into parts of equal size, in order; None stays None.
+    """Splits a named tuple of tensors into parts of equal size, in order; None stays None.
 
     Args:
         batch: its fields are (B, …), or None.
         parts: ≥ 1.
 
     Raises:
-        InputError: B is no multiple of ``parts``.
+        InputError: B is not a multiple of ``parts``.
     """
     if parts == 1:
         return [batch]

@@ -23,7 +23,7 @@ _PREVIEW_SEED = 2020
 class ClassConditionalGAN(AdversarialTask):
     """Class-conditional generation after SNGAN-projection, SAGAN and AN.
 
-    Fakes take the labels of the real batch, so that the discriminator cannot tell them by how often a class occurs.
+    Fakes use the labels of the real batch, so that class frequencies do not distinguish them from real images.
 
     Args:
         generator: ``latent_dim``, ``num_classes``, and ``forward(latent, label) -> image``.
@@ -34,15 +34,15 @@ class ClassConditionalGAN(AdversarialTask):
         r1_weight: weight γ of the R1 penalty ½ γ E ‖∇D(real)‖², ≥ 0.
         r2_weight: weight γ of the R2 penalty ½ γ E ‖∇D(fake)‖², ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, ≥ 0; 10 in its paper.
-        penalty_every: iterations from one of these penalties to the next, its weight multiplied by as much (lazy
-            regularization). The log shows a penalty as it enters the loss, so multiplied, with its newest value.
-        augmentation: what is done to all that the discriminator sees in training: ``none``, ``diffaugment`` or
-            ``ada``; for small data sets. Gradient penalties are taken at the images before it.
+        penalty_every: iterations between these penalties, whose weight is multiplied by this number (lazy
+            regularization). The log shows the newest value of a penalty with that weight.
+        augmentation: applied to all inputs of the discriminator in training: ``none``, ``diffaugment`` or
+            ``ada``; for small data sets. Gradient penalties are computed at the images before it.
         augmentation_kwargs: its arguments.
         kwargs: see ``lit_an.tasks.AdversarialTask``.
 
     Raises:
-        InputError: a number out of range, an unknown loss or augmentation, or an argument that it does not take.
+        InputError: a number out of range, an unknown loss or augmentation, or an unknown argument of it.
 
     Source: Wang et al., CVPR 2020, section 4.1; lazy R1: Karras et al., StyleGAN2, CVPR 2020; R1 with augmentation:
     Karras et al., NeurIPS 2020 (arXiv 2006.06676), and its code.
@@ -84,11 +84,11 @@ class ClassConditionalGAN(AdversarialTask):
 
     @property
     def num_classes(self) -> int:
-        """Classes that the generator knows."""
+        """Number of classes of the generator."""
         return int(self.generator.num_classes)  # type: ignore[arg-type]
 
     def check_data(self, data: Any) -> None:
-        """Also: images of as many classes as both networks are made for.
+        """Also checks that data and networks have the same number of classes.
 
         Raises:
             InputError: sizes or classes differ, or the data have no classes.
@@ -121,7 +121,7 @@ class ClassConditionalGAN(AdversarialTask):
         image: Tensor = self.generator(latent, label)
         return image
 
-    # The game
+    # Training
 
     def discriminator_terms(self, batch: ClassBatch) -> Terms:
         real = self._laid_out(batch.image)
@@ -171,16 +171,16 @@ class ClassConditionalGAN(AdversarialTask):
             name: weight * self.penalty_every * penalty() for name, (weight, penalty) in penalties.items() if weight > 0
         }
 
-    # What the augmentation learns
+    # State of the augmentation
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The counters, and what the augmentation has learned."""
+        """The counters and the state of the augmentation."""
         learned = self.augmentation.state()
         return super().get_extra_state() | ({"augmentation": learned} if learned else {})
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
-        # A run may go on with another augmentation than it began with.
+        # A run may be resumed with another augmentation.
         learned = state.get("augmentation", {})
         if learned.keys() == self.augmentation.state().keys():
             self.augmentation.load_state(learned)
@@ -189,10 +189,10 @@ class ClassConditionalGAN(AdversarialTask):
         self._term_log.add("discriminator", self.augmentation.scalars())
         super()._log_terms()
 
-    # Looking at it
+    # Evaluation
 
     def validation_step(self, batch: ClassBatch, batch_idx: int) -> None:
-        """Logs both sides of the game on held-out images: a growing gap to training is a memorizing discriminator."""
+        """Logs both losses on held-out images; a growing gap to training shows an overfitting discriminator."""
         self._log_game("val", batch)
 
     def test_step(self, batch: ClassBatch, batch_idx: int) -> None:
@@ -201,7 +201,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def _log_game(self, stage: str, batch: ClassBatch) -> None:
         with torch.random.fork_rng(devices=[]):
-            # The same latents at every validation: the curve then shows the networks, not the draw.
+            # The same latents at every validation, so that the curve has no sampling noise.
             torch.manual_seed(mix_seed(_PREVIEW_SEED, self.global_rank))
             fake = self._generate(batch.label)
         real = self._laid_out(batch.image)
@@ -217,7 +217,7 @@ class ClassConditionalGAN(AdversarialTask):
             self._log(name, term, batch_size=len(batch.label))
 
     def generate(self, label: Tensor, seed: Tensor) -> Tensor:
-        """Images that are each a function of a class and a seed alone, as the command ``sample`` makes them.
+        """Images that depend only on their class and seed, as those of the command ``sample``.
 
         Args:
             label: (B,), int64, 0 ≤ label < num_classes, on any device.
@@ -231,9 +231,9 @@ class ClassConditionalGAN(AdversarialTask):
         return at_least_float32(image)
 
     def preview(self, columns: int, rows: int) -> Preview:
-        """One row a class, spread evenly where there are more classes than rows.
+        """One row per class, evenly spread over the classes if there are more than rows.
 
-        A column shares its latent, so that classes can be compared.
+        Each column has one latent for all classes.
         """
         latent = latents_of([_PREVIEW_SEED] * columns, range(columns), self._latent_dim)
         rows = min(rows, self.num_classes)
@@ -253,7 +253,7 @@ class ClassConditionalGAN(AdversarialTask):
         return int(self.generator.latent_dim)  # type: ignore[arg-type]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the names of the classes beside the weights."""
+        """Also stores the names of the classes."""
         super().on_save_checkpoint(checkpoint)
         write_entries(checkpoint, class_names=self.class_names)
 

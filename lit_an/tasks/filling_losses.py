@@ -1,4 +1,4 @@
-"""What a generator that fills holes learns from, weighted: all but the adversarial term."""
+"""Loss terms of an inpainting generator and their weights, except the adversarial term."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ _POOLINGS = ("pool1", "pool2", "pool3")
 
 @dataclass(frozen=True)
 class FillingWeights:
-    """Weights of the generator's terms, and how they are computed; the defaults are the published ones.
+    """Weights and options of the generator's terms; the defaults are the published ones.
 
     The published options multiply: the hole's 1.4 · 1.2, the context's 1.2 · 1.2, ID-MRF's 1.4 · 0.05, and the
     orthogonality's 0.2 · 0.001, whose second factor stands inside the published layer.
@@ -33,10 +33,10 @@ class FillingWeights:
         confidence: weight the hole's pixels by how far the known ones reach (GMCNN), rather than all alike.
         hole_area: pixels that the hole's distances are divided by; None takes those of each image's own hole. The
             published code has 16384 with rectangles (128 · 128) and 65536 with free-form holes (the image).
-        orthogonality_weight: of the penalties that norms ask for, in either network, ≥ 0.
-        id_mrf_weight: of ID-MRF, once the discriminator plays, ≥ 0; needs VGG-19.
-        perceptual_weight: of the L1 distance of features, fine and composite, once the discriminator plays, ≥ 0; needs
-            VGG-19; 0.05 in Liu et al.
+        orthogonality_weight: of the penalties of the norms in both networks, ≥ 0.
+        id_mrf_weight: of ID-MRF, once the discriminator is trained, ≥ 0; needs VGG-19.
+        perceptual_weight: of the L1 distance of features, fine and composite, once the discriminator is trained,
+            ≥ 0; needs VGG-19; 0.05 in Liu et al.
         style_weight: of the L1 distance of Gram matrices, likewise; 120 there.
         feature_matching_weight: of the L1 distance of the critics' features, ≥ 0; pix2pixHD has 10.
         vgg_weights: file of VGG-19's weights; None takes torchvision's, downloaded once.
@@ -68,9 +68,9 @@ class FillingWeights:
 
 
 class FillingLosses:
-    """Computes the terms that ``FillingWeights`` asks for; those of weight 0 cost nothing.
+    """Computes the terms with a positive weight in ``FillingWeights``.
 
-    No ``nn.Module``: VGG-19 belongs neither into checkpoints nor to what is sent between processes.
+    It is not an ``nn.Module``, so that checkpoints and pickles do not contain VGG-19.
 
     Args:
         weights: of each term.
@@ -84,16 +84,16 @@ class FillingLosses:
         self._vgg = VGG19Features(weights.vgg_weights, layers, weights.recompute) if layers else None
 
     def load(self) -> None:
-        """Reads VGG-19 now, if a term needs it: what is wrong with it shows before hours of training.
+        """Reads VGG-19 if a term needs it, so that errors appear before training.
 
         Raises:
-            InputError: its weights are neither there nor to be had.
+            InputError: its weights are missing and cannot be downloaded.
         """
         if self._vgg is not None:
             self._vgg.load()
 
     def reconstruction(self, made: Inpainted, batch: InpaintingBatch) -> Terms:
-        """``hole`` and ``context``: how far both stages are from the truth, which they need not be composited for."""
+        """``hole`` and ``context``: distances of both stages, not composited, from the ground truth."""
         weights, (image, mask) = self.weights, batch[:2]
         confidence = confidence_map(mask) if weights.confidence else None
         stages = [(1.0, made.fine), (weights.coarse_weight, made.coarse)]
@@ -105,7 +105,7 @@ class FillingLosses:
         }
 
     def on_features(self, filled: Tensor, made: Inpainted, batch: InpaintingBatch) -> Terms:
-        """``id_mrf``, ``perceptual`` and ``style``, as far as they have a weight.
+        """``id_mrf``, ``perceptual`` and ``style``, if their weights are positive.
 
         Args:
             filled: (B, 3, H, W), the composite.
@@ -132,5 +132,5 @@ class FillingLosses:
         return terms
 
     def feature_matching(self, fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Terms:
-        """``feature_matching``: what the critics saw of the composite against what they saw of the truth."""
+        """``feature_matching``: distance of the critics' features of the composite and of the ground truth."""
         return {"feature_matching": self.weights.feature_matching_weight * feature_matching_loss(fake, real)}

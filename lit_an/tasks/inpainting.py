@@ -1,4 +1,4 @@
-"""Semantic inpainting: a coarse-to-fine generator that fills holes, against critics that look at what it filled in."""
+"""Semantic inpainting: trains a coarse-to-fine generator with reconstruction and adversarial losses."""
 
 from typing import Any
 
@@ -17,20 +17,20 @@ from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
 
 
 class InpaintingGAN(AdversarialTask):
-    """Inpainting after DeepFill, GMCNN and AN: first reconstruction alone, then against critics.
+    """Inpainting after DeepFill, GMCNN and AN: reconstruction first, then adversarial training.
 
-    Until iteration ``adversarial_from`` the generator learns to reconstruct and the discriminator rests; from then on
-    they play, and the terms on features of a trained network join. The published recipe makes two runs of it: one
-    with ``adversarial_from=null``, one that goes on from its checkpoint with ``adversarial_from=0``.
+    Before iteration ``adversarial_from`` the generator is trained by reconstruction alone. From then on the
+    discriminator is trained too, and the adversarial and feature terms are added. The published recipe makes two runs:
+    one with ``adversarial_from=null``, and one from its checkpoint with ``adversarial_from=0``.
 
-    What the discriminator sees is the composite: the fine image in the hole, the truth around it.
+    The discriminator's input is the composite: the fine image in the hole, the ground truth around it.
 
     Args:
         generator: ``forward(image, mask) -> Inpainted``; it erases the hole itself.
         discriminator: ``critics``, modules with ``forward(image, mask) -> CriticOutput``; losses are summed over them.
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer.
         discriminator_steps: discriminator steps per generator step; 5 in the paper.
-        adversarial_from: iteration from which the discriminator plays, ≥ 0; None for never.
+        adversarial_from: first iteration of adversarial training, ≥ 0; None for never.
         adversarial_loss: ``wasserstein`` (the paper), ``hinge``, ``non_saturating`` or ``relativistic``.
         adversarial_weight: weight of the generator's adversarial term, ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, taken inside the hole, ≥ 0; 10 in the paper.
@@ -38,7 +38,7 @@ class InpaintingGAN(AdversarialTask):
         kwargs: see ``lit_an.tasks.AdversarialTask``.
 
     Raises:
-        InputError: a number out of range, an unknown loss, or, for the terms on features, weights that are not there.
+        InputError: a number out of range, an unknown loss, or missing weights for the feature terms.
 
     Source: Wang et al., CVPR 2020, section 4.2; Wang et al., GMCNN, arXiv 1810.08771; Yu et al., arXiv 1801.07892.
     """
@@ -79,7 +79,7 @@ class InpaintingGAN(AdversarialTask):
         self.losses = FillingLosses(losses)
 
     def check_data(self, data: Any) -> None:
-        """Also: images with holes.
+        """Also checks that the data are images with holes.
 
         Raises:
             InputError: sizes differ, or the data are labeled images.
@@ -92,12 +92,12 @@ class InpaintingGAN(AdversarialTask):
             )
 
     def inpaint(self, image: Tensor, mask: Tensor) -> Inpainted:
-        """What the generator makes of images (B, 3, H, W) with holes (B, 1, H, W); float32, not composited."""
+        """The generator's output for images (B, 3, H, W) with holes (B, 1, H, W); float32, not composited."""
         made: Inpainted = self.generator(self._laid_out(image), mask)
         return Inpainted(at_least_float32(made.coarse), at_least_float32(made.fine))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """(B, 3, H, W): images whose holes are filled; known pixels are left as they are."""
+        """(B, 3, H, W): images with their holes filled; known pixels are unchanged."""
         return composite(image, self.inpaint(image, mask).fine, mask)
 
     def on_fit_start(self) -> None:
@@ -105,7 +105,7 @@ class InpaintingGAN(AdversarialTask):
         if self.adversarial_from is not None:
             self.losses.load()
 
-    # The game
+    # Training
 
     def trains_discriminator(self) -> bool:
         return self.adversarial_from is not None and self.iteration >= self.adversarial_from
@@ -162,10 +162,10 @@ class InpaintingGAN(AdversarialTask):
 
         return wgan_gradient_penalty(discriminate, batch.image, fake, batch.mask)
 
-    # Looking at it
+    # Evaluation
 
     def validation_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
-        """Logs both sides of the game on held-out images; how good the pictures are is ``InpaintingMetrics``'."""
+        """Logs both losses on held-out images; ``InpaintingMetrics`` measures image quality."""
         self._log_game("val", batch)
 
     def test_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
@@ -184,13 +184,13 @@ class InpaintingGAN(AdversarialTask):
             self._log(name, term, batch_size=len(batch.image))
 
     def inpainted_preview(self, count: int) -> tuple[InpaintingBatch, Inpainted]:
-        """The first held-out images with their holes, always the same, and what becomes of them.
+        """Fixed held-out images with their holes, and the generator's output for them.
 
         Args:
-            count: at most so many images.
+            count: largest number of images.
 
         Raises:
-            InputError: the run has no data module with a data set of validation images.
+            InputError: the run has no data module with validation images.
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         if not hasattr(data, "dataset"):
@@ -198,7 +198,7 @@ class InpaintingGAN(AdversarialTask):
                 "a preview of filled holes needs a data module with dataset('val'), such as lit_an.data.InpaintingData"
             )
         dataset = data.dataset("val")
-        # Evenly spread: neighbors in a list of files look alike.
+        # Evenly spread, since consecutive files are often similar.
         count = min(count, len(dataset))
         items = [dataset[index * len(dataset) // count] for index in range(count)]
         batch: InpaintingBatch = self.transfer_batch_to_device(collate(items), self.device, 0)

@@ -1,9 +1,8 @@
 """Optimizers and schedules of both networks, new or resumed.
 
-At a resume the config says what they are; the checkpoint says how far they have come. What an optimizer has gathered
-(its moments) is taken from the checkpoint. Its numbers and its schedule are those of the config, brought to the
-checkpoint's iteration: a schedule is a function of the iteration, so a new one is stepped that often. With an unchanged
-config this gives what the checkpoint holds, bit for bit.
+A resumed run takes the state of an optimizer (its moments) from the checkpoint, and its hyperparameters and schedule
+from the config. A schedule is a function of the iteration, so a new one is stepped to the checkpoint's iteration. With
+an unchanged config the result is bit for bit the state in the checkpoint.
 """
 
 import warnings
@@ -19,9 +18,9 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from lit_an.checkpoint_format import read_entries, write_entries
 from lit_an.errors import InputError
 
-# In a group of parameters: what says nothing about the config.
+# Entries of a parameter group that do not come from the config.
 _NOT_SETTINGS = ("params", "param_names", "initial_lr")
-# In a schedule's state: what follows from the iteration and from the optimizer's rates.
+# Entries of a schedule's state that follow from the iteration and the optimizer's learning rates.
 _PROGRESS = (
     "base_lrs",
     "last_epoch",
@@ -41,13 +40,13 @@ MakeSchedule = Callable[[Optimizer], Any]
 
 
 class NetworkTraining(NamedTuple):
-    """A network's optimizer and schedule, as the config makes them.
+    """A network's optimizer and schedule, built from the config.
 
     Attributes:
-        side: ``generator`` or ``discriminator``, for sentences.
+        side: ``generator`` or ``discriminator``, for error sentences.
         optimizer: new, without any state.
         schedule: new, or None.
-        make_optimizer: from parameters to such an optimizer.
+        make_optimizer: makes such an optimizer from parameters.
     """
 
     side: str
@@ -59,10 +58,10 @@ class NetworkTraining(NamedTuple):
 def make_training(
     side: str, network: nn.Module, make_optimizer: MakeOptimizer, make_schedule: MakeSchedule | None
 ) -> NetworkTraining:
-    """A network's optimizer and schedule.
+    """Creates a network's optimizer and schedule.
 
     Raises:
-        InputError: a number that one of them does not take, or a schedule that follows a measured figure.
+        InputError: one of them rejects a number, or the schedule depends on a metric.
     """
     where = f"model.{side}_optimizer"
     try:
@@ -72,10 +71,10 @@ def make_training(
     except InputError:
         raise
     except (RuntimeError, TypeError, ValueError) as error:  # what torch raises for a wrong number
-        raise InputError(f"{where}: {' '.join(str(error).split())}; give a number that it takes") from error
+        raise InputError(f"{where}: {' '.join(str(error).split())}; give a valid number") from error
     if isinstance(schedule, ReduceLROnPlateau):
         raise InputError(
-            f"{where}: ReduceLROnPlateau follows a measured figure, and rates here follow the iteration; choose "
+            f"{where}: ReduceLROnPlateau depends on a metric, and schedules here depend on the iteration; choose "
             "another schedule, such as lit_an.tasks.LinearDecay"
         )
     return NetworkTraining(side, optimizer, schedule, make_optimizer)
@@ -84,7 +83,7 @@ def make_training(
 def write_progress(
     checkpoint: dict[str, Any], task: object, iteration: int, trainings: Sequence[NetworkTraining]
 ) -> None:
-    """Puts into a checkpoint what was trained, how far, and the classes that the states do not say."""
+    """Adds the task, the iteration and the classes of optimizers and schedules to a checkpoint."""
     kinds = [
         {
             "optimizer": _name(training.optimizer),
@@ -96,7 +95,7 @@ def write_progress(
 
 
 def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any], iteration: int) -> list[str]:
-    """Puts the config's numbers and schedules into a checkpoint that is about to be restored.
+    """Replaces hyperparameters and schedules in a checkpoint by the config's, before it is restored.
 
     Args:
         trainings: of the config; their schedules are stepped to ``iteration``.
@@ -107,7 +106,7 @@ def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any
         A line for each difference between the checkpoint and the config.
 
     Raises:
-        InputError: an optimizer of another class, or one that needs what the checkpoint has not gathered.
+        InputError: the optimizer is of another class, or needs state that the checkpoint lacks.
     """
     lines: list[str] = []
     states, schedules = checkpoint["optimizer_states"], _stored_schedules(trainings, checkpoint)
@@ -137,7 +136,7 @@ def _groups(training: NetworkTraining) -> list[dict[str, Any]]:
 
 
 def _settings(group: dict[str, Any]) -> dict[str, Any]:
-    """What a config can say of a group; the rate is the one that a schedule starts from."""
+    """The hyperparameters of a group; the learning rate is the initial one of the schedule."""
     settings = {name: value for name, value in group.items() if name not in _NOT_SETTINGS}
     return settings | {"lr": group.get("initial_lr", group.get("lr"))}
 
@@ -145,7 +144,7 @@ def _settings(group: dict[str, Any]) -> dict[str, Any]:
 def _stored_schedules(
     trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any]
 ) -> Iterator[dict[str, Any] | None]:
-    """The schedule's state of each network: a schedule leaves its first rate in the optimizer's groups."""
+    """The stored schedule of each network, recognized by the initial rate in the optimizer's groups."""
     left = iter(checkpoint["lr_schedulers"])
     for state in checkpoint["optimizer_states"]:
         yield next(left, None) if "initial_lr" in state["param_groups"][0] else None
@@ -153,10 +152,10 @@ def _stored_schedules(
 
 def _refuse_another(training: NetworkTraining, state: dict[str, Any], kind: Mapping[str, str | None]) -> None:
     gathered: dict[str, Any] = next(iter(state["state"].values()), {})
-    if not gathered:  # it never made a step, so any optimizer may begin here
+    if not gathered:  # no step was made, so any optimizer may start here
         return
     mine, stored = _name(training.optimizer), kind.get("optimizer")
-    if stored is None:  # an older checkpoint: the names of its numbers tell classes apart
+    if stored is None:  # an older checkpoint: hyperparameter names distinguish the classes
         other = _settings(state["param_groups"][0]).keys() - _settings(_groups(training)[0]).keys()
     else:
         other = set() if stored == mine else {stored}
@@ -170,7 +169,7 @@ def _refuse_another(training: NetworkTraining, state: dict[str, Any], kind: Mapp
 
 
 def _needs(training: NetworkTraining) -> set[str]:
-    """Names of what the optimizer gathers for a parameter, as far as one step on a single number shows it."""
+    """Names of the optimizer's state of a parameter, found by one step on a scalar."""
     probe = nn.Parameter(torch.zeros(1, device=_groups(training)[0]["params"][0].device))
     probe.grad = torch.zeros_like(probe)
     try:
@@ -192,10 +191,10 @@ def _bring_to(training: NetworkTraining, iteration: int) -> None:
 
 
 def step_schedule(side: str, schedule: Any) -> None:
-    """One iteration further.
+    """Steps a schedule by one iteration.
 
     Raises:
-        InputError: the schedule has come to its end.
+        InputError: the schedule has ended.
     """
     try:
         schedule.step()
@@ -209,7 +208,7 @@ def step_schedule(side: str, schedule: Any) -> None:
 def _schedule_lines(
     training: NetworkTraining, stored: dict[str, Any] | None, kind: Mapping[str, str | None]
 ) -> list[str]:
-    """Compares a schedule that was brought to the checkpoint's iteration with the one that ran there."""
+    """Compares a schedule stepped to the checkpoint's iteration with the stored one."""
     key = f"{training.side}_scheduler"
     mine = None if training.schedule is None else _name(training.schedule)
     before = kind.get("schedule", "a schedule") if stored is not None else None
@@ -235,17 +234,17 @@ def _differences(key: str, before: list[dict[str, Any]], now: list[dict[str, Any
 
 
 def _plain(value: Any) -> Any:
-    """Comparable: tuples and lists are the same in a checkpoint."""
+    """Converts tuples to lists, which are equal in a checkpoint."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _line(key: str, before: Any, now: Any) -> str:
     before, now = ("none" if value is None else value for value in (before, now))
-    return f"model.{key} is {now} in the config and was {before} in the checkpoint; the config is obeyed"
+    return f"model.{key} is {now} in the config and was {before} in the checkpoint; the config's value is used"
 
 
 def check_checkpoint(mine: Mapping[str, Any], checkpoint: Mapping[str, Any], keeps_average: bool) -> None:
-    """Refuses a checkpoint that does not fit, and warns of an average that would be lost.
+    """Rejects a checkpoint that does not fit, and warns of an average that would be lost.
 
     Args:
         mine: state of the task.
@@ -260,13 +259,13 @@ def check_checkpoint(mine: Mapping[str, Any], checkpoint: Mapping[str, Any], kee
     if entries.average and not keeps_average:
         rank_zero_warn(
             "the checkpoint holds an average of the generator's weights, but this run has no callback that keeps one: "
-            "add callbacks.GeneratorEMA to trainer.callbacks to go on with it",
+            "add callbacks.GeneratorEMA to trainer.callbacks to continue it",
             category=UserWarning,
         )
 
 
 def check_architecture(mine: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
-    """Refuses the weights of other networks.
+    """Rejects the weights of other networks.
 
     Args:
         mine, stored: states of the task, here and in the checkpoint.

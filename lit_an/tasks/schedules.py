@@ -1,4 +1,4 @@
-"""Learning-rate schedules over iterations that torch lacks."""
+"""Learning-rate schedules over iterations that PyTorch lacks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from lit_an.errors import InputError
 
 
 class LinearDecay(LRScheduler):
-    """The full rate up to iteration ``start``, then a straight line to 0 at iteration ``end``.
+    """The full learning rate up to iteration ``start``, then a linear decay to 0 at iteration ``end``.
 
     Args:
         optimizer: whose rates to set.
@@ -17,7 +17,7 @@ class LinearDecay(LRScheduler):
         end: iteration from which the rate is 0, > ``start``.
 
     Raises:
-        InputError: the end is not after the start.
+        InputError: ``end`` is not after ``start``, or ``start`` is negative.
 
     Source: how SNGAN-projection ends its training (arXiv 1802.05637; ``iteration_decay_start`` in its configurations).
 

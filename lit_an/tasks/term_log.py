@@ -1,4 +1,4 @@
-"""Which loss terms a log iteration shows, where some are computed less often than they are logged."""
+"""The loss terms of a log iteration, some of which are computed less often than they are logged."""
 
 from collections.abc import Mapping
 
@@ -8,11 +8,11 @@ from torch import Tensor
 class TermLog:
     """The newest value of each loss term since the last log iteration.
 
-    A log iteration shows a term if it was computed since the log iteration before, with its newest value; the others
-    are left out. So a penalty that is computed every 16 iterations has a curve at any log interval, and a term that
-    is no longer computed leaves the log at the second log iteration after its last value.
+    A log iteration shows the newest value of each term computed since the previous log iteration. So a penalty that is
+    computed every 16 iterations has a curve at any log interval, and a term that is no longer computed disappears at
+    the second log iteration after its last value.
 
-    It holds references to tensors that are already detached: no copy, no wait for a device. It is not part of a
+    It holds references to detached tensors: it neither copies nor synchronizes. It is not part of a
     checkpoint: the first log iteration of a resumed run shows what was computed since the resume.
 
     Example:
@@ -33,19 +33,19 @@ class TermLog:
         self._shown: set[str] = set()
 
     def add(self, side: str, terms: Mapping[str, Tensor]) -> None:
-        """Remembers terms that were just computed.
+        """Adds newly computed terms.
 
         Args:
             side: ``generator`` or ``discriminator``.
-            terms: scalars without a graph, by name.
+            terms: detached scalars, by name.
         """
         self._newest |= {f"{side}/{name}": term for name, term in terms.items()}
 
     def take(self) -> tuple[dict[str, Tensor], set[str]]:
-        """What a log iteration shows; forgets it.
+        """Returns the terms of a log iteration and clears them.
 
         Returns:
-            The terms by ``side/name``, and the names that the log iteration before has shown and this one does not.
+            The terms by ``side/name``, and the names that the previous log iteration showed and this one does not.
         """
         taken, self._newest = self._newest, {}
         dropped, self._shown = self._shown - taken.keys(), set(taken)

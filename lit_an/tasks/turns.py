@@ -1,4 +1,4 @@
-"""Whose turn it is: one network learns while the other stands still."""
+"""Trains one network while the others are frozen."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def train_only(network: nn.Module, *networks: nn.Module) -> Iterator[None]:
-    """Gradients for one network's parameters; the others pass gradients on without keeping any."""
+    """Enables parameter gradients of one network only; the others still propagate gradients to their input."""
     others = [
         parameter
         for other in networks

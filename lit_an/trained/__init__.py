@@ -1,4 +1,4 @@
-"""What a checkpoint or an export holds: read it, build its network, find the run folder that it belongs to.
+"""Trained networks: reads a checkpoint or an export, builds its network and finds its run folder.
 
 ``load_generator`` and ``load_exported`` give a ``TrainedGenerator``, ``load_inpainter`` a ``TrainedInpainter``. Nothing
 in a file is executed; neither Lightning nor a data set is needed.

@@ -19,7 +19,7 @@ from lit_an.errors import InputError
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a trained generator beside its weights; numbers and names only.
+    """Facts about a trained generator besides its weights; numbers and names only.
 
     Attributes:
         class_path: its class, such as ``lit_an.networks.ResNetGenerator``.
@@ -39,10 +39,10 @@ class Description:
 
 
 class Trained(NamedTuple):
-    """A generator as it lies in a checkpoint.
+    """A generator read from a checkpoint.
 
     Attributes:
-        description: what is known of it.
+        description: facts about it.
         weights: its state, averaged if the run kept an average.
     """
 
@@ -51,7 +51,7 @@ class Trained(NamedTuple):
 
 
 def read_trained(checkpoint: str | Path, config: str | Path | None = None) -> Trained:
-    """What a checkpoint holds of the generator; neither the data nor Lightning is needed.
+    """Reads the generator of a checkpoint, without the data or Lightning.
 
     Args:
         checkpoint: a ``.ckpt`` file of a run.

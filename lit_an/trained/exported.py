@@ -23,7 +23,7 @@ _FORMAT = "lit_an generator 1"
 def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     """Writes ``generator.safetensors`` and, last, ``generator.json``, which holds the hash of the first.
 
-    Both are ready before the first of them takes its name: what fails before that leaves a former pair as it was.
+    Both are written before the first is renamed, so that an earlier error leaves a former pair unchanged.
 
     Args:
         generator: what to save; its weights are saved as they are, batch-norm statistics included.
@@ -39,8 +39,8 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     safetensors = _safetensors()
     folder = Path(folder)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.network.state_dict().items()}
-    # In a run of the same weights the same bytes: nothing of the moment is written.
-    # As bytes first: safetensors says of a full disk what no other library says.
+    # The same weights give the same bytes: no time stamp is written.
+    # Serialized to memory first: safetensors has its own error for a full disk.
     content: bytes = safetensors.save(weights, metadata={"format": "pt"})
     facts = {
         "format": _FORMAT,
@@ -99,7 +99,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def needs_extra(what: str, package: str) -> InputError:
-    """The sentence for a package that is not there."""
+    """The error for a missing package."""
     return InputError(f"{what} needs the package {package}; pip install '.[export]'")
 
 
@@ -109,7 +109,7 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: it cannot be read ({error.strerror}); give the folder of an export") from error
     except ValueError as error:
-        raise InputError(f"{path}: it is no JSON ({error})") from error
+        raise InputError(f"{path}: it is not JSON ({error})") from error
     if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
         raise InputError(f"{path}: it describes no generator ({_FORMAT!r}); give the folder of an export")
     return facts

@@ -1,4 +1,4 @@
-"""A trained class-conditional generator and what is known of it, from a training checkpoint."""
+"""A trained class-conditional generator with its description, from a training checkpoint."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ class TrainedGenerator(TrainedNetwork):
 
     Args:
         network: ``latent_dim``, ``num_classes``, ``image_size``, and ``forward(latent, label) -> image``.
-        description: what is known of it; without class names, the classes are called ``0``, ``1``, ….
+        description: facts about it; without class names, the classes are named ``0``, ``1``, ….
 
     Raises:
         InputError: another number of class names than of classes, or no class-conditional generator.
@@ -26,7 +26,7 @@ class TrainedGenerator(TrainedNetwork):
         missing = [name for name in ("latent_dim", "num_classes", "image_size") if not hasattr(network, name)]
         if missing:
             raise InputError(
-                f"{description.class_path} is no class-conditional generator: it has no {missing[0]}; "
+                f"{description.class_path} is not a class-conditional generator: it has no {missing[0]}; "
                 f"give a checkpoint of ClassConditionalGAN"
             )
         self.latent_dim, self.num_classes, self.image_size = (
@@ -63,7 +63,7 @@ def assemble(description: Description, weights: Mapping[str, Tensor], origin: st
     Args:
         description: its class and arguments.
         weights: its state.
-        origin: where the weights come from, for sentences.
+        origin: source of the weights, for error sentences.
 
     Raises:
         InputError: not a network's class, wrong arguments, or weights of another architecture.

@@ -1,4 +1,4 @@
-"""A generator as a graph that runs without its Python code: ``torch.export`` and ONNX, each checked."""
+"""Exports a generator as a graph that runs without its Python code, ``torch.export`` or ONNX, and checks it."""
 
 import copy
 import io
@@ -41,7 +41,7 @@ def save_program(generator: TrainedGenerator, path: str | Path) -> float:
     Raises:
         InputError: a difference above ``TOLERANCE``; the file is then not written.
     """
-    # As bytes first: torch says of a full disk what no other library says.
+    # Serialized to memory first: torch has its own error for a full disk.
     content = io.BytesIO()
     torch.export.save(traced(generator), content)
     with replacing(path) as temporary:
@@ -91,9 +91,9 @@ def save_onnx(generator: TrainedGenerator, path: str | Path) -> float:
 def traced(generator: TrainedGenerator) -> torch.export.ExportedProgram:
     """The generator as a graph on the CPU, with a free batch size.
 
-    Its weights are those that it runs with: spectral normalization, which evaluation does not change, is done once.
+    Its weights are the normalized ones: spectral normalization, which is fixed in evaluation, is applied once.
     """
-    # Built anew, since torch's deepcopy shares the class whose parametrization is to be removed.
+    # Built again, since torch's deepcopy shares the class whose parametrization is removed.
     network = assemble(generator.description, generator.network.state_dict(), "the generator").network
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
@@ -107,13 +107,13 @@ def traced(generator: TrainedGenerator) -> torch.export.ExportedProgram:
 
 @torch.no_grad()
 def _checked(generator: TrainedGenerator, run: Any, path: str | Path) -> float:
-    """The largest difference over a few batches, of other sizes than that of the trace."""
+    """The largest difference over batches of other sizes than in the trace."""
     network: nn.Module = copy.deepcopy(generator.network).cpu()
     largest = 0.0
     for size in _CHECKED_SIZES:
         inputs = _inputs(generator, size)
         expected = network(*inputs)
-        # Not max() of Python, which drops a NaN.
+        # Python's max() would drop a NaN.
         largest = float(torch.tensor([largest, float((run(*inputs) - expected).abs().max())]).max())
     if not largest <= TOLERANCE:
         raise InputError(
@@ -129,7 +129,7 @@ def _inputs(generator: TrainedGenerator, size: int) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' notices, which nobody here can act on."""
+    """Silences the exporters' notices, which users cannot act on."""
     former = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""A trained inpainting generator and what is known of it, from a training checkpoint."""
+"""A trained inpainting generator with its description, from a training checkpoint."""
 
 import inspect
 from pathlib import Path
@@ -16,7 +16,7 @@ class TrainedInpainter(TrainedNetwork):
 
     Args:
         network: ``forward(image, mask) -> Inpainted``; it erases by itself.
-        description: what is known of it.
+        description: facts about it.
 
     Raises:
         InputError: the network takes no mask.
@@ -26,15 +26,15 @@ class TrainedInpainter(TrainedNetwork):
         super().__init__(network, description)
         if "mask" not in inspect.signature(network.forward).parameters:
             raise InputError(
-                f"{description.class_path} is no inpainting generator: it takes no mask; "
+                f"{description.class_path} is not an inpainting generator: it takes no mask; "
                 f"give a checkpoint of InpaintingGAN"
             )
 
     def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
-        """What it makes of erased images.
+        """Fills the holes of images.
 
         Args:
-            image: (B, 3, H, W), in [-1, 1]; H, W ≥ 8. What is in the holes does not matter.
+            image: (B, 3, H, W), in [-1, 1]; H, W ≥ 8. The pixels in the holes are ignored.
             mask: (B, 1, H, W), 1 = hole.
 
         Returns:

@@ -1,4 +1,4 @@
-"""A trained network: built from its description, its weights filled in, in evaluation mode."""
+"""A trained network, built from its description and weights, in evaluation mode."""
 
 import importlib
 
@@ -14,7 +14,7 @@ class TrainedNetwork(nn.Module):
 
     Args:
         network: with its weights.
-        description: what is known of it.
+        description: facts about it.
     """
 
     def __init__(self, network: nn.Module, description: Description) -> None:
@@ -24,7 +24,7 @@ class TrainedNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """The device of its weights."""
         return next(self.parameters()).device
 
 
@@ -33,7 +33,7 @@ def build_network(trained: Trained, origin: str) -> nn.Module:
 
     Args:
         trained: its class and arguments, and its state.
-        origin: where the weights come from, for sentences.
+        origin: source of the weights, for error sentences.
 
     Raises:
         InputError: not a network's class, wrong arguments, or weights of another architecture.
@@ -56,12 +56,12 @@ def build_network(trained: Trained, origin: str) -> nn.Module:
 
 
 def _network_class(class_path: str, origin: str) -> type[nn.Module]:
-    """Only a network's class is ever called, whatever a file says."""
+    """Imports a class; only subclasses of ``nn.Module`` are accepted, whatever a file names."""
     module, _, name = class_path.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{origin}: there is no class {class_path!r} to build the generator with") from error
     if not (isinstance(kind, type) and issubclass(kind, nn.Module)):
-        raise InputError(f"{origin}: {class_path!r} is no torch.nn.Module")
+        raise InputError(f"{origin}: {class_path!r} is not a torch.nn.Module")
     return kind

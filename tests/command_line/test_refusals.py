@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
             "--model.generator_scheduler=pytorch_lightning.cli.ReduceLROnPlateau",
             "--model.generator_scheduler.monitor=x",
         ],
-        "ReduceLROnPlateau follows a measured figure",
+        "ReduceLROnPlateau depends on a metric",
     ),
     "size of the data": (
         ["--data.image_size=64"],

@@ -35,21 +35,21 @@ def test_damaged_shards_are_found(imagenet: Path, tmp_path: Path, capsys: pytest
     shards = tmp_path / "shards"
     prepare(plan_of(ImageNet(imagenet), 32), shards, Recipe(32, images_per_shard=20))
     assert check(shards, "--data.source=lit_an.data.sources.Prepared") == 0
-    assert lines(capsys)["shards"] == ("ok", "all are what the manifest says")
+    assert lines(capsys)["shards"] == ("ok", "all match the manifest")
     path = shards / "train" / "00001.arrow"
     damaged = bytearray(path.read_bytes())
     damaged[-9] ^= 1
     path.write_bytes(damaged)
     # One image of the sample is looked at, not the damaged one.
     assert check(shards, "--data.source=lit_an.data.sources.Prepared", "--sample=1") == 1
-    text = f"1 are damaged: {path}; prepare again, which makes only these"
+    text = f"1 are damaged: {path}; prepare again, which remakes only these"
     assert lines(capsys)["shards"] == ("problem", text)
 
 
 def test_callbacks_say_what_they_need(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     assert check(imagenet, *METRICS) == 0
-    assert lines(capsys)["measuring"] == ("ok", "GenerationMetrics has what it needs")
+    assert lines(capsys)["measuring"] == ("ok", "GenerationMetrics has the data it needs")
     assert check(imagenet, *METRICS, "--trainer.callbacks.images_per_class=real") == 0
     lines(capsys)
     for path in (imagenet / "val" / WNIDS[1]).glob("*_00[1-9]*"):

@@ -118,7 +118,7 @@ def test_what_was_painted_over_is_filled_and_the_rest_as_it_was(client: Any, pla
 @pytest.mark.parametrize(
     ("picture", "painted", "sentence"),
     [
-        ("a.png", False, "paint over what is to be filled, then press the button"),
+        ("a.png", False, "paint over the part to fill, then press the button"),
         ("large.png", True, "large.png has 201×200 px; this page takes up to 0.04 million"),
         ("broken.png", True, "broken.png: it cannot be read as a picture"),
     ],
@@ -220,4 +220,4 @@ def test_a_taken_port_gets_a_sentence(
         taken.listen()
         port = taken.getsockname()[1]
         assert cli.main(["demo", f"--ckpt_path={place / 'run/checkpoints/last.ckpt'}", f"--port={port}"]) == 2
-    assert f"error: --host 127.0.0.1 and --port {port}: no page can be served there" in capsys.readouterr().err
+    assert f"error: --host 127.0.0.1 and --port {port}: the page cannot be served there" in capsys.readouterr().err

@@ -21,7 +21,7 @@ BAD_INPUT = {
     "two kinds of holes": (["--color_key=red", "--masks={images}"], "got --masks and --color_key"),
     "no images": (["--images=/no/such", "--color_key=red"], "--images /no/such: there is no such file or folder"),
     "no masks": (["--masks=/no/such"], "--masks /no/such: there is no such file or folder"),
-    "color": (["--color_key=#ggg"], "--color_key '#ggg' is no color; write it like ff00ff or magenta"),
+    "color": (["--color_key=#ggg"], "--color_key '#ggg' is not a color; write it like ff00ff or magenta"),
     "quality": (["--color_key=red", "--quality=0"], "quality must be from 1 to 100, got 0"),
     "threshold": (["--color_key=red", "--threshold=2"], "threshold must be at least 0 and below 1, got 2"),
     "dilate": (["--color_key=red", "--dilate=-1"], "dilate must be at least 0, got -1"),
@@ -63,4 +63,4 @@ def test_other_commands_say_that_they_are_for_another_task(
     checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["export", f"--ckpt_path={checkpoint}"]) == 2
-    assert "is no class-conditional generator: it has no latent_dim" in said(capsys)
+    assert "is not a class-conditional generator: it has no latent_dim" in said(capsys)

@@ -72,7 +72,7 @@ def test_painted_color_within_a_tolerance_and_widened() -> None:
     assert DilatedHoles(HolesFromColor("#ff00ff"), 2).of(Path("a"), 0, image).mask[..., 3:11, 2:12].sum() == 80
     with pytest.raises(InputError, match="its hole, dilated by 30 px, covers the whole picture; choose a smaller"):
         DilatedHoles(HolesFromColor("#ff00ff"), 30).of(Path("a"), 0, image)
-    with pytest.raises(InputError, match="'#ff00f' is no color; write it like ff00ff or magenta"):
+    with pytest.raises(InputError, match="'#ff00f' is not a color; write it like ff00ff or magenta"):
         HolesFromColor("#ff00f")
 
 

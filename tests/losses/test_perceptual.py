@@ -106,7 +106,7 @@ def test_feature_matching_is_the_mean_over_layers_and_the_sum_over_critics() -> 
 def test_a_critic_without_features_has_no_say() -> None:
     fake, real = outputs(((2, 3),), ()), outputs(((2, 3),), ())
     torch.testing.assert_close(feature_matching_loss(fake, real), feature_matching_loss(fake[:1], real[:1]))
-    with pytest.raises(InputError, match="needs critics that give features; none of the 1 does"):
+    with pytest.raises(InputError, match="needs critics that return features; none of the 1 does"):
         feature_matching_loss(fake[1:], real[1:])
 
 

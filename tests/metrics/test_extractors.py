@@ -135,7 +135,7 @@ def test_bad_input_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(InputError, match="is no TorchScript file"):
         create_extractor("torchscript", path=str(tmp_path / "text.pt"))
     flat = create_extractor("torchscript", path=saved(nn.Identity(), tmp_path / "identity.pt"), image_size=8)
-    with pytest.raises(InputError, match=r"must give features \(B, D\) of a batch of B, got shape \(2, 3, 8, 8\)"):
+    with pytest.raises(InputError, match=r"must return features \(B, D\) for a batch of B, got shape \(2, 3, 8, 8\)"):
         flat(torch.zeros(2, 3, 8, 8))
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(InputError, match=r"needs the package efficientnet-lite-pytorch.*pip install '\.\[metrics\]'"):

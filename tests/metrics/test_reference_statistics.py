@@ -123,7 +123,7 @@ def test_a_pickle_in_a_file_is_not_run(tmp_path: Path, images: Tensor, label: Te
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, images: Tensor, label: Tensor) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"cannot be kept in .*name another folder with cache_dir"):
+    with pytest.raises(InputError, match=r"cannot be written to .*name another folder with cache_dir"):
         store(tmp_path / "file", make(images, label))
 
 

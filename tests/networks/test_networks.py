@@ -212,7 +212,7 @@ def test_the_last_norm_is_that_of_the_blocks_or_its_own(kwargs: dict[str, object
 
 
 def test_arguments_of_a_last_norm_that_is_not_named_are_refused() -> None:
-    with pytest.raises(InputError, match="final_norm_kwargs are for a final_norm of its own, and there is none"):
+    with pytest.raises(InputError, match="final_norm_kwargs need a final_norm; set final_norm too"):
         generator(final_norm_kwargs={"eps": 1e-3})
 
 
@@ -236,7 +236,7 @@ def test_networks_can_be_copied() -> None:
 def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.LogCaptureFixture) -> None:
     network = generator(long_range="self_attention", long_range_kwargs={"num_regions": 8, "temperature": 1.0})
     assert isinstance(network.long_range, SelfAttention2d)
-    assert "long_range 'self_attention' takes no num_regions, temperature: left out of long_range_kwargs" in caplog.text
+    assert "long_range 'self_attention' takes no num_regions, temperature: ignored in long_range_kwargs" in caplog.text
 
 
 @pytest.mark.parametrize(

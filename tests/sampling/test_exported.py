@@ -114,11 +114,11 @@ def test_damaged_exports_get_a_sentence(generator: TrainedGenerator, tmp_path: P
             load_exported(path)
 
     path.write_text(json.dumps({**facts, "class_path": "subprocess.run"}))
-    refused("'subprocess.run' is no torch.nn.Module")
+    refused("'subprocess.run' is not a torch.nn.Module")
     path.write_text(json.dumps({**facts, "format": "other"}))
     refused("it describes no generator")
     path.write_text("{")
-    refused("it is no JSON")
+    refused("it is not JSON")
     path.write_text(json.dumps(facts))
     weights = tmp_path / WEIGHTS
     content = bytearray(weights.read_bytes())

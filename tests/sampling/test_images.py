@@ -136,7 +136,7 @@ def test_bad_files_get_a_sentence(run: Path, checkpoint: Path, tmp_path: Path) -
         (checkpoint, wider, "the weights are of another architecture than the config"),
         (checkpoint, misspelt, "unexpected keyword argument 'spectral_nrm'"),
         (checkpoint, missing, "there is no class 'lit_an.networks.Resnet'"),
-        (checkpoint, harmful, "'os.system' is no torch.nn.Module"),
+        (checkpoint, harmful, "'os.system' is not a torch.nn.Module"),
     ]
     for path, chosen, sentence in cases:
         with pytest.raises(InputError) as raised:

@@ -108,7 +108,7 @@ def test_the_config_is_obeyed_from_the_resume_on(
     train(tmp_path / "straight", image_folder, 5, **after)
     for mine, expected in zip(groups(tmp_path / "resumed"), groups(tmp_path / "straight"), strict=True):
         assert mine == expected
-    lines = [record.getMessage() for record in caplog.records if "the config is obeyed" in record.getMessage()]
+    lines = [record.getMessage() for record in caplog.records if "the config's value is used" in record.getMessage()]
     assert len(lines) == (2 if case in ("eps and decay", "schedule") else bool(line))
     assert any(line in said for said in lines) == bool(line)
 
@@ -150,7 +150,7 @@ def test_numbers_that_torch_refuses_are_one_sentence(tmp_path: Path, image_folde
     for wrong, sentence in (
         ({"generator_optimizer": partial(ADAM_, lr=-1.0)}, "model.generator_optimizer: Invalid learning rate: -1.0"),
         ({"discriminator_scheduler": partial(StepLR, step="x")}, "model.discriminator_scheduler: .*unexpected keyword"),
-        ({"generator_scheduler": partial(ReduceLROnPlateau)}, "ReduceLROnPlateau follows a measured figure"),
+        ({"generator_scheduler": partial(ReduceLROnPlateau)}, "ReduceLROnPlateau depends on a metric"),
         (
             {"generator_scheduler": partial(OneCycleLR, max_lr=0.1, total_steps=2)},
             "model.generator_scheduler: OneCycleLR ends at iteration",

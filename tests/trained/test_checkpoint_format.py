@@ -131,6 +131,6 @@ def test_an_average_that_nothing_goes_on_with_is_told(run: Path, tmp_path: Path)
     shutil.copytree(run, tmp_path / "run")
     argv = [f"--config={tmp_path / 'run' / 'config.yaml'}", "--trainer.callbacks=[callbacks.Checkpointing]"]
     checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    with pytest.warns(UserWarning, match=r"add callbacks.GeneratorEMA to trainer.callbacks to go on with it"):
+    with pytest.warns(UserWarning, match=r"add callbacks.GeneratorEMA to trainer.callbacks to continue it"):
         assert cli.main(["fit", *argv, f"--ckpt_path={checkpoint}", "--iterations=3"]) == 0
     assert "average" not in load(tmp_path / "run")["lit_an"]  # type: ignore[operator]

@@ -1,7 +1,7 @@
-"""Networks that metrics look through: extractors of features, LPIPS, and where their weights come from.
+"""Networks of metrics: feature extractors, LPIPS, and their weights.
 
 How to add an extractor: a class in ``extractors.py`` decorated with ``@EXTRACTORS.register("name")``; the contract
-tests over ``EXTRACTORS`` then test it.
+tests over ``EXTRACTORS`` include it.
 """
 
 from lit_an.metrics.feature_networks.extractors import EXTRACTORS, FeatureExtractor, create_extractor

@@ -1,4 +1,4 @@
-"""Pickles of nested dictionaries of arrays, as other frameworks keep weights: read as numbers, never executed."""
+"""Reads pickles of nested dictionaries of arrays, the weight files of other frameworks, without executing them."""
 
 import io
 import math
@@ -12,12 +12,12 @@ from lit_an.errors import InputError
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """Reads a pickle of nested dictionaries of numpy arrays; a pickle that asks for anything else is refused.
+    """Reads a pickle of nested dictionaries of numpy arrays; a pickle with anything else is rejected.
 
-    None of what a pickle may name is ever called: arrays are rebuilt from shape, type and bytes by the few lines here.
+    No function that a pickle names is called: arrays are rebuilt from shape, type and bytes.
 
     Raises:
-        InputError: a pickle of something else, naming what it asks for, or no pickle.
+        InputError: the pickle names anything else, or the file is not a pickle.
     """
     try:
         found = _ArraysOnly(io.BytesIO(path.read_bytes()), str(path)).load()
@@ -59,7 +59,7 @@ class _Array:
 
 
 def _new_array(*_: Any) -> _Array:
-    """Stands in for numpy's ``_reconstruct``, whose arguments say nothing that the state does not say again."""
+    """Stands in for numpy's ``_reconstruct``, whose arguments are repeated in the state."""
     return _Array()
 
 

@@ -1,7 +1,7 @@
-"""Networks that turn images into the features that metrics of generation compare.
+"""Feature extractors for metrics of generation.
 
-How to add one: a subclass of ``FeatureExtractor`` under ``@EXTRACTORS.register("name")``. Figures of two extractors
-say nothing about each other, so an extractor describes itself, down to the hash of its weights, beside every figure.
+How to add one: a subclass of ``FeatureExtractor`` under ``@EXTRACTORS.register("name")``. Figures of different
+extractors cannot be compared, so every result holds the extractor's description with the hash of its weights.
 """
 
 import importlib
@@ -32,11 +32,11 @@ Description = dict[str, Any]
 
 
 class Features(NamedTuple):
-    """What an extractor sees in a batch of images.
+    """Output of an extractor for a batch of images.
 
     Attributes:
         features: (B, D), float32.
-        logits: (B, K), float32, of the K classes that the extractor knows; None where it has no classes.
+        logits: (B, K), float32, of the K classes that the extractor knows; None if it has no classes.
     """
 
     features: Tensor
@@ -44,13 +44,13 @@ class Features(NamedTuple):
 
 
 class FeatureExtractor(nn.Module):
-    """Base: rounds images to the 256 levels of a file, then asks the subclass's ``extract``, in float32.
+    """Base: rounds images to the 256 levels of a file and calls the subclass's ``extract`` in float32.
 
-    Rounding makes a generator's image and the PNG of it one and the same; real images pass unchanged.
+    Rounding makes a generated image equal to its PNG; real images are not changed.
 
     Args:
         name: as registered.
-        resize: how images come to the network's size, in words.
+        resize: the resize to the network's size, in words.
         weights_hash: sha256 of the file of weights.
     """
 
@@ -64,7 +64,7 @@ class FeatureExtractor(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Features:
-        """Features of (B, 3, H, W) images in [-1, 1], whatever the precision around the call."""
+        """Features of (B, 3, H, W) images in [-1, 1], regardless of autocast."""
         with without_autocast(images):
             features, logits = self.extract(to_pixels(images))
         return Features(features.float(), None if logits is None else logits.float())
@@ -74,7 +74,7 @@ class FeatureExtractor(nn.Module):
         return super().train(False)
 
     def description(self) -> Description:
-        """What makes figures comparable; equal for two extractors whose figures may be compared."""
+        """The settings that figures depend on; equal for extractors whose figures can be compared."""
         return {"name": self.name, "resize": self.resize, "weights_sha256": self.weights_hash}
 
 
@@ -95,8 +95,8 @@ def create_extractor(name: str, **kwargs: Any) -> FeatureExtractor:
 class EfficientNetLite0(FeatureExtractor):
     """A small ImageNet network whose weights come with a package: for use without a network connection.
 
-    1280 features after the last pooling, 1000 logits. Its figures are its own: never compare them with published
-    ones, which are Inception's.
+    1280 features after the last pooling, 1000 logits. Do not compare its figures with published ones, which
+    use Inception.
 
     Raises:
         InputError: a package of the extra ``metrics`` is missing.
@@ -111,7 +111,7 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__("efficientnet_lite0", "bilinear, antialiased, to 224 × 224", sha256_of(path))
         self.network = network.EfficientNet.from_name("efficientnet-lite0")
         self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        # 1.6 times as fast on a CPU, whose depthwise convolutions want it so.
+        # 1.6 times as fast on a CPU, because of its depthwise convolutions.
         self.network.to(memory_format=torch.channels_last)
 
     def extract(self, pixels: Tensor) -> Features:
@@ -129,7 +129,7 @@ class InceptionV3(FeatureExtractor):
             in PyTorch's cache, downloaded at first use. It is read as tensors only: nothing in it is executed.
 
     Raises:
-        InputError: torch-fidelity is missing, or the weights are neither there nor to be had, or no such weights.
+        InputError: torch-fidelity is missing, or the weights are not found, cannot be downloaded or do not fit.
 
     Source: Heusel et al., "GANs trained by a two time-scale update rule …", NeurIPS 2017; torch-fidelity.
     """
@@ -158,16 +158,16 @@ class InceptionV3(FeatureExtractor):
 class TorchScriptExtractor(FeatureExtractor):
     """Any TorchScript file, from images to (B, D) features or to a pair of features and (B, K) logits.
 
-    Loading a TorchScript file is no unpickling, but to use it is to run the program in it, which can read and write
-    files: give only files that you trust.
+    Loading a TorchScript file does not unpickle, but using it runs its program, which can read and write files: use
+    only files that you trust.
 
     Args:
         path: the file.
         image_size: side of the square that images are resized to, in pixels; 299 for Inception.
-        low, high: values that the network wants for black and white, such as -1 and 1.
+        low, high: input values for black and white, such as -1 and 1.
 
     Raises:
-        InputError: no such file, or no TorchScript in it; later, an output of another form.
+        InputError: the file is missing or not TorchScript; later, an output of another form.
     """
 
     def __init__(self, path: str | None = None, image_size: int = 299, low: float = -1.0, high: float = 1.0) -> None:
@@ -191,7 +191,7 @@ class TorchScriptExtractor(FeatureExtractor):
         features, logits = found if isinstance(found, (tuple, list)) and len(found) == 2 else (found, None)
         if not (isinstance(features, Tensor) and features.dim() == 2 and len(features) == len(pixels)):
             shape = f"shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
-            raise InputError(f"torchscript: the network must give features (B, D) of a batch of B, got {shape}")
+            raise InputError(f"torchscript: the network must return features (B, D) for a batch of B, got {shape}")
         return Features(features, logits)
 
 
@@ -220,7 +220,7 @@ def _existing(path: str, extractor: str, argument: str) -> Path:
 
 
 def _downloaded_inception() -> Path:
-    """torch-fidelity's own place for the weights; fetched if they are not there."""
+    """torch-fidelity's path of the weights; downloads them if they are missing."""
     path = Path(torch.hub.get_dir(), "checkpoints", INCEPTION_URL.rsplit("/", 1)[1])
     if path.is_file():
         return path
@@ -238,7 +238,7 @@ def _downloaded_inception() -> Path:
 
 @contextmanager
 def _tensors_only() -> Iterator[None]:
-    """Makes ``torch.load`` refuse all but tensors inside the block, also where a library asks for more."""
+    """Makes ``torch.load`` accept only tensors inside the block, even if a library requests more."""
     variable = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(variable)
     os.environ[variable] = "1"

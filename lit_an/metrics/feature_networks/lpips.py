@@ -1,4 +1,4 @@
-"""LPIPS: how different two images look to a network, for whole images and for their holes alone."""
+"""LPIPS, the perceptual distance of two images, for whole images and for their holes."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from lit_an.metrics.feature_networks.lpips_weights import BACKBONES, load_lpips_
 from lit_an.metrics.pixel_errors import hole_mean
 from lit_an.precision import without_autocast
 
-# Mean and spread of the colors of ImageNet, for images in [-1, 1].
+# Mean and standard deviation of ImageNet's colors, for images in [-1, 1].
 _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 
-# The smaller side, in pixels, of which the last stage still sees one position.
+# The smallest side, in pixels, for which the last stage has one position.
 _SMALLEST = {"alex": 31, "vgg": 16}
 
 
 class PerceptualDistance(NamedTuple):
-    """LPIPS of each image, ≥ 0; less is better, 0 for identical images. Both (B,), float64.
+    """LPIPS of each image, ≥ 0; smaller is better, 0 for identical images. Both (B,), float64.
 
     Attributes:
         lpips: mean over positions.
         hole_lpips: mean, over the hole, of the map of distances that LPIPS averages; NaN where there is no hole. Each
-            stage's map is scaled up to the image's size, so what a position says comes from its wider surroundings.
+            stage's map is scaled up to the image's size, so each value depends on a wide neighborhood.
     """
 
     lpips: Tensor
@@ -63,12 +63,12 @@ class Lpips(nn.Module):
         self.requires_grad_(False).eval()
 
     def description(self) -> dict[str, str]:
-        """What makes figures comparable; the hash is of the numbers, whatever file they came in."""
+        """The settings that figures depend on; the hash is of the weights' values, not of their file."""
         return {"network": self.network, "weights_sha256": self.weights_hash}
 
     @torch.no_grad()
     def forward(self, image: Tensor, other: Tensor, mask: Tensor) -> PerceptualDistance:
-        """Distances of (B, 3, H, W) images in [-1, 1], in float32 whatever the precision around the call.
+        """Distances of (B, 3, H, W) images in [-1, 1], in float32 regardless of autocast.
 
         Args:
             image, other: of at least ``smallest`` px a side.

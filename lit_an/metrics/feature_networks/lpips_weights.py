@@ -1,4 +1,4 @@
-"""Where the weights of LPIPS come from, and how they are read: as numbers, with nothing in a file ever executed."""
+"""Finds, downloads and reads the weights of LPIPS, without executing anything in a file."""
 
 import hashlib
 import importlib.util
@@ -57,7 +57,7 @@ class LpipsWeights(NamedTuple):
     heads: list[Tensor]
 
     def sha256(self) -> str:
-        """Of the numbers: the same from whatever kind of file they came."""
+        """SHA-256 of the values, independent of the kind of file."""
         digest = hashlib.sha256()
         for tensor in [*(part for pair in self.convolutions for part in pair), *self.heads]:
             digest.update(f"{tuple(tensor.shape)} ".encode() + tensor.float().contiguous().numpy().tobytes())
@@ -65,7 +65,7 @@ class LpipsWeights(NamedTuple):
 
 
 class MissingWeightsError(InputError):
-    """There are no weights on this machine and none to be had."""
+    """The weights are not on this machine and cannot be downloaded."""
 
 
 def load_lpips_weights(network: str, path: str | None = None) -> LpipsWeights:
@@ -79,7 +79,7 @@ def load_lpips_weights(network: str, path: str | None = None) -> LpipsWeights:
 
     Raises:
         InputError: unknown backbone, no such file, or no such weights in it.
-        MissingWeightsError: none named and none to be had.
+        MissingWeightsError: ``path`` is None, and the weights are missing and cannot be downloaded.
     """
     if network not in BACKBONES:
         raise InputError(
