@@ -163,7 +163,7 @@ def test_a_run_is_named_after_its_first_config(
         assert (tmp_path / "runs" / folder / "checkpoints" / "last.ckpt").exists()
 
 
-def test_a_misspelt_key_names_itself_and_exits_with_2(image_folder: Path, tmp_path: Path) -> None:
+def test_a_misspelled_key_names_itself_and_exits_with_2(image_folder: Path, tmp_path: Path) -> None:
     process = start(arguments(image_folder, tmp_path / "run", "--model.generator.base_wdth=3"))
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 2

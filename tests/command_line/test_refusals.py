@@ -11,7 +11,7 @@ from tests.command_line.small_runs import arguments
 
 WRONG: dict[str, tuple[list[str], str]] = {
     "unknown norm": (["--model.generator.norm=bach"], "unknown norm 'bach', did you mean 'batch'? Known: attentive, "),
-    "misspelt argument": (
+    "misspelled argument": (
         ["--model.generator.long_range_kwargs.num_region=3"],
         "norm 'attentive' has no argument 'num_region', did you mean 'num_regions'?",
     ),

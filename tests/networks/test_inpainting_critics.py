@@ -124,7 +124,7 @@ def test_the_patch_average_is_that_of_the_patches_with_a_part_of_the_hole(size: 
         torch.testing.assert_close(output.logits[index], sum(touched) / len(touched))
 
 
-def test_an_image_without_a_hole_has_a_finite_judgement() -> None:
+def test_an_image_without_a_hole_has_finite_logits() -> None:
     image, mask = scene()
     for local in ("window", "patch"):
         for output in GlobalAndLocalCritics(**SMALL, local=local)(image, 0 * mask):  # type: ignore[arg-type]

@@ -93,7 +93,7 @@ class TestEveryNorm:
             with pytest.raises(InputError, match=f"needs a {'mask' if kind == 'mask' else 'condition'} of shape"):
                 norm(x)
 
-    def test_refuses_a_misspelt_argument(self, name: str) -> None:
+    def test_refuses_a_misspelled_argument(self, name: str) -> None:
         with pytest.raises(InputError, match=f"norm '{name}' has no argument 'epsilon'.*It accepts: "):
             norm_factory(name, epsilon=1e-3)
 

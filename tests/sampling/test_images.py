@@ -123,7 +123,7 @@ def test_bad_files_get_a_sentence(run: Path, checkpoint: Path, tmp_path: Path) -
     (tmp_path / "alone.ckpt").write_bytes(checkpoint.read_bytes())
     (tmp_path / "empty.yaml").write_text("model: {}")
     wider = changed(config, tmp_path / "wider.yaml", "base_width: 2", "base_width: 4")
-    misspelt = changed(config, tmp_path / "misspelt.yaml", "spectral_norm", "spectral_nrm")
+    misspelled = changed(config, tmp_path / "misspelled.yaml", "spectral_norm", "spectral_nrm")
     missing = changed(config, tmp_path / "missing.yaml", "lit_an.networks.ResNetGenerator", "lit_an.networks.Resnet")
     harmful = changed(config, tmp_path / "harmful.yaml", "lit_an.networks.ResNetGenerator", "os.system")
     cases = [
@@ -134,7 +134,7 @@ def test_bad_files_get_a_sentence(run: Path, checkpoint: Path, tmp_path: Path) -
         (checkpoint, tmp_path / "none.yaml", "none.yaml cannot be read"),
         (checkpoint, tmp_path / "empty.yaml", "it has no model.init_args.generator with a class_path"),
         (checkpoint, wider, "the weights are of another architecture than the config"),
-        (checkpoint, misspelt, "unexpected keyword argument 'spectral_nrm'"),
+        (checkpoint, misspelled, "unexpected keyword argument 'spectral_nrm'"),
         (checkpoint, missing, "there is no class 'lit_an.networks.Resnet'"),
         (checkpoint, harmful, "'os.system' is not a torch.nn.Module"),
     ]
