@@ -105,7 +105,7 @@ def test_small_sets_are_warned_of_and_bins_stay_empty() -> None:
     result = result_of(size=60)
     assert "fid" in result.figures
     assert result.warnings[0].startswith("fid: 60 images are too few for 60 features: the figure is too large")
-    assert result.warnings[1].startswith("p_ids, u_ids: 60 images are too few for 60 features: a plane tells")
+    assert result.warnings[1].startswith("p_ids, u_ids: 60 images are too few for 60 features: a plane separates")
     assert result.warnings[2].endswith("in the bins 00-10 (40 images), 30-40 (20 images): too few for 60 features")
     # What rests on kept rows counts those.
     few = [warning.split(":")[0] for warning in result_of(size=40, keep=30).warnings]
