@@ -51,7 +51,7 @@ class ClassData(ImageData[ClassBatch]):
         image_size: side of the images in pixels.
         dequantize: in training, fill the steps between 8-bit values with noise, as SNGAN-projection does; see
             ``lit_an.data.transforms.dequantize``.
-        kwargs: see ``lit_an.data.base.ImageData``.
+        kwargs: see ``lit_an.data.ImageData``.
 
     Raises:
         InputError: a number out of its range, or a source without classes.

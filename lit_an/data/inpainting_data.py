@@ -62,9 +62,9 @@ class InpaintingData(ImageData[InpaintingBatch]):
         image_size: side of the images in pixels.
         mask: shape of the holes; None takes ``lit_an.masks.Rectangle``.
         val_mask: shape of the holes of validation and test; None takes that of ``mask``.
-        crop, min_scale: see ``lit_an.data.base.ImageData``; None takes what the source suggests.
+        crop, min_scale: see ``lit_an.data.ImageData``; None takes what the source suggests.
         batch_size: images of one discriminator step on one device.
-        kwargs: see ``lit_an.data.base.ImageData``.
+        kwargs: see ``lit_an.data.ImageData``.
 
     Raises:
         InputError: a number out of its range, or an unknown ``crop``.
