@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, float64_device, share_outcome, with_progress
+from callbacks.measuring import Measuring, Stage, float64_device, in_first_process, share_outcome, with_progress
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances
@@ -134,10 +134,7 @@ class GenerationMetrics(Measuring):
         with self._statistics(task):
             fake = self._generated(trainer, task)
             classes = self._by_class(trainer, task, reference)
-        outcome: GenerationResult | InputError | None = None
-        if trainer.is_global_zero:
-            outcome = self._compute(task, fake, reference, classes)
-        result = share_outcome(trainer, outcome)
+        result = share_outcome(trainer, in_first_process(trainer, self._compute, task, fake, reference, classes))
         logged = {name: result.figures[name] for name in LOGGED if name in result.figures}
         self._report(trainer, task, stage, split, result, logged)
 
@@ -158,17 +155,14 @@ class GenerationMetrics(Measuring):
         fake: FeatureSet,
         reference: ReferenceStatistics | None,
         classes: ClassDistances | None,
-    ) -> GenerationResult | InputError:
+    ) -> GenerationResult:
         assert self._network is not None
         assert reference is not None
         described, device = self._network.description(), float64_device(task)
         made: dict[str, Any] = {"statistics": self.settings.statistics, "protocol": self.protocol}
         if self.settings.statistics == "standing":
             made["passes"] = self.standing_passes
-        try:
-            return generation_result(fake, described, reference, task.num_classes, device, classes, self.keep, made)
-        except InputError as error:  # raised in every process, so that none waits for the others
-            return error
+        return generation_result(fake, described, reference, task.num_classes, device, classes, self.keep, made)
 
     def _generated(self, trainer: pl.Trainer, task: ClassConditionalGAN) -> FeatureSet:
         """Features of the generated images: image i of N is of class ⌊i K / N⌋, its seed counts inside the class."""

@@ -1,9 +1,9 @@
 """Base of the metric callbacks: intervals, extractor, real images and communication between processes."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -24,6 +24,7 @@ from lit_an.workers import leave_signals_to_parent
 
 Stage = Literal["val", "test"]
 Numbered = tuple[Any, Tensor]
+T = TypeVar("T")
 
 
 class Measuring(Callback):
@@ -187,12 +188,7 @@ class Measuring(Callback):
         self, trainer: pl.Trainer, task: AdversarialTask, described: dict[str, Any], batches: Iterator[Numbered]
     ) -> ReferenceStatistics | None:
         """The reference statistics of a description, in the first process: cached, or computed by all processes."""
-        found: ReferenceStatistics | InputError | None = None
-        if trainer.is_global_zero:
-            try:
-                found = find(self.folder, described)
-            except InputError as error:
-                found = error
+        found = in_first_process(trainer, find, self.folder, described)
         # Only whether they were found is broadcast, not the statistics.
         if share_outcome(trainer, found if isinstance(found, InputError) else found is not None):
             assert not isinstance(found, InputError)
@@ -206,13 +202,7 @@ class Measuring(Callback):
         for batch, index in batches:
             collector.add(self._see(batch.image.to(task.device)), label_of(batch), index)
         reference = ReferenceStatistics(collector.collected(), described)
-        outcome: Path | InputError | None = None
-        if trainer.is_global_zero:
-            try:
-                outcome = store(self.folder, reference)
-            except InputError as error:
-                outcome = error
-        share_outcome(trainer, outcome)
+        share_outcome(trainer, in_first_process(trainer, store, self.folder, reference))
         return reference if trainer.is_global_zero else None
 
 
@@ -224,6 +214,16 @@ def label_of(batch: Any) -> Tensor:
 def float64_device(task: AdversarialTask) -> torch.device:
     """The task's device if it supports float64, else the CPU (MPS devices do not)."""
     return task.device if task.device.type == "cuda" else torch.device("cpu")
+
+
+def in_first_process(trainer: pl.Trainer, call: Callable[..., T], *arguments: Any) -> T | InputError | None:
+    """Calls a function in the first process alone; returns an ``InputError``, for ``share_outcome`` to raise."""
+    if not trainer.is_global_zero:
+        return None
+    try:
+        return call(*arguments)
+    except InputError as error:
+        return error
 
 
 def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
