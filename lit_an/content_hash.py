@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_an.holes import is_hole
-from lit_an.pixels import to_pixels
+from lit_an.images.pixels import to_pixels
 
 
 class ContentHash:

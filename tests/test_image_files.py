@@ -8,7 +8,7 @@ from PIL import Image
 
 from lit_an.data.sources.listing import ENDINGS as OF_TRAINING
 from lit_an.errors import InputError
-from lit_an.image_files import ENDINGS, find_images, is_image, is_same_file
+from lit_an.images.files import ENDINGS, find_images, is_image, is_same_file
 from lit_an.masks.from_files import ENDINGS as OF_MASKS
 
 

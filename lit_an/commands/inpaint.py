@@ -11,7 +11,7 @@ from tqdm import tqdm
 from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
-from lit_an.image_files import count_by_ending
+from lit_an.images.files import count_by_ending
 from lit_an.inpainting.hole_sources import DilatedHoles, HolesFromColor, HolesFromFiles, HolesFromShape, HoleSource
 from lit_an.inpainting.holes import check_threshold
 from lit_an.inpainting.pairing import Masks, pictures_in, result_names

@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.color_profiles import as_srgb
 from lit_an.errors import InputError
-from lit_an.image_samples import eight_bits, orientation_of, reason_of, turned
+from lit_an.images.color_profiles import as_srgb
+from lit_an.images.samples import eight_bits, orientation_of, reason_of, turned
 from lit_an.seeds import mix_seed
 
 NOISE = 1  # the part of a draw's seed that its noise is made of
@@ -20,7 +20,7 @@ def read_image(path: str | os.PathLike[str], smallest_side: int | None = None) -
 
     The EXIF orientation is applied, colors of an ICC profile become sRGB, transparent pixels are laid over white, deep
     gray is scaled from its declared depth to 8 bits (not clipped, as Pillow alone would do), and of an animation the
-    first frame is taken. See ``lit_an.image_samples`` for what a file declares.
+    first frame is taken. See ``lit_an.images.samples`` for what a file declares.
 
     Args:
         path: a file in any format that Pillow reads.

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from lit_an.errors import InputError
-from lit_an.image_files import ImageFiles, composed, count_by_ending, find_images, is_same_file
+from lit_an.images.files import ImageFiles, composed, count_by_ending, find_images, is_same_file
 
 # The mask of scene.jpg may be called scene.png or scene_mask.png.
 MASK_SUFFIX = "_mask"
 
 
 def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--images") -> ImageFiles:
-    """The picture files in a folder and its sub-folders; see ``lit_an.image_files.find_images``.
+    """The picture files in a folder and its sub-folders; see ``lit_an.images.files.find_images``.
 
     Args:
         root: the folder, or one picture.

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.color_profiles import Profile, profile_of, samples_from_srgb, samples_to_srgb
 from lit_an.errors import InputError
-from lit_an.image_samples import (
+from lit_an.images.color_profiles import Profile, profile_of, samples_from_srgb, samples_to_srgb
+from lit_an.images.samples import (
     bits_of,
     deep_gray,
     eight_bits,

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from lit_an.color_profiles import profile_of
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.image_samples import reason_of
+from lit_an.images.color_profiles import profile_of
+from lit_an.images.samples import reason_of
 from lit_an.inpainting.picture import Deviation, Picture, known_deviation, read_picture, upright
 from lit_an.inpainting.picture_options import has_directories
 

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from lit_an.errors import InputError
-from lit_an.image_files import ENDINGS, count_by_ending, find_images
-from lit_an.image_samples import deep_gray, eight_bits, orientation_of, reason_of, transparent_gray, turned
+from lit_an.images.files import ENDINGS, count_by_ending, find_images
+from lit_an.images.samples import deep_gray, eight_bits, orientation_of, reason_of, transparent_gray, turned
 from lit_an.masks.base import HoleShape, check_between, scale_of
 
 # Number of files, evenly spread over the sorted list, that decide whether a set looks inverted.

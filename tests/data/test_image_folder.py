@@ -7,7 +7,7 @@ import pytest
 
 from lit_an.data.sources.image_folder import ImageFolder, list_images
 from lit_an.data.sources.listing import ImageFile, hold_out, spell
-from lit_an.image_files import ENDINGS
+from lit_an.images.files import ENDINGS
 from tests.data.small_sources import names_of, refusal
 from tests.photo_folders import make_classes, write
 

@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lit_an.color_profiles import profile_of
 from lit_an.data.transforms import to_tensor
 from lit_an.errors import InputError
-from lit_an.image_samples import bits_of, eight_bits, has_alpha, has_more_frames, orientation_of
+from lit_an.images.color_profiles import profile_of
+from lit_an.images.samples import bits_of, eight_bits, has_alpha, has_more_frames, orientation_of
 
 FORMATS = ("jpeg", "png", "raw")
 

@@ -12,7 +12,7 @@ from lit_an.data.sources.photographs import Photographs
 from lit_an.data.sources.places365 import Places365, is_places365
 from lit_an.data.sources.split_folders import named_splits
 from lit_an.data.sources.walking import files_in, sub_folders
-from lit_an.image_files import is_image
+from lit_an.images.files import is_image
 
 EARTH = "earth"
 

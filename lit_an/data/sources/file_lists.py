@@ -10,7 +10,7 @@ from lit_an.data.sources.base import FilePictures, Split
 from lit_an.data.sources.listing import Listed, did_you_mean, list_photographs
 from lit_an.data.sources.walking import LeftOut
 from lit_an.errors import InputError
-from lit_an.image_files import composed
+from lit_an.images.files import composed
 from lit_an.text_files import lines_of
 
 

@@ -9,7 +9,7 @@ from lit_an.data.sources.listing import ImageFile, check_fraction, existing_fold
 from lit_an.data.sources.split_folders import split_folders
 from lit_an.data.sources.walking import LeftOut, files_in, sub_folders, walk
 from lit_an.errors import InputError
-from lit_an.image_files import ENDINGS, is_image
+from lit_an.images.files import ENDINGS, is_image
 
 LAYOUT = "one sub-folder of images per class"
 

@@ -10,7 +10,7 @@ from lit_an.data.sources.listing import ImageFile
 from lit_an.data.sources.split_folders import named_splits
 from lit_an.data.sources.walking import LeftOut, files_in, sub_folders
 from lit_an.errors import InputError
-from lit_an.image_files import is_image
+from lit_an.images.files import is_image
 
 
 class ImageNet(Source):

@@ -11,7 +11,7 @@ import numpy as np
 
 from lit_an.data.sources.walking import LeftOut, sub_folders, walk
 from lit_an.errors import InputError
-from lit_an.image_files import ENDINGS
+from lit_an.images.files import ENDINGS
 
 
 class ImageFile(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_an.errors import InputError
-from lit_an.image_files import is_image, list_visible
+from lit_an.images.files import is_image, list_visible
 
 
 class LeftOut(NamedTuple):

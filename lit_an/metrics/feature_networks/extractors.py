@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.files import sha256_of
-from lit_an.pixels import to_pixels
+from lit_an.images.pixels import to_pixels
 from lit_an.precision import without_autocast
 from lit_an.registry import Registry
 
