@@ -19,7 +19,8 @@ from lit_an.metrics.layout import (
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
-from lit_an.tasks.adversarial import AdversarialTask, Preview
+from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.preview import Preview
 
 
 class SemanticLayoutLogger(PictureLogger):

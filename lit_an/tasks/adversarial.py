@@ -6,7 +6,7 @@ batches, its logging steps and ``val_check_interval`` count generator iterations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -21,6 +21,7 @@ from lit_an.errors import InputError, at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, split_batch
+from lit_an.tasks.preview import Preview
 from lit_an.tasks.resuming import (
     NetworkTraining,
     apply_config,
@@ -33,22 +34,6 @@ from lit_an.tasks.term_log import TermLog
 from lit_an.tasks.turns import train_only
 
 Terms = dict[str, Tensor]
-
-
-class Preview(NamedTuple):
-    """Images of fixed inputs for logging.
-
-    Attributes:
-        images: (B, 3, H, W), float32 in [-1, 1].
-        row_names: one name for each row of a grid; B is a multiple of their number.
-        mask: (B, 1, H, W), 1 = hole, for inpainting; None for generation.
-        regions: (B, H, W), int64, ground-truth region of each pixel, or None if unknown.
-    """
-
-    images: Tensor
-    row_names: list[str]
-    mask: Tensor | None = None
-    regions: Tensor | None = None
 
 
 class AdversarialTask(pl.LightningModule):

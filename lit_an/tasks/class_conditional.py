@@ -15,7 +15,8 @@ from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 from lit_an.precision import at_least_float32
 from lit_an.seeds import mix_seed
-from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
+from lit_an.tasks.adversarial import AdversarialTask, Terms
+from lit_an.tasks.preview import Preview
 
 _PREVIEW_SEED = 2020
 

@@ -12,8 +12,9 @@ from lit_an.holes import composite
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from lit_an.precision import at_least_float32
-from lit_an.tasks.adversarial import AdversarialTask, Preview, Terms
+from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
+from lit_an.tasks.preview import Preview
 
 
 class InpaintingGAN(AdversarialTask):
