@@ -9,7 +9,8 @@ from lit_an.registry import nearest
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 _STRUCTURE = re.compile(
-    r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path )"
+    r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path "
+    r"|(- )?Not of type Path_)"
 )
 _UNKNOWN = re.compile(r"(?:Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected)")
 

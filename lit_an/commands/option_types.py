@@ -1,9 +1,10 @@
 """Option types whose values YAML would read differently from what the user means."""
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from jsonargparse.typing import register_type
+from jsonargparse.typing import path_type, register_type
 
 
 class Names(list[str]):
@@ -37,3 +38,9 @@ def names_in(given: Any) -> Names:
 
 
 register_type(Names, list, names_in)
+
+if TYPE_CHECKING:
+    Folder = Path
+else:
+    # One that is there and can be read: where a class may be meant too, a folder of its name comes first.
+    Folder = path_type("dr")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import lit_an.data.shards.manifest as manifests
+from lit_an.commands.option_types import Folder
 from lit_an.data.preparation import part_called, plan_of, prepare
 from lit_an.data.preparation.outcome import REPORT, passed_over
 from lit_an.data.sources.base import Source
@@ -14,7 +15,7 @@ from lit_an.errors import InputError
 
 
 def run(
-    source: Source | str,
+    source: Folder | Source | str,
     out: str,
     image_size: int,
     format: Literal["raw", "png", "jpeg"] = "raw",
@@ -45,7 +46,8 @@ def run(
     """
     recipe = manifests.Recipe(image_size, format, quality, images_per_shard)
     folder = Path(out).expanduser()
-    chosen = source_at(source) if isinstance(source, str) else source
+    # A folder first: it may be called like a class.
+    chosen = source if isinstance(source, Source) else source_at(str(source))
     root = getattr(chosen, "root", None)
     if isinstance(root, Path) and root.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise InputError(

@@ -84,6 +84,15 @@ def test_shards_do_not_go_into_their_source(imagenet: Path, out: str, capsys: py
     assert sorted(imagenet.rglob("*")) == before
 
 
+def test_a_folder_may_be_called_like_a_source(
+    imagenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    imagenet.rename("Photographs")
+    assert cli.main(prepare("Photographs", tmp_path / "out")) == 0
+    assert "train       36 images" in capsys.readouterr().out
+
+
 def test_a_subset_of_classes(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(of_imagenet(imagenet, tmp_path / "out", '--source.classes=["n01484850","n01440764"]')) == 0
     assert f"train {24:8} images" in capsys.readouterr().out
