@@ -72,6 +72,8 @@ def test_above_the_threshold_it_says_no(imagenet: Path, tmp_path: Path, capsys: 
 def test_bad_input_ends_with_2(imagenet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(prepare(tmp_path / "nowhere", tmp_path / "out")) == 2
     assert "does not exist" in capsys.readouterr().err
+    assert cli.main(prepare("lit_an.data.sources.ImageNets", tmp_path / "out")) == 2
+    assert "there is neither a folder nor a class 'lit_an.data.sources.ImageNets'" in capsys.readouterr().err
     assert cli.main(of_imagenet(imagenet, tmp_path / "out", "--source.classes=9")) == 2
     assert "classes must be between 2 and 3, the classes there are, got 9" in capsys.readouterr().err
 

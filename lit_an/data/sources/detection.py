@@ -1,6 +1,7 @@
 """Which source a folder is of, by how it is laid out."""
 
 import os
+import re
 from pathlib import Path
 
 from lit_an.data.sources.base import Source
@@ -12,6 +13,7 @@ from lit_an.data.sources.photographs import Photographs
 from lit_an.data.sources.places365 import Places365, is_places365
 from lit_an.data.sources.split_folders import named_splits
 from lit_an.data.sources.walking import files_in, sub_folders
+from lit_an.errors import InputError
 from lit_an.images.files import is_image
 
 EARTH = "earth"
@@ -29,6 +31,11 @@ def source_at(place: str | os.PathLike[str]) -> Source:
     root = Path(place).expanduser()
     if str(place) == EARTH and not root.exists():
         return Earth()
+    if not root.exists() and re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", str(place)):
+        raise InputError(
+            f"data: there is neither a folder nor a class {str(place)!r}; give a folder, {EARTH!r}, or a class of "
+            "lit_an.data.sources"
+        )
     for fits, kind in ((is_imagenet, ImageNet), (is_places365, Places365), (is_paris, ParisStreetView)):
         if fits(root):
             return kind(root)
