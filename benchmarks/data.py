@@ -2,10 +2,10 @@
 
     python benchmarks/data.py [--images 300] [--seconds 5] [--loaders]
 
-Makes its own JPEGs (crops of the photograph behind EarthTiles, quality 92), prepares them, and prints images a second
-on one core, the ratio to the folder (aim: at least 10 for the default format) and the size on disk. --loaders adds
-what a DataLoader with one and two workers delivers by the clock, in batches of 64. Rounds are
-interleaved, medians are given.
+Makes its own JPEGs (crops of the photograph behind the source Earth, quality 92), prepares them, and prints images a
+second on one core, the ratio to the folder (aim: at least 10 for the default format) and the size on disk. --loaders
+adds what a DataLoader with one and two workers delivers by the clock, in batches of 64. Rounds are interleaved, medians
+are given.
 """
 
 import argparse

@@ -31,7 +31,9 @@ class Picture(NamedTuple):
 
 
 class Pictures:
-    """The pictures of one split by number, in an order that never changes. A subclass implements ``picture``.
+    """The pictures of one split by number, in an order that never changes.
+
+    A subclass implements ``__len__``, ``picture`` and ``digest``; ``gather`` where it has a ``side``.
 
     Attributes:
         folder: where the files lie, or None.
