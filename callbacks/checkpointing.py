@@ -5,18 +5,17 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from torch import Tensor
 
+from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.errors import at_least
 from lit_an.tasks.adversarial import AdversarialTask
-
-_SAVE_SIGNALS = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Checkpointing(Checkpoint):
@@ -46,17 +45,16 @@ class Checkpointing(Checkpoint):
         self.every_iterations, self.every_minutes, self.keep = every_iterations, every_minutes, keep
         self.stopped_by: int | None = None
         self._saved_at, self._saved_time = -1, 0.0
-        self._received: int | None = None
+        self._signals = SignalInbox()
         self._inside = False  # an iteration
         self._optimizer_steps = 0  # before it
-        self._former_handlers: dict[int, Any] = {}
 
     # When
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         self._saved_at, self._saved_time = task.iteration, time.monotonic()
-        self.stopped_by = self._received = None
-        self._listen()
+        self.stopped_by = None
+        self._signals.open()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
         self._inside, self._optimizer_steps = True, trainer.global_step
@@ -65,19 +63,20 @@ class Checkpointing(Checkpoint):
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._inside = False
-        by_iteration = self.every_iterations > 0 and task.iteration % self.every_iterations == 0
-        if self._any_process(trainer, self._is_due() or by_iteration):
+        is_due, received = self._agree(trainer, self._is_due(task), self._signals.take())
+        if is_due or received:
             self._save(trainer, task)
-        self._stop_if_asked(trainer)
+        self._stop_on(received, trainer)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, task: AdversarialTask, *args: Any) -> None:
         # A validation may take longer than a scheduler's grace period.
-        if not self._former_handlers or trainer.sanity_checking:
+        if not self._signals.is_open or trainer.sanity_checking:
             return
-        if self._any_process(trainer, self._received is not None):
+        _, received = self._agree(trainer, False, self._signals.take())
+        if received:
             if self._saved_at != task.iteration:
                 self._save(trainer, task)
-            self._stop_if_asked(trainer)
+            self._stop_on(received, trainer)
             if trainer.should_stop:
                 # Means over a part of the images must not be reported as those of the whole validation.
                 results = trainer._results
@@ -88,13 +87,13 @@ class Checkpointing(Checkpoint):
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if self._saved_at != task.iteration:
             self._save(trainer, task)
-        self._stop_listening()
+        self._signals.close()
 
     def on_exception(self, trainer: pl.Trainer, task: AdversarialTask, exception: BaseException) -> None:
-        listened = bool(self._former_handlers)
-        self._stop_listening()
+        was_training = self._signals.is_open
+        self._signals.close()
         # A KeyboardInterrupt is a second Ctrl-C.
-        if not listened or isinstance(exception, KeyboardInterrupt) or self._saved_at == task.iteration:
+        if not was_training or isinstance(exception, KeyboardInterrupt) or self._saved_at == task.iteration:
             return
         try:
             self._save_alone(trainer, task)
@@ -103,39 +102,23 @@ class Checkpointing(Checkpoint):
         else:
             rank_zero_info(f"Ended by an error; the checkpoint of iteration {task.iteration} is written")
 
-    def _is_due(self) -> bool:
-        by_time = 0 < self.every_minutes <= (time.monotonic() - self._saved_time) / 60
-        return by_time or self._received is not None
+    def _is_due(self, task: AdversarialTask) -> bool:
+        by_iteration = self.every_iterations > 0 and task.iteration % self.every_iterations == 0
+        return by_iteration or 0 < self.every_minutes <= (time.monotonic() - self._saved_time) / 60
 
-    def _any_process(self, trainer: pl.Trainer, due: bool) -> bool:
-        """Whether any rank is due: clocks differ, and a signal may reach only one process."""
+    def _agree(self, trainer: pl.Trainer, is_due: bool, received: int) -> tuple[bool, int]:
+        """Whether any process is due, and the signal that any has received: clocks differ, and so do signals."""
         if trainer.world_size == 1:
-            return due
-        return trainer.strategy.reduce_boolean_decision(due, all=False)
+            return is_due, received
+        mine = torch.tensor([int(is_due), received], device=trainer.strategy.root_device)
+        most = cast(Tensor, trainer.strategy.reduce(mine, reduce_op="max")).tolist()
+        return bool(most[0]), int(most[1])
 
-    # What a signal does
-
-    def _listen(self) -> None:
-        # Lightning's own handler broadcasts from inside the signal, which can hang; this one only records the signal.
-        for number in (*_SAVE_SIGNALS, *_STOP_SIGNALS):
-            self._former_handlers[number] = signal.signal(number, self._note)
-
-    def _stop_listening(self) -> None:
-        for number, handler in self._former_handlers.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        self._former_handlers = {}
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if number in _STOP_SIGNALS:
-            # A second signal ends the process immediately, as by default.
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        self._received = number
-
-    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
-        received, self._received = self._received, None
-        if self._any_process(trainer, received in _STOP_SIGNALS):
-            self.stopped_by = received if received in _STOP_SIGNALS else signal.SIGTERM  # another process has it
-            rank_zero_info(f"Stopping on {signal.Signals(self.stopped_by).name}; the checkpoint is written")
+    def _stop_on(self, received: int, trainer: pl.Trainer) -> None:
+        """Stops the run if a signal says so, with the same exit code in all processes."""
+        if received in STOP_SIGNALS:
+            self.stopped_by = received
+            rank_zero_info(f"Stopping on {signal.Signals(received).name}; the checkpoint is written")
             trainer.should_stop = True
             trainer.limit_val_batches = 0  # else Lightning validates once more before it stops
 

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from lit_an.checkpoint_format import read_entries, write_entries
+from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import InputError
 from lit_an.norms.running_statistics import running_statistics
 from lit_an.tasks.adversarial import AdversarialTask

@@ -23,7 +23,7 @@ FOUNDATION = {
     "images",
     "workers",
     "text_files",
-    "checkpoint_format",
+    "checkpoints",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "config_files": {"errors"},
     "workers": set(),
     "content_hash": {"holes", "images"},
-    "checkpoint_format": {"errors"},
+    "checkpoints": {"errors"},
     "norms": FOUNDATION,
     "losses": FOUNDATION,
     "augmentations": FOUNDATION,

@@ -1,6 +1,6 @@
 """Checks a checkpoint of the command line before anything is built."""
 
-from lit_an.checkpoint_format import load_checkpoint, read_entries
+from lit_an.checkpoints.format import load_checkpoint, read_entries
 from lit_an.errors import InputError
 
 _PARTS = ("optimizer_states", "lr_schedulers", "loops", "callbacks", "pytorch-lightning_version")

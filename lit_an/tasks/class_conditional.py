@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lit_an.augmentations import AUGMENTATIONS
 from lit_an.batch import ClassBatch
-from lit_an.checkpoint_format import write_entries
+from lit_an.checkpoints.format import write_entries
 from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES

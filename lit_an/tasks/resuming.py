@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from lit_an.checkpoint_format import read_entries, write_entries
+from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import InputError
 
 # Entries of a parameter group that do not come from the config.

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 from yaml import YAMLError
 
-from lit_an.checkpoint_format import load_checkpoint, read_entries
+from lit_an.checkpoints.format import load_checkpoint, read_entries
 from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
 

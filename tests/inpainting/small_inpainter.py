@@ -8,7 +8,7 @@ import yaml
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
-from lit_an.checkpoint_format import write_entries
+from lit_an.checkpoints.format import write_entries
 from lit_an.norms.registry import NORMS
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import cli
-from lit_an.checkpoint_format import FORMAT
+from lit_an.checkpoints.format import FORMAT
 from lit_an.sampling import load_exported, load_generator, sample
 from lit_an.trained.checkpoints import weights_hash
 from tests.command_line.small_runs import arguments, data_options, load
