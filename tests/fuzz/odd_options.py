@@ -1,0 +1,109 @@
+"""Options and config files as they should not be: wrong types, ranges, classes, unknown keys, pairs that conflict."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+
+from lit_an.command_line.trainer_arguments import RULES
+
+NUMBERS = ["-1", "0", "1", "2", "3", "1.5", "-0.0", "1e400", "1e-320", ".nan", "-.inf", "0x10", "1_0", "007"]
+HUGE = ["9999999", "9999999999999999999999"]
+TEXTS = [
+    "",
+    " ",
+    "true",
+    "null",
+    "~",
+    "text",
+    "ü",
+    "\udce9",
+    "%s",
+    "a: b: c",
+    "'",
+    '"',
+    "\n",
+    "- a",
+    "*a",
+    "&a",
+    "2024-01-01",
+]
+NESTED = ["[]", "[1, 2]", "[[]]", "{}", "{a: 1}", "{class_path: 1}", "{init_args: {}}", "[null]", "{1: 2}"]
+REFERENCES = ["${nope}", "${model.nope}", "${", "${oc.env:HOME}", "${model.init_args.generator}"]
+PATHS = ["/no/such", ".", "/dev/null", "/proc/self/mem", "~", "\0"]
+CLASSES = [
+    "os.system",
+    "builtins.eval",
+    "lit_an",
+    "lit_an.nope.Nope",
+    "lit_an.networks.ResNetGenerator",
+    "lit_an.data.InpaintingData",
+    "lit_an.data.sources.Earth",
+    "lit_an.tasks.InpaintingGAN",
+    "callbacks.GeneratorEMA",
+    "torch.nn.Linear",
+    "torch.optim.SGD",
+    "torch.optim.LBFGS",
+    "torch.optim.lr_scheduler.CosineAnnealingLR",
+    "pytorch_lightning.loggers.CSVLogger",
+    "!!python/object/apply:os.system ['true']",
+]
+# More of these is no mistake but a longer run, more processes or machines: the case would not end.
+COUNTS = ("iterations", "devices", "num_nodes", "num_workers", "batch_size", "batches_per_iteration")
+COUNTS = (*COUNTS, "discriminator_steps", "prefetch_factor", "max_time")
+
+
+def keys_of(config: Any, prefix: str = "") -> Iterator[str]:
+    """All keys of a config, dotted, those of groups included."""
+    for name, value in config.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from keys_of(value, f"{prefix}{name}.")
+
+
+def values_for(key: str) -> st.SearchStrategy[str]:
+    """Odd values, without those that only make a run longer."""
+    counts = key.rpartition(".")[2] in COUNTS
+    numbers = [number for number in NUMBERS if not counts or number not in ("2", "3", "0x10", "1_0", "007")]
+    return st.one_of(
+        st.sampled_from(numbers),
+        st.sampled_from([*TEXTS, *NESTED, *REFERENCES, *PATHS, *([] if counts else HUGE)]),
+        st.sampled_from(CLASSES),
+        st.text(max_size=12).filter(lambda text: not counts or not text.strip().isdecimal()),
+    )
+
+
+def options(keys: list[str]) -> st.SearchStrategy[list[str]]:
+    """One to three odd options of a run."""
+    known = st.sampled_from([*keys, *(f"trainer.{name}" for name in RULES)])
+    misspelled = st.builds(
+        lambda key, place: key[: place % len(key)] + "x" + key[place % len(key) :], known, st.integers(0, 99)
+    )
+    free = st.text(st.characters(min_codepoint=33, max_codepoint=1000), min_size=1, max_size=12)
+    key = st.one_of(known, known, known, misspelled, free)
+    one = key.flatmap(lambda name: values_for(name).map(lambda value: f"--{name}={value}"))
+    return st.lists(one, min_size=1, max_size=3)
+
+
+_SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.text(max_size=8), st.sampled_from(CLASSES)
+)
+_NAMES = [
+    "model",
+    "data",
+    "trainer",
+    "class_path",
+    "init_args",
+    "base",
+    "seed_everything",
+    "callbacks",
+    "source",
+    "generator",
+]
+TREES = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=6), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
