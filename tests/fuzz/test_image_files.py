@@ -17,10 +17,10 @@ from PIL import Image
 import cli
 from lit_an.data import ClassData, InpaintingData
 from lit_an.data.shards.encoding import conversions
-from lit_an.data.sources import ImageFolder, Photographs
+from lit_an.data.sources import ImageFolder, Photographs, Prepared
 from lit_an.errors import InputError
 from tests.fuzz.bounds import bounded
-from tests.fuzz.odd_images import CONTENTS, NAMES, whole
+from tests.fuzz.odd_images import CONTENTS, NAMES, SIDE, whole
 from tests.inpainting.small_inpainter import write_run
 from tests.test_image_kinds import READERS
 
@@ -86,6 +86,30 @@ def test_a_folder_of_odd_files_is_trained_on_or_refused(
                 if not refused:
                     assert tuple(item.image.shape) == (3, 32, 32)
                     assert item.image.abs().max() <= 1
+
+
+@given(contents=st.lists(st.tuples(NAMES, CONTENTS), min_size=1, max_size=4), links=st.lists(NAMES, max_size=2))
+def test_prepare_keeps_the_good_ones(
+    contents: list[tuple[bytes, tuple[str, bytes]]],
+    links: list[bytes],
+    tmp_path_factory: Any,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    root = emptied(tmp_path_factory.getbasetemp() / "prepare")
+    _fill(root / "pictures", contents, links)
+    for number in range(4):
+        (root / "pictures" / f"good{number}.png").write_bytes(whole("png", "RGB", SIDE + number))
+    argv = ["prepare", f"--source={root / 'pictures'}", f"--out={root / 'out'}", "--image_size=32", "--num_workers=1"]
+    with bounded(60, 2 * GIB), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        code = cli.main([*argv, "--max_failed=1"])
+    said = capfd.readouterr().err
+    assert code in (0, 1, 2), said  # 1: no picture of a split can be read
+    assert "Traceback" not in said
+    assert ("error: " in said) == (code > 0)
+    if code == 0:
+        data = InpaintingData(Prepared(root / "out"), 32)
+        assert sum(len(data.dataset(split)) for split in ("train", "val")) >= 4
 
 
 @given(
