@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import cli
@@ -40,6 +40,7 @@ def ends_well(argv: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) 
             code: Any = cli.main(argv)
         except SystemExit as exit:
             code = exit.code or 0
+    event(f"exit code {code}")  # counted by --hypothesis-show-statistics
     said = capfd.readouterr().err
     shutil.rmtree(folder, ignore_errors=True)
     assert code in (0, *SENTENCES), said
