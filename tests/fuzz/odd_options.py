@@ -1,6 +1,7 @@
 """Options and config files as they should not be: wrong types, ranges, classes, unknown keys, pairs that conflict."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,12 +54,12 @@ COUNTS = ("iterations", "devices", "num_nodes", "num_workers", "batch_size", "ba
 COUNTS = (*COUNTS, "discriminator_steps", "prefetch_factor", "max_time")
 
 
-def keys_of(config: Any, prefix: str = "") -> Iterator[str]:
-    """All keys of a config, dotted, those of groups included."""
+def values_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All keys of a config, dotted, those of groups included, with their values."""
     for name, value in config.items():
-        yield f"{prefix}{name}"
+        yield f"{prefix}{name}", value
         if isinstance(value, dict):
-            yield from keys_of(value, f"{prefix}{name}.")
+            yield from values_of(value, f"{prefix}{name}.")
 
 
 def values_for(key: str) -> st.SearchStrategy[str]:
@@ -73,16 +74,36 @@ def values_for(key: str) -> st.SearchStrategy[str]:
     )
 
 
-def options(keys: list[str]) -> st.SearchStrategy[list[str]]:
-    """One to three odd options of a run."""
-    known = st.sampled_from([*keys, *(f"trainer.{name}" for name in RULES)])
-    misspelled = st.builds(
-        lambda key, place: key[: place % len(key)] + "x" + key[place % len(key) :], known, st.integers(0, 99)
-    )
+def near(key: str, value: Any) -> st.SearchStrategy[str]:
+    """Values of the right type, in range or just out of it: they get further than odd ones."""
+    counts = key.rpartition(".")[2] in COUNTS
+    if isinstance(value, bool):
+        return st.sampled_from(["true", "false"])
+    if isinstance(value, int):
+        return st.sampled_from([-1, 0, 1] if counts else [-1, 0, 1, 2, 3, 4, 8, value + 1, value // 2]).map(str)
+    if isinstance(value, float):
+        return st.sampled_from([-1.0, 0.0, 1e-9, 0.5, 1.0, 2.0, 1e6, 1e30, 1e38, value * 10]).map(str)
+    return values_for(key)
+
+
+def options(config: Mapping[str, Any]) -> st.SearchStrategy[list[str]]:
+    """One to three options of a run, near its own or odd.
+
+    Args:
+        config: the values of the run, by dotted key.
+    """
+    numbers = [key for key, value in config.items() if isinstance(value, (bool, int, float))]
+    close = st.sampled_from(numbers).flatmap(lambda key: near(key, config[key]).map(partial(_option, key)))
+    known = st.sampled_from([*config, *(f"trainer.{name}" for name in RULES)])
+    misspelled = st.builds(lambda key, at: key[: at % len(key)] + "x" + key[at % len(key) :], known, st.integers(0, 99))
     free = st.text(st.characters(min_codepoint=33, max_codepoint=1000), min_size=1, max_size=12)
     key = st.one_of(known, known, known, misspelled, free)
-    one = key.flatmap(lambda name: values_for(name).map(lambda value: f"--{name}={value}"))
-    return st.lists(one, min_size=1, max_size=3)
+    odd = key.flatmap(lambda name: values_for(name).map(partial(_option, name)))
+    return st.one_of(st.lists(close, min_size=1, max_size=3), st.lists(st.one_of(close, odd), min_size=1, max_size=2))
+
+
+def _option(key: str, value: str) -> str:
+    return f"--{key}={value}"
 
 
 _SCALARS = st.one_of(

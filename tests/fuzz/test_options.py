@@ -15,18 +15,18 @@ import cli
 from lit_an.command_line import run_folder
 from tests.command_line.small_runs import arguments
 from tests.fuzz.bounds import bounded
-from tests.fuzz.odd_options import TREES, keys_of, options
+from tests.fuzz.odd_options import TREES, options, values_of
 
 GIB = 1 << 30
 SENTENCES = (2, 3)  # exit codes that come with one
 
 
 @pytest.fixture(scope="module")
-def keys(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The keys of a real run's config."""
-    folder = tmp_path_factory.mktemp("keys") / "run"
+def config(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The values of a real run's config, by dotted key."""
+    folder = tmp_path_factory.mktemp("config") / "run"
     assert cli.main(arguments(image_folder, folder, "--iterations=1")) == 0
-    return list(keys_of(yaml.safe_load((folder / "config.yaml").read_text())))
+    return dict(values_of(yaml.safe_load((folder / "config.yaml").read_text())))
 
 
 def ends_well(argv: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -52,9 +52,13 @@ def ends_well(argv: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) 
 
 @given(data=st.data())
 def test_odd_options(
-    data: st.DataObject, keys: list[str], image_folder: Path, tmp_path_factory: Any, capfd: pytest.CaptureFixture[str]
+    data: st.DataObject,
+    config: dict[str, Any],
+    image_folder: Path,
+    tmp_path_factory: Any,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    odd = data.draw(options(keys))
+    odd = data.draw(options(config))
     folder = tmp_path_factory.getbasetemp() / "odd_run"
     ends_well(arguments(image_folder, folder, "--iterations=1", *odd), folder, capfd)
 
