@@ -29,7 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "inpaint": ("lit_an.commands.inpaint", "fill holes in your pictures with an inpainting checkpoint"),
     "export": ("lit_an.commands.export", "write the generator of a checkpoint as safetensors, torch.export and ONNX"),
     "demo": ("lit_an.commands.demo", "serve a page to paint holes on"),
-    "check": ("lit_an.commands.check", "say whether a config and its data go together, before a run"),
+    "check": (
+        "lit_an.commands.check",
+        "say whether a config and its data go together, or whether checkpoints are whole",
+    ),
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
 }
@@ -55,9 +58,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _refuse_predict(chosen)
         if chosen.command in COMMANDS:
             return _run_command(chosen.command, options)
+        from lit_an.command_line.own_config import with_own_config
         from lit_an.command_line.trainer_cli import TrainerCli, settings
 
-        TrainerCli(**settings(), args=[chosen.command, *options])
+        TrainerCli(**settings(), args=[chosen.command, *with_own_config(options)])
     except Exception as error:
         return _failed(error)
     return 0
@@ -83,6 +87,10 @@ def _refuse_predict(chosen: argparse.Namespace) -> int:
 
 
 def _run_command(name: str, options: list[str]) -> int:
+    if name == "check" and options and not options[0].startswith("-"):
+        from lit_an.commands.check_checkpoints import run as check_checkpoints
+
+        return check_checkpoints(options)
     run = importlib.import_module(COMMANDS[name][0]).run
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         from lit_an.command_line.trainer_cli import ConfiguredCommandCli, settings

@@ -1,9 +1,7 @@
 """Checkpoints by iteration, by wall time and on a signal, written atomically."""
 
-import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,8 +11,10 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
-from lit_an.errors import at_least
+from lit_an.checkpoints.folder import CheckpointFolder
+from lit_an.errors import InputError, OutputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -66,7 +66,7 @@ class Checkpointing(Checkpoint):
         is_due, received = self._agree(trainer, self._is_due(task), self._signals.take())
         if is_due or received:
             self._save(trainer, task)
-        self._stop_on(received, trainer)
+        self._stop_on(received, trainer, task)
 
     def on_validation_batch_end(self, trainer: pl.Trainer, task: AdversarialTask, *args: Any) -> None:
         # A validation may take longer than a scheduler's grace period.
@@ -76,7 +76,7 @@ class Checkpointing(Checkpoint):
         if received:
             if self._saved_at != task.iteration:
                 self._save(trainer, task)
-            self._stop_on(received, trainer)
+            self._stop_on(received, trainer, task)
             if trainer.should_stop:
                 # Means over a part of the images must not be reported as those of the whole validation.
                 results = trainer._results
@@ -85,9 +85,14 @@ class Checkpointing(Checkpoint):
                 raise StopIteration  # ends Lightning's validation loop
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if self._saved_at != task.iteration:
-            self._save(trainer, task)
+        # What a signal could not save has been said.
+        saved = self._saved_at == task.iteration or self.stopped_by is not None or self._save(trainer, task)
         self._signals.close()
+        if not saved:
+            raise InputError(
+                f"the training ended at iteration {task.iteration} without a checkpoint of its end: make room in "
+                f"{trainer.default_root_dir}, and resume it from the last one"
+            )
 
     def on_exception(self, trainer: pl.Trainer, task: AdversarialTask, exception: BaseException) -> None:
         was_training = self._signals.is_open
@@ -96,9 +101,11 @@ class Checkpointing(Checkpoint):
         if not was_training or isinstance(exception, KeyboardInterrupt) or self._saved_at == task.iteration:
             return
         try:
-            self._save_alone(trainer, task)
-        except Exception as error:
-            rank_zero_warn(f"no checkpoint of iteration {task.iteration} could be written ({error})")
+            problem = self._save_alone(trainer, task)
+        except Exception as error:  # whatever ended the run may be the reason
+            problem = str(error)
+        if problem is not None:
+            rank_zero_warn(self._said(problem, task.iteration, trainer), category=UserWarning)
         else:
             rank_zero_info(f"Ended by an error; the checkpoint of iteration {task.iteration} is written")
 
@@ -114,64 +121,63 @@ class Checkpointing(Checkpoint):
         most = cast(Tensor, trainer.strategy.reduce(mine, reduce_op="max")).tolist()
         return bool(most[0]), int(most[1])
 
-    def _stop_on(self, received: int, trainer: pl.Trainer) -> None:
+    def _stop_on(self, received: int, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Stops the run if a signal says so, with the same exit code in all processes."""
         if received in STOP_SIGNALS:
             self.stopped_by = received
-            rank_zero_info(f"Stopping on {signal.Signals(received).name}; the checkpoint is written")
+            saved = "the checkpoint is written" if self._saved_at == task.iteration else "without a new checkpoint"
+            rank_zero_info(f"Stopping on {signal.Signals(received).name}; {saved}")
             trainer.should_stop = True
             trainer.limit_val_batches = 0  # else Lightning validates once more before it stops
 
     # What is written
 
-    def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        self._keep(trainer, task, lambda path: trainer.save_checkpoint(path, weights_only=False))
+    def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
+        """Makes Lightning read and write checkpoint files as this library does."""
+        trainer.strategy.checkpoint_io = CheckpointFiles()
+        self._folder = CheckpointFolder(Path(trainer.default_root_dir, "checkpoints"), self.keep)
+        if stage == "fit" and trainer.is_global_zero:
+            self._folder.remove_leftovers()
 
-    def _save_alone(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        """As ``_save``, from any point of an iteration, even if other processes have ended."""
-        if not self._inside and trainer.world_size == 1:
-            self._save(trainer, task)
-        elif trainer.is_global_zero:
-            checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-            if self._inside:  # one of its optimizers may have made its step
-                loops = checkpoint["loops"]["fit_loop"]
-                loops["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"] = (
-                    self._optimizer_steps
-                )
-                checkpoint["global_step"] = self._optimizer_steps
-            self._keep(trainer, task, lambda path: trainer.strategy.save_checkpoint(checkpoint, path))
+    def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> bool:
+        """Saves in all processes; says and returns whether the checkpoint is written."""
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        problem = self._write(checkpoint, task.iteration) if trainer.is_global_zero else None
+        if trainer.world_size > 1:  # the others must not wait for a save that has failed
+            problem = trainer.strategy.broadcast(problem)
+        if problem is not None:
+            rank_zero_warn(self._said(problem, task.iteration, trainer), category=UserWarning)
+        else:
+            self._saved_at = task.iteration
+        self._saved_time = time.monotonic()
+        return problem is None
 
-    def _keep(self, trainer: pl.Trainer, task: AdversarialTask, write: Callable[[Path], None]) -> None:
-        """Writes a checkpoint atomically, and removes the oldest."""
-        folder = Path(trainer.default_root_dir, "checkpoints")
-        numbered = folder / f"iteration_{task.iteration:07d}.ckpt"
-        temporary = folder / f".{numbered.name}.part"
+    def _save_alone(self, trainer: pl.Trainer, task: AdversarialTask) -> str | None:
+        """As ``_save``, from any point of an iteration, even if other processes have ended; returns what went wrong."""
+        if not trainer.is_global_zero:
+            return None
+        checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+        if self._inside:  # one of its optimizers may have made its step
+            loops = checkpoint["loops"]["fit_loop"]
+            loops["epoch_loop.manual_optimization.optim_step_progress"]["total"]["completed"] = self._optimizer_steps
+            checkpoint["global_step"] = self._optimizer_steps
+        return self._write(checkpoint, task.iteration)
+
+    def _write(self, checkpoint: dict[str, Any], iteration: int) -> str | None:
+        """Writes a checkpoint; returns what went wrong."""
         try:
-            write(temporary)
-            if trainer.is_global_zero:
-                os.replace(temporary, numbered)
-                _replace_by_link(folder / "last.ckpt", numbered)
-                # By the time of writing: after going back to an earlier one, the highest number is not the newest.
-                age = {path: (path == numbered, path.stat().st_mtime_ns) for path in folder.glob("iteration_*.ckpt")}
-                for old in sorted(age, key=age.__getitem__)[: -self.keep]:
-                    old.unlink()
-        finally:
-            if trainer.is_global_zero:
-                temporary.unlink(missing_ok=True)
-        self._saved_at, self._saved_time = task.iteration, time.monotonic()
+            self._folder.write(checkpoint, iteration)
+        except OutputError as error:
+            return str(error)
+        return None
+
+    def _said(self, problem: str, iteration: int, trainer: pl.Trainer) -> str:
+        last = f"; the last one is of iteration {self._saved_at}" if self._saved_at > 0 else ""
+        goes_on = not trainer.should_stop and self._signals.is_open
+        then = ". The training goes on and tries again at the next interval" if goes_on else ""
+        return f"no checkpoint of iteration {iteration}: {problem}{last}{then}"
 
 
 def was_stopped(trainer: pl.Trainer) -> bool:
     """Whether a signal has stopped the run."""
     return any(getattr(callback, "stopped_by", None) is not None for callback in trainer.checkpoint_callbacks)
-
-
-def _replace_by_link(path: Path, target: Path) -> None:
-    """Makes ``path`` the same file as ``target``, atomically, without writing its content twice where links work."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(target, temporary)
-    except OSError:
-        temporary.write_bytes(target.read_bytes())
-    os.replace(temporary, path)

@@ -24,6 +24,7 @@ FOUNDATION = {
     "workers",
     "text_files",
     "checkpoints",
+    "finite",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -40,7 +41,8 @@ MAY_IMPORT = {
     "config_files": {"errors"},
     "workers": set(),
     "content_hash": {"holes", "images"},
-    "checkpoints": {"errors"},
+    "checkpoints": {"errors", "files"},
+    "finite": set(),
     "norms": FOUNDATION,
     "losses": FOUNDATION,
     "augmentations": FOUNDATION,

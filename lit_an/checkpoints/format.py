@@ -3,30 +3,30 @@
 A checkpoint is a file of ``torch.save`` that holds tensors, numbers, names, lists and dictionaries only, so that
 reading it executes nothing. All entries that are not Lightning's are stored under the key ``lit_an``:
 
-- ``format``: the number of the format, 1.
+- ``format``: the number of the format, 2. Since 2 a file ends with a digest (``lit_an/checkpoints/digest.py``).
 - ``task``: class path of the task, such as ``lit_an.tasks.inpainting.InpaintingGAN``.
 - ``iteration``: generator iterations that the run has made.
+- ``processes``: number of processes that trained together when it was written.
+- ``finite``: whether all weights, averages and optimizer states are finite numbers; false only in runs that are told to
+  ignore others.
 - ``optimizer_kinds``: classes of the optimizers and schedules, generator first; their states do not say them.
 - ``class_names``: names of the classes in the order of their labels; only of tasks with classes.
 - ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
   an average.
 
-The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader of format 1 ignores
-entries that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
+The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader ignores entries
+that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
 had a number are read too.
 """
 
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "lit_an"
 
 
@@ -39,6 +39,8 @@ class Content(NamedTuple):
         class_names: empty for a task without classes.
         average: the averaged state of the generator; empty without an average.
         optimizer_kinds: empty in older checkpoints.
+        processes: None in older checkpoints.
+        finite: false if the run knew of a number that is not finite.
     """
 
     iteration: int | None = None
@@ -46,6 +48,8 @@ class Content(NamedTuple):
     class_names: tuple[str, ...] = ()
     average: Mapping[str, Tensor] = {}
     optimizer_kinds: tuple[Mapping[str, str | None], ...] = ()
+    processes: int | None = None
+    finite: bool = True
 
 
 def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
@@ -60,7 +64,7 @@ def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
         >>> write_entries(checkpoint, iteration=3)
         >>> write_entries(checkpoint, class_names=["land", "sea"])
         >>> checkpoint
-        {'lit_an': {'format': 1, 'iteration': 3, 'class_names': ['land', 'sea']}}
+        {'lit_an': {'format': 2, 'iteration': 3, 'class_names': ['land', 'sea']}}
     """
     unknown = entries.keys() - set(Content._fields)
     assert not unknown, f"the format has no entries {unknown}"
@@ -92,34 +96,22 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         tuple(entries.get("class_names") or ()),
         entries.get("average") or {},
         tuple(entries.get("optimizer_kinds") or ()),
+        entries.get("processes"),
+        is_finite(checkpoint),
     )
 
 
-def load_checkpoint(path: str | Path, origin: str | None = None) -> dict[str, Any]:
-    """Loads a checkpoint file without executing anything in it; its tensors are memory-mapped.
+def format_of(checkpoint: Mapping[str, Any]) -> int:
+    """The number of a checkpoint's format; 0 from before it had one."""
+    entries = checkpoint.get(_KEY)
+    number = entries.get("format") if isinstance(entries, dict) else None
+    return number if isinstance(number, int) else 0
 
-    Args:
-        path: a ``.ckpt`` file of a run.
-        origin: its name in error sentences; None takes the path.
 
-    Raises:
-        InputError: the file is missing, damaged or not a checkpoint.
-    """
-    origin = str(path) if origin is None else origin
-    if not Path(path).is_file():
-        raise InputError(f"{origin}: there is no such file; give a .ckpt file of a run's checkpoints folder")
-    if not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{origin}: it cannot be read as a checkpoint because it is damaged or of another kind; give another one"
-        )
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises many types of error for other files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{origin}: it cannot be read as a checkpoint ({reason[:120]}); give another one") from error
-    if not isinstance(stored, dict) or not isinstance(stored.get("state_dict"), dict):
-        raise InputError(f"{origin}: it is not a checkpoint of a run; give one that `fit` wrote")
-    return stored
+def is_finite(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether all its numbers are finite, as far as the run that made it knew."""
+    entries = checkpoint.get(_KEY)
+    return not isinstance(entries, dict) or entries.get("finite", True) is not False
 
 
 def _read_unnumbered(checkpoint: Mapping[str, Any]) -> Content:

@@ -9,13 +9,15 @@ if TYPE_CHECKING:
 
 
 def silence_notices() -> None:
-    """Silences four messages of libraries that users cannot act on."""
+    """Silences messages of libraries that users cannot act on."""
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
     # LightningCLI gets its arguments from the parser of commands.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
+    # The second counts the steps of both optimizers, where the user counts iterations.
+    silent = ("try installing [litlogger]", "`Trainer.fit` stopped: `max_steps=")
     logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: "try installing [litlogger]" not in record.getMessage()
+        lambda record: not any(part in record.getMessage() for part in silent)
     )
 
 

@@ -14,14 +14,14 @@ VARIABLE = "LIT_AN_RUN_FOLDER"
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
 
 
-def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, rank: int = 0) -> str:
+def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, rank: int = 0) -> str:
     """Chooses the folder of a run, without conflicts between runs that start at the same time.
 
     Args:
         chosen: ``--run_folder``, or None.
-        checkpoint: ``--ckpt_path``, or None; a resumed run stays in its folder.
+        checkpoint: the file to resume from, or None; a resumed run stays in its folder.
         name: of the config.
-        fits: whether this run trains.
+        is_new: whether this run trains, and may not do so in a folder of another run.
         rank: of this process; only the first makes the folder, since the others write nothing.
 
     Raises:
@@ -33,10 +33,10 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, fits: bool, ra
         origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     if chosen is not None:
         folder = Path(chosen)
-        if fits and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
+        if is_new and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
             raise InputError(
-                f"--run_folder {chosen} holds a run already; choose another folder, or resume it with "
-                f"--ckpt_path {folder / 'checkpoints' / 'last.ckpt'}"
+                f"--run_folder {chosen} holds a run already; choose another folder, or go on with that run: "
+                f"--ckpt_path {folder}"
             )
         return _made(folder, rank)
     if origin is not None:
@@ -113,9 +113,10 @@ def where_to_look(folder: str) -> str:
         "mlflow.db": "database of MLflow",
         "comet": "archive of Comet",
         "config.yaml": "the full config",
-        "checkpoints/last.ckpt": "resume with --ckpt_path",
     }
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
+    if Path(folder, "checkpoints", "last.ckpt").is_file():
+        lines.append(f"  {folder}: what --ckpt_path takes, to resume or to use what is trained")
     # A tag is one folder deep, or two.
     animations = sorted([*Path(folder).glob("*/history.*"), *Path(folder).glob("*/*/history.*")])
     lines += [f"  {path}: the pictures there as an animation" for path in animations]

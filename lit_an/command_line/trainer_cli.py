@@ -13,7 +13,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 import lit_an.command_line.run_folder as run_folder
-from lit_an.command_line.checkpoint import iteration_of
+from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import rank_of_process
 from lit_an.command_line.loggers import place_loggers
@@ -49,6 +49,7 @@ class TrainerCli(LightningCLI):
     def __init__(self, **kwargs: Any) -> None:
         self._run_folder_options: list[CommandLineOnly] = []
         self._command_parsers: list[TrainerParser] = []
+        self._start = Start(None, None)
         super().__init__(**kwargs)
 
     @staticmethod
@@ -81,13 +82,17 @@ class TrainerCli(LightningCLI):
         # Checkpoints hold tensors and plain values only, so anything else is rejected unless requested.
         if config.get("weights_only") is None:
             config["weights_only"] = True
-        path, iterations = config.get("ckpt_path"), config.get("iterations")
-        if path is None or config["weights_only"] is False:
+        own = config.get("run_folder") or str(Path("runs", self._name_of_first_config()))
+        self._start = choose_start(config.get("ckpt_path"), own)
+        config["ckpt_path"] = self._start.checkpoint
+        iterations = config.get("iterations")
+        if self._start.checkpoint is None:
             return
-        done = iteration_of(path)
+        done = iteration_of(self._start.checkpoint)
         if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
             rank_zero_warn(
-                f"{path} has {done} iterations already, of --iterations {iterations} in all: nothing is left to train",
+                f"{self._start.checkpoint} has {done} iterations already, of --iterations {iterations} in all: nothing "
+                "is left to train",
                 category=UserWarning,
             )
 
@@ -95,10 +100,14 @@ class TrainerCli(LightningCLI):
         """Rejects invalid arguments before anything is built."""
         check_arguments(self._get(self.config, "trainer", default={}))
         at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
+        if self._get(self.config, "weights_only") is False:
+            raise InputError(
+                "--weights_only false is not possible here: a checkpoint of a run holds nothing to execute"
+            )
         if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
             raise InputError(
-                f"{self.subcommand} needs --ckpt_path, a .ckpt file of a run's checkpoints folder: without one it "
-                "would measure a network that was never trained"
+                f"{self.subcommand} needs --ckpt_path, a run folder or a .ckpt file of its checkpoints folder: without "
+                "one it would measure a network that was never trained"
             )
 
     def instantiate_classes(self) -> None:
@@ -130,16 +139,19 @@ class TrainerCli(LightningCLI):
         """The run folder, the same in every process that this one starts."""
         started_by_another = "LOCAL_RANK" in os.environ and run_folder.VARIABLE in os.environ
         if not started_by_another:
-            chosen = self._get(self.config, "run_folder")
+            # A folder in place of a checkpoint is where the run stays.
+            chosen = self._get(self.config, "run_folder") or self._start.folder
             checkpoint = self._get(self.config, "ckpt_path")
             fits = self.subcommand == "fit"
-            if checkpoint is not None and chosen is not None and not self._chose_run_folder():
+            by_file = checkpoint is not None and self._start.folder is None
+            if by_file and chosen is not None and not self._chose_run_folder():
                 rank_zero_info(
                     f"run_folder {chosen} of the config is ignored: a resumed run stays in the folder of its checkpoint"
                 )
                 chosen = None
             name = self._name_of_first_config()
-            os.environ[run_folder.VARIABLE] = run_folder.choose(chosen, checkpoint, name, fits, rank_of_process())
+            is_new = fits and chosen != self._start.folder
+            os.environ[run_folder.VARIABLE] = run_folder.choose(chosen, checkpoint, name, is_new, rank_of_process())
         return os.environ[run_folder.VARIABLE]
 
     def _chose_run_folder(self) -> bool:

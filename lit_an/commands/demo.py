@@ -5,6 +5,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from lit_an.checkpoints.folder import checkpoint_at
 from lit_an.files import user_path
 from lit_an.inpainting.page import build_page, quiet_gradio, serve
 from lit_an.inpainting.pairing import pictures_in
@@ -27,7 +28,7 @@ def run(
     """Serves a page for painting a hole into a picture and filling it; Ctrl-C ends it.
 
     Args:
-        ckpt_path: a .ckpt file of a run of InpaintingGAN.
+        ckpt_path: the folder of a run of InpaintingGAN, or one of its .ckpt files.
         config: the config of the run. Default: config.yaml in its run folder.
         host: address to serve at. The default is reachable from this machine only, 0.0.0.0 from others too.
         port: to serve at. Default: the first free one from 7860 on.
@@ -46,7 +47,9 @@ def run(
     pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        inpainter = load_inpainter(user_path(ckpt_path), config and user_path(config)).to(parse_device(device))
+        inpainter = load_inpainter(checkpoint_at(user_path(ckpt_path)), config and user_path(config)).to(
+            parse_device(device)
+        )
         page = build_page(gradio, inpainter, Path(place), pictures, tiling, max_picture)
         address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from lit_an.checkpoints.folder import checkpoint_at
 from lit_an.files import printable, user_path
 from lit_an.sampling.statistics import use_statistics
 from lit_an.trained.checkpoints import run_folder_of
@@ -24,7 +25,7 @@ def run(
     """Writes the generator of a checkpoint, with its averaged weights, in formats that need no training code.
 
     Args:
-        ckpt_path: a .ckpt file of a run.
+        ckpt_path: the folder of a run, or one of its .ckpt files.
         config: the config of the run. Default: config.yaml in its run folder.
         output: the folder to write to. Default: export in the run folder.
         formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
@@ -33,7 +34,7 @@ def run(
         truncation: of the latents of standing statistics. Default: none.
         standing_passes: batches of 64 that standing statistics are estimated from.
     """
-    path = user_path(ckpt_path)
+    path = checkpoint_at(user_path(ckpt_path))
     generator = use_statistics(
         load_generator(path, config and user_path(config)), statistics, truncation, standing_passes
     )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from lit_an.checkpoints.folder import checkpoint_at
 from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
@@ -49,7 +50,7 @@ def run(
     """Fills holes in pictures with an inpainting checkpoint; a second run skips finished files.
 
     Args:
-        ckpt_path: a .ckpt file of a run.
+        ckpt_path: the folder of a run, or one of its .ckpt files.
         images: a folder of pictures, including its sub-folders, or one picture.
         config: the config of the run. Default: config.yaml in its run folder.
         masks: a folder of masks with the pictures' names (any ending, with or without _mask), or one mask for all;
@@ -82,7 +83,7 @@ def run(
     masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
     source = DilatedHoles(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
-    checkpoint = user_path(ckpt_path)
+    checkpoint = checkpoint_at(user_path(ckpt_path))
     chosen = None if config is None else user_path(config)
     check_command("inpaint", checkpoint, chosen)
     inpainter = load_inpainter(checkpoint, chosen).to(parse_device(device))

@@ -12,7 +12,8 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 from yaml import YAMLError
 
-from lit_an.checkpoints.format import load_checkpoint, read_entries
+from lit_an.checkpoints.files import load_checkpoint
+from lit_an.checkpoints.format import read_entries
 from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import cli
+from lit_an.checkpoints.files import write_file
 from lit_an.checkpoints.format import FORMAT
 from lit_an.sampling import load_exported, load_generator, sample
 from lit_an.trained.checkpoints import weights_hash
@@ -45,7 +46,7 @@ def with_format(run: Path, number: object, folder: Path) -> Path:
     shutil.copytree(run, folder)
     stored: dict[str, Any] = load(folder)
     stored["lit_an"]["format"] = number
-    torch.save(stored, folder / "checkpoints" / "last.ckpt")
+    write_file(stored, folder / "checkpoints" / "last.ckpt")
     return folder / "checkpoints" / "last.ckpt"
 
 
@@ -113,7 +114,7 @@ def test_a_newer_format_is_refused_in_one_sentence(
     for command in ("sample", "export", "predict"):
         assert cli.main([command, f"--ckpt_path={checkpoint}"]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert f"{checkpoint}: it has format {number}, but this version of lit_an reads formats up to 1" in line
+        assert f"{checkpoint}: it has format {number}, but this version of lit_an reads formats up to 2" in line
     assert cli.main(["fit", f"--config={config}", f"--ckpt_path={checkpoint}", "--iterations=3"]) == 2
     assert f"it has format {number}, but this version of lit_an reads" in capsys.readouterr().err
 

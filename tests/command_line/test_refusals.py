@@ -121,7 +121,7 @@ def test_what_was_never_trained_is_not_measured(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["cut", "text", "empty", "foreign", "weights", "code", "missing", "folder"])
+@pytest.mark.parametrize("kind", ["cut", "text", "empty", "foreign", "weights", "code", "missing"])
 def test_a_file_that_is_no_checkpoint_is_named(
     kind: str, image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,8 +134,6 @@ def test_a_file_that_is_no_checkpoint_is_named(
         torch.save({"weights": torch.zeros(3)} if kind == "foreign" else torch.zeros(3), path)
     elif kind == "code":
         torch.save({"state_dict": _Touch(str(touched))}, path)
-    elif kind == "folder":
-        path.mkdir()
     elif kind != "missing":
         path.write_text("a: b" if kind == "text" else "")
     assert cli.main([*arguments(image_folder, tmp_path / "run"), f"--ckpt_path={path}"]) == 2

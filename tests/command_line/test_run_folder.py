@@ -10,27 +10,27 @@ from lit_an.errors import InputError
 
 def test_a_second_run_never_writes_over_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run_folder.choose(None, None, "earth", fits=True) == "runs/earth"
-    assert run_folder.choose(None, None, "earth", fits=True) == "runs/earth_2", "claimed, though still empty"
+    assert run_folder.choose(None, None, "earth", is_new=True) == "runs/earth"
+    assert run_folder.choose(None, None, "earth", is_new=True) == "runs/earth_2", "claimed, though still empty"
     Path("runs/earth/config.yaml").touch()
     with pytest.raises(
         InputError, match="--run_folder runs/earth holds a run already; choose another folder, or resume it"
     ):
-        run_folder.choose("runs/earth", None, "earth", fits=True)
+        run_folder.choose("runs/earth", None, "earth", is_new=True)
 
 
 def test_a_resumed_run_stays_in_its_folder(tmp_path: Path) -> None:
     checkpoint = tmp_path / "a" / "checkpoints" / "last.ckpt"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()
-    assert run_folder.choose(None, str(checkpoint), "x", fits=True) == str(tmp_path / "a")
-    assert run_folder.choose(str(tmp_path / "a"), str(checkpoint), "x", fits=True) == str(tmp_path / "a")
-    assert run_folder.choose(str(tmp_path / "b"), str(checkpoint), "x", fits=True) == str(tmp_path / "b")
+    assert run_folder.choose(None, str(checkpoint), "x", is_new=True) == str(tmp_path / "a")
+    assert run_folder.choose(str(tmp_path / "a"), str(checkpoint), "x", is_new=True) == str(tmp_path / "a")
+    assert run_folder.choose(str(tmp_path / "b"), str(checkpoint), "x", is_new=True) == str(tmp_path / "b")
 
 
 def test_other_ranks_make_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    run_folder.choose(None, None, "earth", fits=True, rank=1)
+    run_folder.choose(None, None, "earth", is_new=True, rank=1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,7 +43,7 @@ def test_what_a_refused_run_made_is_taken_away(tmp_path: Path) -> None:
     for file in (checkpoint, used / "events.out.tfevents.1"):
         file.touch()
     for folder, origin in ((new, None), (mine, None), (used, str(checkpoint))):
-        assert run_folder.choose(str(folder), origin, "x", fits=True) == str(folder)
+        assert run_folder.choose(str(folder), origin, "x", is_new=True) == str(folder)
         (folder / "events.out.tfevents.2").touch()
         run_folder.give_back(str(folder))
         run_folder.give_back(str(folder))
@@ -58,7 +58,7 @@ def test_what_a_refused_run_made_is_taken_away(tmp_path: Path) -> None:
 
 
 def test_a_run_that_has_begun_keeps_its_folder(tmp_path: Path) -> None:
-    folder = run_folder.choose(str(tmp_path / "run"), None, "x", fits=True)
+    folder = run_folder.choose(str(tmp_path / "run"), None, "x", is_new=True)
     Path(folder, "metrics.csv").touch()
     run_folder.give_back(folder)
     assert Path(folder, "metrics.csv").exists()
@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for wrong in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere/run")):
         with pytest.raises(InputError, match=rf"--run_folder {wrong} cannot be made \(.*\); choose a folder"):
-            run_folder.choose(str(wrong), None, "x", fits=True)
+            run_folder.choose(str(wrong), None, "x", is_new=True)
 
 
 def test_a_finished_run_says_where_to_look(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_checkpoint_that_is_not_there_is_what_is_told(
     images, _ = folders
     argv = [f"--images={images}", "--color_key=red"]
     assert run_inpaint(Path("/no/such.ckpt"), *argv) == 2
-    assert "/no/such.ckpt: there is no such file; give a .ckpt file of a run's checkpoints folder" in said(capsys)
+    assert "/no/such.ckpt: there is no such file, nor a run folder with checkpoints" in said(capsys)
     config = checkpoint.parents[1] / "config.yaml"
     moved = config.rename(config.with_name("moved.yaml"))
     assert run_inpaint(checkpoint, *argv) == 2

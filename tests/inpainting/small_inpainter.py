@@ -8,6 +8,7 @@ import yaml
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
+from lit_an.checkpoints.files import write_file
 from lit_an.checkpoints.format import write_entries
 from lit_an.norms.registry import NORMS
 
@@ -58,7 +59,7 @@ def write_run(folder: Path, averaged: bool = True, seed: int = 0, **arguments: o
         "pytorch-lightning_version": "2.6.6",
     }
     write_entries(stored, iteration=7, **({"average": average} if averaged else {}))
-    torch.save(stored, checkpoint)
+    write_file(stored, checkpoint)
     generator = {"class_path": f"{__name__}.SmallInpainter", "init_args": arguments}
     model = {"class_path": "lit_an.tasks.InpaintingGAN", "init_args": {"generator": generator}}
     (folder / "config.yaml").write_text(yaml.safe_dump({"seed_everything": 0, "model": model}))

@@ -10,6 +10,7 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR, ReduceLROnPlateau, SequentialLR, StepLR
 
 from callbacks import Checkpointing
+from lit_an.checkpoints.files import write_file
 from lit_an.errors import InputError
 from lit_an.tasks import LinearDecay
 from lit_an.tasks.adversarial import AdversarialTask
@@ -137,7 +138,7 @@ def test_another_optimizer_is_refused(
     if older:  # without a word of the class
         checkpoint = torch.load(last(tmp_path / "first"), weights_only=True)
         del checkpoint["lit_an"]["optimizer_kinds"]
-        torch.save(checkpoint, last(tmp_path / "first"))
+        write_file(checkpoint, last(tmp_path / "first"))
         if optimizer.func is torch.optim.AdamW:
             return  # its state is Adam's
         sentence = sentence.partition(",")[0] if "SGD" in sentence else sentence

@@ -1,0 +1,84 @@
+"""Writes and reads checkpoint files: whole or not at all, checked, and without executing anything."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lit_an.checkpoints.digest import check_content, seal
+from lit_an.checkpoints.format import format_of
+from lit_an.errors import InputError
+
+# The first format whose files have a digest.
+_SEALED = 2
+
+
+def write_file(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Writes a checkpoint with its digest, and waits until it is on the disk.
+
+    Args:
+        checkpoint: tensors, numbers, names, lists and dictionaries only.
+        path: a temporary file, to be renamed.
+
+    Raises:
+        OSError: the disk is full, or the folder is gone.
+    """
+    with path.open("wb") as file:
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:
+            # PyTorch's writer reports its own state; the system's error came before it.
+            if isinstance(error.__context__, OSError):
+                cause = error.__context__
+                raise OSError(cause.errno, cause.strerror, str(path)) from error
+            raise
+    seal(path)
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk; does nothing for folders of systems without it."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder on Windows
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def load_checkpoint(path: str | Path, origin: str | None = None, mapped: bool = True) -> dict[str, Any]:
+    """Checks and loads a checkpoint file without executing anything in it.
+
+    Args:
+        path: a ``.ckpt`` file of a run.
+        origin: its name in error sentences; None takes the path.
+        mapped: whether tensors stay in the file until they are used.
+
+    Raises:
+        InputError: the file is missing, damaged, changed or not a checkpoint.
+    """
+    origin = str(path) if origin is None else origin
+    digest = check_content(path, origin)
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:  # PyTorch's sentence recommends to execute it
+        raise InputError(
+            f"{origin}: it holds more than tensors, numbers and names, so it is not a checkpoint of a run; give one "
+            "that `fit` wrote"
+        ) from error
+    except Exception as error:  # torch raises many types of error for other files
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{origin}: it cannot be read as a checkpoint ({reason[:120]}); give another one") from error
+    if not isinstance(stored, dict) or not isinstance(stored.get("state_dict"), dict):
+        raise InputError(f"{origin}: it is not a checkpoint of a run; give one that `fit` wrote")
+    if digest is None and format_of(stored) >= _SEALED:
+        raise InputError(
+            f"{origin}: it was changed after it was written, and has no digest any more; give another checkpoint of "
+            "the run, or call lit_an.checkpoints.digest.seal on it if the change is yours"
+        )
+    return stored

@@ -1,0 +1,157 @@
+"""The ``checkpoints`` folder of a run: which files it keeps, and which is the newest that is whole."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lit_an.checkpoints.files import load_checkpoint, sync, write_file
+from lit_an.checkpoints.format import is_finite, read_entries
+from lit_an.errors import InputError
+from lit_an.files import remove_leftovers, replacing
+
+LAST = "last.ckpt"
+_NUMBERED = "iteration_*.ckpt"
+
+
+class Newest(NamedTuple):
+    """The checkpoint to go on from.
+
+    Attributes:
+        path: the newest whole one; None without any.
+        damaged: a sentence for each newer one that cannot be used.
+    """
+
+    path: Path | None
+    damaged: list[str]
+
+
+class CheckpointFolder:
+    """Numbered checkpoints, of which the newest ``keep`` stay, and ``last.ckpt``, which is the newest after any kill.
+
+    Args:
+        path: the folder; it is made when a checkpoint is written.
+        keep: numbered checkpoints to keep, ≥ 1.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self.path, self.keep = path, keep
+
+    def write(self, checkpoint: dict[str, Any], iteration: int) -> Path:
+        """Writes a checkpoint, whole or not at all, and removes the oldest.
+
+        Args:
+            checkpoint: as ``fit`` dumps it.
+            iteration: its number.
+
+        Returns:
+            The numbered file.
+
+        Raises:
+            OutputError: the disk is full, or the folder cannot be written to; what was there stays.
+        """
+        numbered = self.path / f"iteration_{iteration:07d}.ckpt"
+        with replacing(numbered) as temporary:
+            write_file(checkpoint, temporary)
+            # Before it has its number, so that last.ckpt is never older than a numbered one.
+            _link(temporary, self.path / LAST)
+        sync(self.path)
+        self._remove_old(numbered, is_finite(checkpoint))
+        return numbered
+
+    def remove_leftovers(self) -> None:
+        """Removes what a killed write has left, of this version and of earlier ones."""
+        if self.path.is_dir():
+            remove_leftovers(self.path)
+            for part in self.path.glob(".*.part"):
+                part.unlink()
+
+    def newest_finite(self) -> Path | None:
+        """The newest checkpoint whose numbers are all finite, as far as the run that wrote it knew."""
+        return next((path for path in _by_age(self.path) if _is_finite_file(path)), None)
+
+    def _remove_old(self, newest: Path, finite: bool) -> None:
+        """Keeps the newest ``keep``, and the newest one whose numbers are finite."""
+        numbered = [newest, *(path for path in _by_age(self.path) if path.name not in (LAST, newest.name))]
+        kept, old = numbered[: self.keep], numbered[self.keep :]
+        if old and not finite and not any(map(_is_finite_file, kept)):
+            spared = next((path for path in old if _is_finite_file(path)), None)
+            old = [path for path in old if path != spared]
+        for path in old:
+            path.unlink(missing_ok=True)
+
+
+def newest_whole(folder: Path) -> Newest:
+    """The newest checkpoint of a folder that can be read from its first to its last byte.
+
+    Args:
+        folder: ``checkpoints`` of a run.
+    """
+    damaged: list[str] = []
+    tried: list[Path] = []
+    for path in _by_age(folder):
+        if any(path.samefile(other) for other in tried):  # last.ckpt has a number too
+            continue
+        tried.append(path)
+        try:
+            read_entries(load_checkpoint(path), str(path))
+        except InputError as error:
+            damaged.append(str(error))
+        else:
+            return Newest(path, damaged)
+    return Newest(None, damaged)
+
+
+def checkpoints_in(folder: Path) -> Path | None:
+    """Where the checkpoints of a run folder lie; None if it is not the folder of a run.
+
+    Args:
+        folder: a run folder, or its ``checkpoints``.
+    """
+    for place in (folder / "checkpoints", folder):
+        if place.is_dir() and any(place.glob("*.ckpt")):
+            return place
+    return None
+
+
+def checkpoint_at(path: Path) -> Path:
+    """The file itself, or the newest whole checkpoint of a run folder; another folder or file is returned as it is.
+
+    Args:
+        path: what a user gave.
+
+    Raises:
+        InputError: the run has checkpoints, but none of them is whole.
+    """
+    place = checkpoints_in(path) if path.is_dir() else None
+    if place is None:
+        return path
+    newest = newest_whole(place)
+    if newest.path is None:
+        raise InputError(f"{path}: none of its checkpoints can be used; the newest: {newest.damaged[0]}")
+    return newest.path
+
+
+def _by_age(folder: Path) -> list[Path]:
+    """Checkpoints, the newest first: by the time of writing, since a run may go back to an earlier iteration."""
+    numbered = sorted(folder.glob(_NUMBERED), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+    others = [path for path in folder.glob("*.ckpt") if not path.match(_NUMBERED) and path.name != LAST]
+    return [*([folder / LAST] if (folder / LAST).is_file() else []), *numbered, *sorted(others)]
+
+
+def _is_finite_file(path: Path) -> bool:
+    try:
+        return is_finite(load_checkpoint(path))
+    except InputError:
+        return False
+
+
+def _link(target: Path, path: Path) -> None:
+    """Makes ``path`` the same file as ``target``, atomically; a copy where links do not work."""
+    with replacing(path) as temporary:
+        temporary.unlink()
+        try:
+            os.link(target, temporary)
+        except OSError:
+            shutil.copyfile(target, temporary)
+            sync(temporary)

@@ -1,0 +1,93 @@
+"""The digest of a checkpoint file: whatever is changed in it is noticed, by every reader."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lit_an.checkpoints.digest import check_content, seal
+from lit_an.checkpoints.files import load_checkpoint, write_file
+from lit_an.checkpoints.format import write_entries
+from lit_an.errors import InputError
+
+
+def content(value: float = 1.0) -> dict[str, Any]:
+    stored: dict[str, Any] = {"state_dict": {"a": torch.full((40,), value), "b": torch.arange(9)}, "lr": value}
+    write_entries(stored, iteration=3)
+    return stored
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_file(content(), tmp_path / "a.ckpt")
+    return tmp_path / "a.ckpt"
+
+
+def records(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_equal_content_has_an_equal_digest_and_other_content_another(tmp_path: Path) -> None:
+    digests = []
+    for number, value in enumerate((1.0, 1.0, 1.0000001)):
+        path = tmp_path / f"{number}.ckpt"
+        write_file(content(value), path)
+        digests.append(check_content(path))
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] is not None
+
+
+def test_no_byte_of_a_record_can_change_unnoticed(path: Path) -> None:
+    """Every byte of tensors, numbers and the digest, and every length of the file."""
+    whole = path.read_bytes()
+    stored = records(path)
+    for name, data in stored.items():
+        start = whole.index(data, whole.index(name.encode()))
+        for place in range(start, start + len(data)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :])
+            with pytest.raises(InputError, match="damaged"):
+                check_content(path)
+    for end in range(0, len(whole), 7):
+        path.write_bytes(whole[:end])
+        with pytest.raises(InputError, match=r"damaged|no digest"):
+            load_checkpoint(path)
+
+
+@pytest.mark.parametrize("change", ["another tensor", "a record less", "a record more", "saved again"])
+def test_a_valid_archive_of_other_content_is_noticed(change: str, path: Path, tmp_path: Path) -> None:
+    stored = records(path)
+    write_file(content(2.0), tmp_path / "other.ckpt")
+    name = next(name for name in stored if name.endswith("data/0"))
+    if change == "another tensor":
+        stored[name] = next(data for key, data in records(tmp_path / "other.ckpt").items() if key.endswith("data/0"))
+    elif change == "a record less":
+        del stored[name.replace("data/0", ".data/serialization_id")]
+    elif change == "a record more":
+        stored[name.replace("data/0", "data/9")] = b"more"
+    if change == "saved again":
+        torch.save(torch.load(path, weights_only=True), path)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for key, data in stored.items():
+                archive.writestr(key, data)
+    with pytest.raises(InputError, match="it was changed after it was written"):
+        load_checkpoint(path)
+
+
+def test_what_is_changed_on_purpose_can_be_sealed_again(path: Path) -> None:
+    stored = torch.load(path, weights_only=True)
+    stored["state_dict"]["a"] *= 2
+    torch.save(stored, path)
+    assert seal(path) == check_content(path)
+    assert float(load_checkpoint(path)["state_dict"]["a"][0]) == 2
+
+
+def test_files_of_earlier_formats_have_none(tmp_path: Path) -> None:
+    stored = content()
+    stored["lit_an"]["format"] = 1
+    torch.save(stored, tmp_path / "a.ckpt")
+    assert check_content(tmp_path / "a.ckpt") is None
+    assert load_checkpoint(tmp_path / "a.ckpt")["lr"] == 1

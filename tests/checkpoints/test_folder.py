@@ -1,0 +1,92 @@
+"""The folder of checkpoints: which files stay, and which is the newest whole one."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from lit_an.checkpoints.files import load_checkpoint
+from lit_an.checkpoints.folder import CheckpointFolder, checkpoint_at, newest_whole
+from lit_an.checkpoints.format import read_entries, write_entries
+from lit_an.errors import InputError
+
+
+def write(folder: Path, iteration: int, keep: int = 2, finite: bool = True) -> Path:
+    stored: dict[str, Any] = {"state_dict": {"a": torch.full((40,), float(iteration))}}
+    write_entries(stored, iteration=iteration, finite=finite)
+    return CheckpointFolder(folder, keep).write(stored, iteration)
+
+
+def spoil(path: Path) -> None:
+    """Changes a byte in the middle of the tensor, in this name of the file only."""
+    data = path.read_bytes()
+    at = data.index(torch.full((40,), float(int(path.stem[-7:]))).numpy().tobytes()) + 50
+    path.unlink()
+    path.write_bytes(data[:at] + bytes([data[at] ^ 64]) + data[at + 1 :])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def iteration_of(path: Path | None) -> int | None:
+    assert path is not None
+    return read_entries(load_checkpoint(path), "").iteration
+
+
+def test_the_newest_stay(tmp_path: Path) -> None:
+    for iteration in (1, 2, 3, 4):
+        write(tmp_path, iteration)
+    assert names(tmp_path) == ["iteration_0000003.ckpt", "iteration_0000004.ckpt", "last.ckpt"]
+    assert (tmp_path / "last.ckpt").samefile(tmp_path / "iteration_0000004.ckpt")
+
+
+def test_the_newest_finite_one_stays_whatever_keep_says(tmp_path: Path) -> None:
+    for iteration in (1, 2, 3, 4, 5):
+        write(tmp_path, iteration, finite=iteration < 3)
+    assert names(tmp_path) == [f"iteration_000000{number}.ckpt" for number in (2, 4, 5)] + ["last.ckpt"]
+    assert CheckpointFolder(tmp_path, 2).newest_finite() == tmp_path / "iteration_0000002.ckpt"
+    write(tmp_path, 6)
+    assert names(tmp_path) == ["iteration_0000005.ckpt", "iteration_0000006.ckpt", "last.ckpt"]
+
+
+def test_where_links_do_not_work_the_last_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*args: object) -> None:
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write(tmp_path, 1)
+    assert names(tmp_path) == ["iteration_0000001.ckpt", "last.ckpt"]
+    assert iteration_of(tmp_path / "last.ckpt") == 1
+
+
+def test_damaged_ones_are_named_and_passed_over(tmp_path: Path) -> None:
+    for iteration in (1, 2, 3):
+        write(tmp_path, iteration, keep=3)
+    assert newest_whole(tmp_path) == (tmp_path / "last.ckpt", [])
+    (tmp_path / "last.ckpt").write_bytes(b"")  # the same file as the third
+    newest, damaged = newest_whole(tmp_path)
+    assert iteration_of(newest) == 2
+    assert len(damaged) == 1
+    spoil(tmp_path / "iteration_0000002.ckpt")
+    newest, damaged = newest_whole(tmp_path)
+    assert iteration_of(newest) == 1
+    assert [sentence.partition(":")[0] for sentence in damaged] == [
+        str(tmp_path / "last.ckpt"),
+        str(tmp_path / "iteration_0000002.ckpt"),
+    ]
+    spoil(tmp_path / "iteration_0000001.ckpt")
+    assert newest_whole(tmp_path).path is None
+
+
+def test_a_run_folder_stands_for_its_newest_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert checkpoint_at(run) == run
+    write(run / "checkpoints", 4)
+    assert checkpoint_at(run) == checkpoint_at(run / "checkpoints") == run / "checkpoints" / "last.ckpt"
+    assert checkpoint_at(run / "checkpoints" / "last.ckpt") == run / "checkpoints" / "last.ckpt"
+    (run / "checkpoints" / "last.ckpt").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"none of its checkpoints can be used; the newest: .*last.ckpt: .*damaged"):
+        checkpoint_at(run)
