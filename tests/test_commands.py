@@ -10,7 +10,7 @@ import cli
 from tests.inpainting.small_inpainter import write_run
 
 ROOT = Path(__file__).parents[1]
-EXPORT = ROOT / "tests/trained/files/layout_0/run/export"
+EXPORT = ROOT / "tests/checkpoints/files/layout_0/run/export"
 
 
 def test_a_command_is_a_function_whose_arguments_are_options(

@@ -14,7 +14,7 @@ def test_a_second_run_never_writes_over_the_first(tmp_path: Path, monkeypatch: p
     assert run_folder.choose(None, None, "earth", is_new=True) == "runs/earth_2", "claimed, though still empty"
     Path("runs/earth/config.yaml").touch()
     with pytest.raises(
-        InputError, match="--run_folder runs/earth holds a run already; choose another folder, or resume it"
+        InputError, match="--run_folder runs/earth holds a run already; choose another folder, or go on with"
     ):
         run_folder.choose("runs/earth", None, "earth", is_new=True)
 

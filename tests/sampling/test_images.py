@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lit_an.checkpoints.files import write_file
 from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.sampling import images_of, load_generator, sample
@@ -32,7 +33,7 @@ def test_it_is_the_average_with_the_names_of_the_classes(checkpoint: Path) -> No
 def test_without_an_average_the_last_weights_are_taken(checkpoint: Path, tmp_path: Path) -> None:
     stored = torch.load(checkpoint, weights_only=True)
     del stored["lit_an"]["average"]
-    torch.save(stored, tmp_path / "plain.ckpt")
+    write_file(stored, tmp_path / "plain.ckpt")
     generator = load_generator(tmp_path / "plain.ckpt", checkpoint.parents[1] / "config.yaml")
     name = "stem.parametrizations.weight.original"
     assert torch.equal(generator.network.state_dict()[name], stored["state_dict"][f"generator.{name}"])
