@@ -31,7 +31,8 @@ TEXTS = [
 ]
 NESTED = ["[]", "[1, 2]", "[[]]", "{}", "{a: 1}", "{class_path: 1}", "{init_args: {}}", "[null]", "{1: 2}"]
 REFERENCES = ["${nope}", "${model.nope}", "${", "${oc.env:HOME}", "${model.init_args.generator}"]
-PATHS = ["/no/such", ".", "/dev/null", "/proc/self/mem", "~", "\0"]
+# None at which a file can be made, not even by root, but for those in the folder that the test runs in.
+PATHS = ["/proc/no/such", ".", "/dev/null", "/proc/self/mem", "~", "\0"]
 CLASSES = [
     "os.system",
     "builtins.eval",
@@ -70,7 +71,7 @@ def values_for(key: str) -> st.SearchStrategy[str]:
         st.sampled_from(numbers),
         st.sampled_from([*TEXTS, *NESTED, *REFERENCES, *PATHS, *([] if counts else HUGE)]),
         st.sampled_from(CLASSES),
-        st.text(max_size=12).filter(lambda text: not counts or not text.strip().isdecimal()),
+        st.text(max_size=12).filter(lambda text: "/" not in text and not (counts and text.strip().isdecimal())),
     )
 
 

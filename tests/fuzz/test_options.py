@@ -12,7 +12,6 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 import cli
-from lit_an.command_line import run_folder
 from tests.command_line.small_runs import arguments
 from tests.fuzz.bounds import bounded
 from tests.fuzz.odd_options import TREES, options, values_of
@@ -29,10 +28,18 @@ def config(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
     return dict(values_of(yaml.safe_load((folder / "config.yaml").read_text())))
 
 
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An odd option may name a folder: it is made here."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def ends_well(argv: list[str], folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Runs a command in a folder of its own; what it says must be a result or a sentence."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.environ.pop(run_folder.VARIABLE, None)
+    for name in ("LIT_AN_RUN_FOLDER", "LIT_AN_CHECKPOINT"):
+        os.environ.pop(name, None)
     capfd.readouterr()
     with bounded(100, 6 * GIB), warnings.catch_warnings():
         warnings.simplefilter("ignore")
