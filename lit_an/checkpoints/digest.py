@@ -16,6 +16,13 @@ from lit_an.errors import InputError
 
 _RECORD = ".data/lit_an_digest"
 _PIECE = 1 << 20
+_OTHER_KINDS = {
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
+    b"\x1f\x8b": "a gzip archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x80": "a pickle, which would have to be executed",
+}
 
 
 def seal(path: str | Path) -> str:
@@ -59,6 +66,8 @@ def check_content(path: str | Path, origin: str | None = None) -> str | None:
         raise InputError(f"{origin}: there is no such file, nor a run folder with checkpoints; give one of them")
     try:
         with zipfile.ZipFile(path) as archive:
+            if not archive.namelist():
+                raise InputError(f"{origin}: it is an empty archive; give a .ckpt file that `fit` wrote")
             for record in archive.infolist():
                 _read_through(archive, record)
             stored = _stored_digest(archive)
@@ -68,10 +77,7 @@ def check_content(path: str | Path, origin: str | None = None) -> str | None:
     except InputError:
         raise
     except Exception as error:  # zipfile raises many types of error for broken archives
-        raise InputError(
-            f"{origin}: it cannot be read as a checkpoint because it is damaged or of another kind "
-            f"({_reason(error)}); give another one"
-        ) from error
+        raise InputError(f"{origin}: {_kind_of(Path(path), error)}; give another one") from error
 
 
 def _read_through(archive: zipfile.ZipFile, record: zipfile.ZipInfo) -> None:
@@ -98,5 +104,15 @@ def _folder_of(archive: zipfile.ZipFile) -> str:
     return archive.namelist()[0].partition("/")[0]
 
 
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+def _kind_of(path: Path, error: Exception) -> str:
+    """What a file is that cannot be read, by its first bytes."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    for opening, kind in _OTHER_KINDS.items():
+        if first.startswith(opening):
+            return f"it is {kind}, not a checkpoint"
+    if not first:
+        return "it is empty"
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    cut = "cut short or " if first.startswith(b"PK") else "of another kind or "
+    return f"it cannot be read as a checkpoint because it is {cut}damaged ({reason})"

@@ -3,7 +3,8 @@
 A checkpoint is a file of ``torch.save`` that holds tensors, numbers, names, lists and dictionaries only, so that
 reading it executes nothing. All entries that are not Lightning's are stored under the key ``lit_an``:
 
-- ``format``: the number of the format, 2. Since 2 a file ends with a digest (``lit_an/checkpoints/digest.py``).
+- ``format``: the number of the format: 2 in a file with a digest (``digest.py``), which ``files.write_file`` writes; 1
+  in one without, which other writers write, such as Lightning's ``ModelCheckpoint``.
 - ``task``: class path of the task, such as ``lit_an.tasks.inpainting.InpaintingGAN``.
 - ``iteration``: generator iterations that the run has made.
 - ``processes``: number of processes that trained together when it was written.
@@ -27,6 +28,7 @@ from torch import Tensor
 from lit_an.errors import InputError
 
 FORMAT = 2
+_WITHOUT_DIGEST = 1
 _KEY = "lit_an"
 
 
@@ -64,11 +66,11 @@ def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
         >>> write_entries(checkpoint, iteration=3)
         >>> write_entries(checkpoint, class_names=["land", "sea"])
         >>> checkpoint
-        {'lit_an': {'format': 2, 'iteration': 3, 'class_names': ['land', 'sea']}}
+        {'lit_an': {'format': 1, 'iteration': 3, 'class_names': ['land', 'sea']}}
     """
     unknown = entries.keys() - set(Content._fields)
     assert not unknown, f"the format has no entries {unknown}"
-    checkpoint.setdefault(_KEY, {"format": FORMAT}).update(entries)
+    checkpoint.setdefault(_KEY, {"format": _WITHOUT_DIGEST}).update(entries)
 
 
 def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
@@ -99,6 +101,17 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         entries.get("processes"),
         is_finite(checkpoint),
     )
+
+
+def with_digest(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The checkpoint as a file with a digest holds it; the given one is left as it is."""
+    entries = checkpoint.get(_KEY)
+    return {**checkpoint, **({} if entries is None else {_KEY: {**entries, "format": FORMAT}})}
+
+
+def needs_digest(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether the file of a checkpoint ends with a digest."""
+    return format_of(checkpoint) > _WITHOUT_DIGEST
 
 
 def format_of(checkpoint: Mapping[str, Any]) -> int:

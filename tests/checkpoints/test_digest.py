@@ -52,7 +52,7 @@ def test_no_byte_of_a_record_can_change_unnoticed(path: Path) -> None:
                 check_content(path)
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
-        with pytest.raises(InputError, match=r"damaged|no digest"):
+        with pytest.raises(InputError, match=r"damaged|no digest|empty"):
             load_checkpoint(path)
 
 
@@ -86,8 +86,28 @@ def test_what_is_changed_on_purpose_can_be_sealed_again(path: Path) -> None:
 
 
 def test_files_of_earlier_formats_have_none(tmp_path: Path) -> None:
-    stored = content()
-    stored["lit_an"]["format"] = 1
-    torch.save(stored, tmp_path / "a.ckpt")
+    torch.save(content(), tmp_path / "a.ckpt")
     assert check_content(tmp_path / "a.ckpt") is None
     assert load_checkpoint(tmp_path / "a.ckpt")["lr"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "it is empty"),
+        (b"\xff\xd8\xff\xe0", "it is a JPEG image, not a checkpoint"),
+        (b"\x80\x02}q\x00.", "it is a pickle, which would have to be executed"),
+        (b"a: b", "of another kind or damaged"),
+        (b"PK\x03\x04", "cut short or damaged"),
+    ],
+)
+def test_other_files_are_named(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        load_checkpoint(tmp_path / "a.ckpt")
+
+
+def test_another_writer_needs_no_digest(tmp_path: Path) -> None:
+    """As a ``ModelCheckpoint`` of Lightning, which saves the same entries."""
+    torch.save(content(), tmp_path / "a.ckpt")
+    assert load_checkpoint(tmp_path / "a.ckpt")["lit_an"] == {"format": 1, "iteration": 3}

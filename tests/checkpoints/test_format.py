@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import cli
-from lit_an.checkpoints.files import write_file
+from lit_an.checkpoints.digest import seal
 from lit_an.checkpoints.format import FORMAT
 from lit_an.sampling import load_exported, load_generator, sample
 from lit_an.trained.checkpoints import weights_hash
@@ -46,7 +46,8 @@ def with_format(run: Path, number: object, folder: Path) -> Path:
     shutil.copytree(run, folder)
     stored: dict[str, Any] = load(folder)
     stored["lit_an"]["format"] = number
-    write_file(stored, folder / "checkpoints" / "last.ckpt")
+    torch.save(stored, folder / "checkpoints" / "last.ckpt")
+    seal(folder / "checkpoints" / "last.ckpt")
     return folder / "checkpoints" / "last.ckpt"
 
 
