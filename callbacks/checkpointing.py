@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
-from lit_an.errors import at_least
+from lit_an.errors import NonFiniteError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -95,6 +95,8 @@ class Checkpointing(Checkpoint):
         # A KeyboardInterrupt is a second Ctrl-C.
         if not was_training or isinstance(exception, KeyboardInterrupt) or self._saved_at == task.iteration:
             return
+        if isinstance(exception, NonFiniteError):  # its sentence names the checkpoint to go on from
+            return
         try:
             self._save_alone(trainer, task)
         except Exception as error:
@@ -125,6 +127,7 @@ class Checkpointing(Checkpoint):
     # What is written
 
     def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        task.check_finite()
         self._keep(trainer, task, lambda path: trainer.save_checkpoint(path, weights_only=False))
 
     def _save_alone(self, trainer: pl.Trainer, task: AdversarialTask) -> None:

@@ -10,6 +10,9 @@ reading it executes nothing. All entries that are not Lightning's are stored und
 - ``class_names``: names of the classes in the order of their labels; only of tasks with classes.
 - ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
   an average.
+- ``finite``: whether all weights, averages and optimizer states are finite numbers; false only in runs that are told to
+  ignore others.
+- ``terms``: the newest value of each loss term that is not in the log yet, by ``side/name``.
 
 The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader of format 1 ignores
 entries that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
@@ -39,6 +42,8 @@ class Content(NamedTuple):
         class_names: empty for a task without classes.
         average: the averaged state of the generator; empty without an average.
         optimizer_kinds: empty in older checkpoints.
+        finite: false if the run knew of a number that is not finite.
+        terms: values of loss terms that were not logged yet.
     """
 
     iteration: int | None = None
@@ -46,6 +51,8 @@ class Content(NamedTuple):
     class_names: tuple[str, ...] = ()
     average: Mapping[str, Tensor] = {}
     optimizer_kinds: tuple[Mapping[str, str | None], ...] = ()
+    finite: bool = True
+    terms: Mapping[str, float] = {}
 
 
 def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
@@ -92,6 +99,8 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         tuple(entries.get("class_names") or ()),
         entries.get("average") or {},
         tuple(entries.get("optimizer_kinds") or ()),
+        bool(entries.get("finite", True)),
+        entries.get("terms") or {},
     )
 
 
