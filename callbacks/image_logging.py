@@ -15,6 +15,7 @@ from lit_an.animation import animation_suffix, choose_frames, write_animation
 from lit_an.errors import InputError, OutputError
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.missed_validation import lacks_validation
 
 
 class PictureLogger(Callback):
@@ -69,6 +70,9 @@ class PictureLogger(Callback):
         """After the last checkpoint is written."""
         if was_stopped(trainer):
             return
+        if lacks_validation(trainer, task.iteration, task.optimizer_steps(task.iteration)):
+            # Nothing is left to train, and the run before was killed between its last checkpoint and its end.
+            self._log_once(trainer, task)
         for tag in sorted(self._tags):
             folder = Path(trainer.default_root_dir, tag)
             try:

@@ -21,9 +21,7 @@ def make_up_validation(trainer: pl.Trainer, iteration: int, optimizer_steps: int
         iteration: of the checkpoint.
         optimizer_steps: what Lightning counts up to it.
     """
-    is_resumed = trainer.fit_loop.restarting  # until the first iteration
-    is_due = is_resumed and trainer.enable_validation and _validates_at(trainer, iteration, optimizer_steps)
-    if not is_due or has_validated(trainer, iteration):
+    if not lacks_validation(trainer, iteration, optimizer_steps):
         return
     rank_zero_info(f"The run ended before its validation at iteration {iteration}, which is made up now")
     loop = trainer.fit_loop.epoch_loop.val_loop
@@ -34,6 +32,17 @@ def make_up_validation(trainer: pl.Trainer, iteration: int, optimizer_steps: int
     loop.run()
     trainer.training = True
     trainer._logger_connector._first_loop_iter = first_loop_iter
+
+
+def lacks_validation(trainer: pl.Trainer, iteration: int, optimizer_steps: int) -> bool:
+    """Whether a resumed run that has made no iteration yet lacks the validation of its checkpoint.
+
+    Args:
+        trainer, iteration, optimizer_steps: see ``make_up_validation``; every process must call this.
+    """
+    is_resumed = trainer.fit_loop.restarting  # until the first iteration
+    is_due = is_resumed and trainer.enable_validation and _validates_at(trainer, iteration, optimizer_steps)
+    return is_due and not has_validated(trainer, iteration)
 
 
 def _validates_at(trainer: pl.Trainer, iteration: int, optimizer_steps: int) -> bool:
