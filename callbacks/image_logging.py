@@ -64,7 +64,8 @@ class PictureLogger(Callback):
             self._log_once(trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        self._log_once(trainer, task)
+        if not was_stopped(trainer):  # the run is not at its end
+            self._log_once(trainer, task)
 
     def on_fit_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """After the last checkpoint is written."""
