@@ -73,13 +73,19 @@ def events(folder: Path) -> dict[str, list[int]]:
 @pytest.mark.parametrize(
     ("hook", "iteration", "number"),
     [
-        ("on_before_save", 4, signal.SIGKILL),  # the row is there, the checkpoint is not
+        pytest.param(
+            "on_before_save", 4, signal.SIGKILL, marks=pytest.mark.slow
+        ),  # the row is there, the checkpoint is not
         ("on_after_save", 4, signal.SIGKILL),  # the validation is missing
         ("on_validation_batch_end", 4, signal.SIGKILL),
-        ("on_validation_end", 4, signal.SIGKILL),  # it is there, and not made again
+        pytest.param("on_validation_end", 4, signal.SIGKILL, marks=pytest.mark.slow),  # it is there, and not made again
         ("on_after_save", 8, signal.SIGKILL),  # nothing is left to train
-        ("on_train_batch_start", 7, signal.SIGKILL),  # after rows beyond the checkpoint
-        ("on_train_batch_start", 4, signal.SIGTERM),  # a graceful stop skips the validation
+        pytest.param(
+            "on_train_batch_start", 7, signal.SIGKILL, marks=pytest.mark.slow
+        ),  # after rows beyond the checkpoint
+        pytest.param(
+            "on_train_batch_start", 4, signal.SIGTERM, marks=pytest.mark.slow
+        ),  # a graceful stop skips the validation
         ("on_validation_batch_end", 4, signal.SIGTERM),
     ],
 )
@@ -89,6 +95,7 @@ def test_a_killed_run_loses_and_doubles_nothing(
     folder = tmp_path / "run"
     killer = [f"--trainer.callbacks+={KILLER}"]
     killer += [f"--trainer.callbacks.{name}={value}" for name, value in (("hook", hook), ("iteration", iteration))]
+    # Half of the places are looked at with --runslow only, since each takes two runs.
     killed = run(image_folder, folder, *killer, f"--trainer.callbacks.number={int(number)}")
     assert killed.returncode == (-number if number == signal.SIGKILL else 128 + number), killed.stderr
     done = run(image_folder, folder, f"--ckpt_path={folder / 'checkpoints' / 'last.ckpt'}")
