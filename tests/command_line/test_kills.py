@@ -73,19 +73,13 @@ def events(folder: Path) -> dict[str, list[int]]:
 @pytest.mark.parametrize(
     ("hook", "iteration", "number"),
     [
-        pytest.param(
-            "on_before_save", 4, signal.SIGKILL, marks=pytest.mark.slow
-        ),  # the row is there, the checkpoint is not
+        pytest.param("on_before_save", 4, signal.SIGKILL, marks=pytest.mark.slow),  # the row is there
         ("on_after_save", 4, signal.SIGKILL),  # the validation is missing
         ("on_validation_batch_end", 4, signal.SIGKILL),
         pytest.param("on_validation_end", 4, signal.SIGKILL, marks=pytest.mark.slow),  # it is there, and not made again
         ("on_after_save", 8, signal.SIGKILL),  # nothing is left to train
-        pytest.param(
-            "on_train_batch_start", 7, signal.SIGKILL, marks=pytest.mark.slow
-        ),  # after rows beyond the checkpoint
-        pytest.param(
-            "on_train_batch_start", 4, signal.SIGTERM, marks=pytest.mark.slow
-        ),  # a graceful stop skips the validation
+        pytest.param("on_train_batch_start", 7, signal.SIGKILL, marks=pytest.mark.slow),  # rows beyond it
+        pytest.param("on_train_batch_start", 4, signal.SIGTERM, marks=pytest.mark.slow),  # skips it
         ("on_validation_batch_end", 4, signal.SIGTERM),
     ],
 )
