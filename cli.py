@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line.
 
     Returns:
-        The exit code: 0; 2 for bad input, with one sentence; 70 for a bug of lit_an, with its traceback.
+        The exit code: 0; with one sentence 2 for bad input and 3 for a training whose numbers are no longer finite; 70
+        for a bug of lit_an, with its traceback.
     """
     silence_notices()
     keep_freed_memory()
@@ -105,7 +106,7 @@ def _run_command(name: str, options: list[str]) -> int:
 
 def _failed(error: Exception) -> int:
     """Reports the error; returns the exit code."""
-    from lit_an.command_line.failures import BAD_INPUT, BUG, rank_of_process, report_bug, sentence_for
+    from lit_an.command_line.failures import BUG, exit_code_of, rank_of_process, report_bug, sentence_for
 
     sentence = sentence_for(error)
     if sentence is None:
@@ -115,7 +116,7 @@ def _failed(error: Exception) -> int:
     rank = rank_of_process()
     print(f"error{'' if rank == 0 else f' in process {rank}'}: {sentence}", file=sys.stderr)
     run_folder.give_back(os.environ.get(run_folder.VARIABLE))
-    return BAD_INPUT
+    return exit_code_of(error)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,11 @@ class Clock(Callback):
         task._update = timed_update
         task.training_step = timed(self.times, "training step", self._with_norms(task, task.training_step))
         task._log_terms = timed(self.times, "logging terms", task._log_terms)
+        for name in ("see", "seen"):
+            watch = task._numbers.watch
+            setattr(watch, name, timed(self.times, f"watching terms ({name})", getattr(watch, name)))
+        task.check_finite = timed(self.times, "judging a state", task.check_finite)
+        trainer.save_checkpoint = timed(self.times, "writing a checkpoint", trainer.save_checkpoint)
         for optimizer in trainer.optimizers:
             optimizer.register_step_pre_hook(lambda *args: self.times["_pre"].append(now()))
             optimizer.register_step_post_hook(
@@ -192,7 +197,7 @@ def main() -> None:
     )
     for name, values in times.items():
         if not name.startswith("_"):
-            print(f"  {name:36}{statistics.median(values[WARM:]):8.2f}")
+            print(f"  {name:36}{statistics.median(values[WARM:] or values):8.3f}  ({len(values)} times)")
     inside = sum(statistics.median(values[WARM:]) for name, values in times.items() if name.startswith("callback"))
     step = statistics.median(times["training step"][WARM:])
     print(f"  {'loop (whole − step − callbacks)':36}{whole - step - inside:8.2f}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.checkpoints.folder import CheckpointFolder
-from lit_an.errors import InputError, OutputError, at_least
+from lit_an.errors import InputError, NonFiniteError, OutputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -100,6 +100,8 @@ class Checkpointing(Checkpoint):
         # A KeyboardInterrupt is a second Ctrl-C.
         if not was_training or isinstance(exception, KeyboardInterrupt) or self._saved_at == task.iteration:
             return
+        if isinstance(exception, NonFiniteError):  # its sentence names the checkpoint to go on from
+            return
         try:
             problem = self._save_alone(trainer, task)
         except Exception as error:  # whatever ended the run may be the reason
@@ -140,7 +142,12 @@ class Checkpointing(Checkpoint):
             self._folder.remove_leftovers()
 
     def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> bool:
-        """Saves in all processes; says and returns whether the checkpoint is written."""
+        """Saves in all processes; says and returns whether the checkpoint is written.
+
+        Raises:
+            NonFiniteError: the policy of the task does not allow the numbers that it has.
+        """
+        task.check_finite()
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
         problem = self._write(checkpoint, task.iteration) if trainer.is_global_zero else None
         if trainer.world_size > 1:  # the others must not wait for a save that has failed

@@ -8,7 +8,15 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, float64_device, in_first_process, share_outcome, with_progress
+from callbacks.measuring import (
+    Measuring,
+    Stage,
+    check_images,
+    float64_device,
+    in_first_process,
+    share_outcome,
+    with_progress,
+)
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances
@@ -133,6 +141,7 @@ class GenerationMetrics(Measuring):
         reference = self._references[split]
         with self._statistics(task):
             fake = self._generated(trainer, task)
+            check_images(fake.moments.outer.isfinite().all())
             classes = self._by_class(trainer, task, reference)
         result = share_outcome(trainer, in_first_process(trainer, self._compute, task, fake, reference, classes))
         logged = {name: result.figures[name] for name in LOGGED if name in result.figures}
@@ -189,6 +198,7 @@ class GenerationMetrics(Measuring):
                 labels = torch.full_like(index, label)
                 collector.add(self._seen(task, labels, index), labels, index)
             rows = collector.collected().rows
+            check_images(rows.isfinite().all())
             if reference is not None:
                 real = reference.features.rows[reference.features.label == label]
                 found.add(rows.to(device), real.to(device))

@@ -55,6 +55,7 @@ class GeneratorEMA(Callback):
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         self._task = task
         task.averaged_weights = self.averaged_weights
+        task.average = lambda: self._held
 
     def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if not self._held:

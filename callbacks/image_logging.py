@@ -12,9 +12,10 @@ from torch import Tensor
 from callbacks.checkpointing import was_stopped
 from callbacks.loggers import Picture, show_picture
 from lit_an.animation import animation_suffix, choose_frames, write_animation
-from lit_an.errors import InputError
+from lit_an.errors import InputError, OutputError
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.missed_validation import lacks_validation
 
 
 class PictureLogger(Callback):
@@ -36,6 +37,7 @@ class PictureLogger(Callback):
         self.every_iterations = every_iterations
         self._logged_at = -1
         self._tags: set[str] = set()
+        self._has_failed = False
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Makes and logs the pictures of the current iteration."""
@@ -62,12 +64,16 @@ class PictureLogger(Callback):
             self._log_once(trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        self._log_once(trainer, task)
+        if not was_stopped(trainer):  # the run is not at its end
+            self._log_once(trainer, task)
 
     def on_fit_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """After the last checkpoint is written."""
         if was_stopped(trainer):
             return
+        if lacks_validation(trainer, task.iteration, task.optimizer_steps(task.iteration)):
+            # Nothing is left to train, and the run before was killed between its last checkpoint and its end.
+            self._log_once(trainer, task)
         for tag in sorted(self._tags):
             folder = Path(trainer.default_root_dir, tag)
             try:
@@ -76,9 +82,15 @@ class PictureLogger(Callback):
                 rank_zero_warn(f"no animation of {folder} could be written ({error})", category=UserWarning)
 
     def _log_once(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if trainer.is_global_zero and self._logged_at != task.iteration:
+        if not trainer.is_global_zero or self._logged_at == task.iteration:
+            return
+        self._logged_at = task.iteration
+        try:
             self.log_pictures(trainer, task)
-            self._logged_at = task.iteration
+        except OutputError as error:  # a full disk, for example
+            if not self._has_failed:
+                rank_zero_warn(f"{error}; the run goes on, and tries again with each picture", category=UserWarning)
+            self._has_failed = True
 
 
 def animate(folder: Path, iteration: int) -> None:

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, float64_device, label_of, share_outcome
+from callbacks.measuring import Measuring, Stage, check_images, float64_device, label_of, share_outcome
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
 from lit_an.holes import composite
@@ -140,6 +140,7 @@ class InpaintingMetrics(Measuring):
         images = MeasuredImages(trainer, task, dataset, self._chosen(trainer, dataset, stage, self.images))
         contents = ContentHashes(ContentHash(len(images.position)), ContentHash(len(images.position)))
         measured = self._filled(images, "inpainting", partial(_inpainted, task), contents=contents)
+        check_images(measured.scores["l1"].isfinite().all())
         described = self._described(images, contents)
         real = self._real(images, contents, described)
         baselines = self._of_baselines(images, real, json.dumps(described))
@@ -150,7 +151,8 @@ class InpaintingMetrics(Measuring):
         result = share_outcome(trainer, outcome)
         if trainer.is_global_zero:
             names = [self._name(trainer, stage, position) for position in measured.position.tolist()]
-            write_scores(self._file(trainer, task, stage, "csv"), measured.position, names, measured.scores)
+            path = self._file(trainer, task, stage, "csv")
+            self._write(trainer, lambda: write_scores(path, measured.position, names, measured.scores))
         logged = {name: value for name, value in result.figures.items() if not name.endswith("_percent")}
         self._report(trainer, task, stage, stage, result, logged)
 

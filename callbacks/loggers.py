@@ -19,6 +19,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from callbacks.metrics_csv import MetricsCSV
+from callbacks.tensorboard_files import begin_after_failure, drop_after, reopen_if_removed
 from lit_an.errors import InputError
 
 # Methods that Lightning calls during a run.
@@ -58,13 +59,10 @@ def show_picture(trainer: pl.Trainer, picture: Picture) -> None:
 def log_scalars(trainer: pl.Trainer, scalars: dict[str, float], iteration: int) -> None:
     """Sends scalars to every logger of a run at a generator iteration; call it in the first process only.
 
-    A failing logger causes one warning, and the run continues; a failure of ``metrics.csv`` is an error.
+    A failing logger causes one warning, and the run continues.
     """
     for logger in trainer.loggers:
-        if isinstance(logger, MetricsCSV):
-            logger.log_metrics(scalars, step=iteration)
-        else:
-            _try(logger, logger.log_metrics, scalars, step=iteration)
+        _try(logger, logger.log_metrics, scalars, step=iteration)
 
 
 def loggers_of_run(chosen: Any, folder: str) -> list[Logger] | bool:
@@ -107,6 +105,8 @@ def _guard(logger: Logger) -> None:
     """Catches errors of a logger's methods when Lightning calls them."""
     for name in _CALLED:
         setattr(logger, name, functools.partial(_try, logger, getattr(logger, name)))
+    if isinstance(logger, TensorBoardLogger):
+        logger.drop_after = functools.partial(_try, logger, drop_after, logger)  # type: ignore[attr-defined]
 
 
 def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
@@ -114,6 +114,8 @@ def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -
     if started < _resting.get(logger, started):
         return
     try:
+        if isinstance(logger, TensorBoardLogger) and logger._experiment is not None:
+            reopen_if_removed(logger)
         call(*args, **kwargs)
     except Exception as error:  # each package has its own, and none should end a run
         if logger not in _resting:
@@ -122,6 +124,8 @@ def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -
                 "intervals; everything it misses is in the run folder",
                 category=UserWarning,
             )
+        if isinstance(logger, TensorBoardLogger):
+            begin_after_failure(logger)
         now = time.monotonic()
         _resting[logger] = now + max(_REST, _REST_FOR_EACH * (now - started))
 

@@ -1,5 +1,6 @@
 """Base of the metric callbacks: intervals, extractor, real images and communication between processes."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any, Literal, TypeVar
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from callbacks.checkpointing import was_stopped
 from lit_an.batch import collate
-from lit_an.errors import InputError, at_least
+from lit_an.errors import InputError, OutputError, at_least
 from lit_an.metrics.feature_networks.extractors import FeatureExtractor, Features, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
@@ -23,6 +25,12 @@ from lit_an.tasks.adversarial import AdversarialTask
 from lit_an.workers import leave_signals_to_parent
 
 Stage = Literal["val", "test"]
+
+
+class NotMeasurableError(InputError):
+    """Images that cannot be measured; raised in all processes at once."""
+
+
 Numbered = tuple[Any, Tensor]
 T = TypeVar("T")
 
@@ -58,7 +66,6 @@ class Measuring(Callback):
         self.extractor, self.extractor_kwargs = extractor, extractor_kwargs or {}
         self.folder = default_folder() if cache_dir is None else Path(cache_dir).expanduser()
         self._network: FeatureExtractor | None = None
-        self._validations = 0
 
     def _at_least(self, least: int, **values: int | None) -> None:
         at_least(type(self).__name__, least, **values)
@@ -116,19 +123,16 @@ class Measuring(Callback):
     def on_validation_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         if trainer.sanity_checking or was_stopped(trainer):
             return
-        trains = trainer.state.fn == "fit"
-        self._validations += trains
-        if not trains or self._validations % self.every_validations == 0:
+        if trainer.state.fn != "fit":
             self._measure(trainer, task, "val")
+        elif _number_of_validation(trainer, task) % self.every_validations == 0:
+            try:
+                self._measure(trainer, task, "val")
+            except NotMeasurableError as error:
+                rank_zero_warn(f"no figures at iteration {task.iteration}: {error}", category=UserWarning)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         self._measure(trainer, task, "test")
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"validations": self._validations}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._validations = state_dict["validations"]
 
     # What
 
@@ -149,8 +153,17 @@ class Measuring(Callback):
             task.log(f"{stage}/{name}", value, sync_dist=trainer.world_size > 1)
         if trainer.is_global_zero:
             path = self._file(trainer, task, stage, "json")
-            result.write(path, stage=stage, split=split, iteration=task.iteration)
+            self._write(trainer, lambda: result.write(path, stage=stage, split=split, iteration=task.iteration))
             tqdm.write(f"\n{path}: {result.table()}")
+
+    def _write(self, trainer: pl.Trainer, write: Callable[[], None]) -> None:
+        """Writes a file; a training goes on without it, since its figures are in the log and printed."""
+        try:
+            write()
+        except OutputError as error:
+            if trainer.state.fn != "fit":
+                raise
+            rank_zero_warn(f"{error}; the training goes on without this file", category=UserWarning)
 
     def _file(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage, ending: str) -> Path:
         return Path(trainer.default_root_dir, f"metrics_{stage}_{task.iteration:07d}.{ending}")
@@ -204,6 +217,28 @@ class Measuring(Callback):
         reference = ReferenceStatistics(collector.collected(), described)
         share_outcome(trainer, in_first_process(trainer, store, self.folder, reference))
         return reference if trainer.is_global_zero else None
+
+
+def check_images(are_finite: Tensor | bool) -> None:
+    """Rejects images of a network that are not finite.
+
+    Args:
+        are_finite: whether all of them are, over all processes.
+
+    Raises:
+        NotMeasurableError: they are not.
+    """
+    if not are_finite:
+        raise NotMeasurableError(
+            "the network makes images that are not finite numbers, so that nothing can be measured: its training "
+            "diverged; take an earlier checkpoint"
+        )
+
+
+def _number_of_validation(trainer: pl.Trainer, task: AdversarialTask) -> int:
+    """The number of a run's validation, from 1: a function of the iteration, so that a resume cannot miscount."""
+    interval = trainer.val_check_batch
+    return 1 if interval is None or math.isinf(interval) else -(-task.iteration // int(interval))
 
 
 def label_of(batch: Any) -> Tensor:

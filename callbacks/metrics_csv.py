@@ -2,12 +2,13 @@
 
 import csv
 import io
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only
+from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only, rank_zero_warn
 
 from lit_an.files import replacing
 
@@ -19,6 +20,9 @@ class MetricsCSV(Logger):
     Lightning's own CSV logger deletes the rows of a run that is resumed and rewrites the file in place; this one
     appends, and rewrites the file atomically when a column is added or a value replaced.
 
+    Rows that cannot be written, for example because the disk is full, are kept and written later, with one warning. A
+    file that disappears is begun again, with a warning of what is lost.
+
     Args:
         folder: the run folder.
     """
@@ -28,6 +32,9 @@ class MetricsCSV(Logger):
         self.path = Path(folder, "metrics.csv")
         self._columns: list[str] = []
         self._newest: dict[str, float] = {}  # the last iteration of each figure
+        self._waiting: list[dict[str, Any]] = []  # rows to write
+        self._is_torn = False  # the last row may have been written in part
+        self._has_failed = False
 
     @property
     def name(self) -> str:
@@ -42,24 +49,75 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        row = {"step": step, **metrics}
-        if not self._columns and self.path.exists():
+        self._waiting.append({"step": step, **metrics})
+        self._write_waiting()
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Says which rows are lost, if they could not be written to the end."""
+        self._write_waiting()
+        if self._waiting:
+            first, last = (f"{_step(row):.0f}" for row in (self._waiting[0], self._waiting[-1]))
+            rank_zero_warn(
+                f"{self.path}: {len(self._waiting)} rows of the iterations {first} to {last} could not be written and "
+                "are lost",
+                category=UserWarning,
+            )
+
+    @rank_zero_only
+    def has_validated(self, iteration: int) -> bool:
+        """Whether the file holds the figures of a validation at an iteration."""
+        rows = self._read() if self.path.exists() else []
+        return any(
+            _step(row) == iteration and any(name.startswith("val/") and value for name, value in row.items())
+            for row in rows
+        )
+
+    def _write_waiting(self) -> None:
+        try:
+            while self._waiting:
+                self._write(self._waiting[0])
+                del self._waiting[0]
+        except OSError as error:
+            if not self._has_failed:
+                rank_zero_warn(
+                    f"{self.path} cannot be written ({error.strerror or error}): the run goes on, and writes these "
+                    "rows as soon as it can",
+                    category=UserWarning,
+                )
+            self._has_failed = True
+        else:
+            self._has_failed = False
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self._columns and not self.path.exists():
+            rank_zero_warn(
+                f"{self.path} has disappeared, and with it what it held up to iteration "
+                f"{max(self._newest.values(), default=0):.0f}; it is begun again",
+                category=UserWarning,
+            )
+            self._columns, self._newest = [], {}
+        if self.path.exists() and (self._is_torn or not self._columns):
             self._go_on()
+        step = row["step"]
         new = [name for name in row if name not in self._columns]
-        again = {name for name in metrics if step is not None and step <= self._newest.get(name, -1)}
-        self._columns += new
+        again = {name for name in row if name != "step" and step is not None and step <= self._newest.get(name, -1)}
         if new or again:
             rows = self._read() if self.path.exists() else []
-            self._rewrite([kept for each in rows for kept in _without(each, again, step)])
-        self._note(row)
-        with self.path.open("a", newline="") as file:
+            self._rewrite([kept for each in rows for kept in _without(each, again, step)], [*self._columns, *new])
+        self._is_torn = True
+        # Without O_CREAT: a file that has just disappeared must not come back without its header.
+        with open(self.path, "a", newline="", opener=_open_existing) as file:
             csv.DictWriter(file, self._columns).writerow(row)
+        self._is_torn = False
+        self._note(row)
 
     def _go_on(self) -> None:
-        """Reads what an earlier process wrote; drops a row that a kill cut short."""
+        """Reads what was written earlier; drops a row that a kill or a full disk cut short."""
         rows = self._read()
         if not self.path.read_text().endswith("\n"):
-            self._rewrite(rows)
+            self._rewrite(rows, self._columns)
+        self._is_torn = False
         for row in rows:
             self._note(row)
 
@@ -69,7 +127,7 @@ class MetricsCSV(Logger):
         rows = self._read() if self.path.exists() else []
         kept = [row for row in rows if _step(row) <= iteration]
         if len(kept) < len(rows):
-            self._rewrite(kept)
+            self._rewrite(kept, self._columns)
             rank_zero_info(f"{self.path}: {len(rows) - len(kept)} rows beyond iteration {iteration} are dropped")
         self._newest = {}
         for row in kept:
@@ -88,11 +146,16 @@ class MetricsCSV(Logger):
         self._columns += [name for name in reader.fieldnames or [] if name not in self._columns]
         return rows
 
-    def _rewrite(self, rows: list[dict[str, str]]) -> None:
+    def _rewrite(self, rows: list[dict[str, str]], columns: list[str]) -> None:
         with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self._columns)
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
+        self._columns = columns
+
+
+def _open_existing(path: str, flags: int) -> int:
+    return os.open(path, flags & ~os.O_CREAT)
 
 
 def _step(row: dict[str, Any]) -> float:

@@ -37,6 +37,13 @@ class OutputError(InputError, OSError):
         return type(self), (str(self), OSError(self.errno, self.strerror))
 
 
+class NonFiniteError(InputError):
+    """A training whose numbers are no longer finite; the command line exits with code 3.
+
+    The message is one sentence: what was not finite, at which iteration, and how to go on.
+    """
+
+
 def at_least(where: str, least: float, **values: float | None) -> None:
     """Checks that numbers are at least ``least``; None passes.
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 FOUNDATION = {
     "errors",
     "files",
+    "finite",
     "seeds",
     "registry",
     "batch",
@@ -29,6 +30,7 @@ FOUNDATION = {
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "finite": set(),
     "seeds": set(),
     "latents": {"errors", "seeds"},
     "registry": {"errors"},

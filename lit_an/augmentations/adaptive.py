@@ -77,7 +77,8 @@ class AdaptiveAugmentation(Augmentation):
 
     def observe(self, real_logits: Tensor) -> None:
         self._place(real_logits)
-        self._signs = self._signs + real_logits.detach().float().sign().sum()
+        # A NaN counts as undecided: one would make the probability NaN to the end of the run.
+        self._signs = self._signs + real_logits.detach().float().sign().nan_to_num().sum()
         self._images += len(real_logits)
         self._batches += 1
         if self._batches == self.adapt_every:

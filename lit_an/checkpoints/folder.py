@@ -66,10 +66,6 @@ class CheckpointFolder:
             for part in self.path.glob(".*.part"):
                 part.unlink()
 
-    def newest_finite(self) -> Path | None:
-        """The newest checkpoint whose numbers are all finite, as far as the run that wrote it knew."""
-        return next((path for path in _by_age(self.path) if _is_finite_file(path)), None)
-
     def _remove_old(self, newest: Path, finite: bool) -> None:
         """Keeps the newest ``keep``, and the newest one whose numbers are finite."""
         numbered = [newest, *(path for path in _by_age(self.path) if path.name not in (LAST, newest.name))]

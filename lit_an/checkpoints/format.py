@@ -14,6 +14,7 @@ reading it executes nothing. All entries that are not Lightning's are stored und
 - ``class_names``: names of the classes in the order of their labels; only of tasks with classes.
 - ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
   an average.
+- ``terms``: the newest value of each loss term that is not in the log yet, by ``side/name``.
 
 The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader ignores entries
 that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
@@ -43,6 +44,7 @@ class Content(NamedTuple):
         optimizer_kinds: empty in older checkpoints.
         processes: None in older checkpoints.
         finite: false if the run knew of a number that is not finite.
+        terms: values of loss terms that were not logged yet.
     """
 
     iteration: int | None = None
@@ -52,6 +54,7 @@ class Content(NamedTuple):
     optimizer_kinds: tuple[Mapping[str, str | None], ...] = ()
     processes: int | None = None
     finite: bool = True
+    terms: Mapping[str, float] = {}
 
 
 def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
@@ -100,6 +103,7 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         tuple(entries.get("optimizer_kinds") or ()),
         entries.get("processes"),
         is_finite(checkpoint),
+        entries.get("terms") or {},
     )
 
 

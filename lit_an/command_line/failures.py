@@ -11,9 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lit_an.command_line.parse_errors import one_sentence
-from lit_an.errors import InputError
+from lit_an.errors import InputError, NonFiniteError
 
 BAD_INPUT = 2
+NON_FINITE = 3
 BUG = 70  # as sysexits.h has it: an internal error
 
 # Modules that check arguments: an error that they raise is about the config.
@@ -50,6 +51,11 @@ def sentence_for(error: BaseException) -> str | None:
         if sentence is not None:
             return sentence
     return None
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of an error that ``sentence_for`` has a sentence for."""
+    return NON_FINITE if any(isinstance(each, NonFiniteError) for each in _chain(error)) else BAD_INPUT
 
 
 def report_bug(error: BaseException) -> None:

@@ -84,7 +84,7 @@ def inpaint(
         tick: called after each tile.
 
     Raises:
-        InputError: an image with a side below 8 px, or not enough memory.
+        InputError: an image with a side below 8 px, not enough memory, or an output that is not finite.
     """
     tiling = tiling or Tiling()
     height, width = image.shape[-2:]
@@ -148,7 +148,7 @@ def _window(side: int, overlap: float) -> Tensor:
 
 def _made(inpainter: TrainedInpainter, image: Tensor, mask: Tensor) -> Inpainted:
     try:
-        return inpainter(image.to(inpainter.device), mask.to(inpainter.device))
+        made: Inpainted = inpainter(image.to(inpainter.device), mask.to(inpainter.device))
     except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's has no class of its own
         if "memory" not in str(error):
             raise
@@ -156,3 +156,9 @@ def _made(inpainter: TrainedInpainter, image: Tensor, mask: Tensor) -> Inpainted
             f"there was not enough memory for {image.shape[-1]}×{image.shape[-2]} px at once; "
             f"choose a smaller --max_pixels"
         ) from error
+    if not made.fine.isfinite().all():
+        raise InputError(
+            "the network fills it with values that are not finite numbers: its training diverges; give an earlier "
+            "checkpoint"
+        )
+    return made

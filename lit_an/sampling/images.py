@@ -58,11 +58,18 @@ def images_of(generator: TrainedGenerator, latent: Tensor, label: Tensor, batch_
         (B, 3, image_size, image_size), float32 in [-1, 1], on the CPU.
 
     Raises:
-        InputError: a batch size below 1.
+        InputError: a batch size below 1, or images that are not finite.
     """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")
     parts = zip(latent.split(batch_size), label.split(batch_size), strict=True)
     images = [generator(*(tensor.to(generator.device) for tensor in part)).float().cpu() for part in parts]
     size = generator.image_size
-    return torch.cat(images) if len(latent) else torch.empty(0, 3, size, size)
+    made = torch.cat(images) if len(latent) else torch.empty(0, 3, size, size)
+    if not made.isfinite().all():
+        wrong = int((~made.isfinite()).flatten(1).any(1).sum())
+        raise InputError(
+            f"{wrong} of {len(made)} generated images hold values that are not finite numbers, although the weights "
+            "are finite: the training diverges; give an earlier checkpoint"
+        )
+    return made

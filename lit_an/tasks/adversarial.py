@@ -4,7 +4,7 @@ One Lightning batch is one iteration: it holds the images of all discriminator s
 batches, its logging steps and ``val_check_interval`` count generator iterations.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
@@ -17,10 +17,15 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lit_an.errors import InputError, at_least
+from lit_an.checkpoints.format import read_entries, write_entries
+from lit_an.errors import at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
-from lit_an.tasks.batch_parts import batch_size, split_batch
+from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
+from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
+from lit_an.tasks.missed_validation import make_up_validation
+from lit_an.tasks.non_finite import Policy
+from lit_an.tasks.number_control import NumberControl
 from lit_an.tasks.preview import Preview
 from lit_an.tasks.resuming import (
     NetworkTraining,
@@ -31,7 +36,7 @@ from lit_an.tasks.resuming import (
     write_progress,
 )
 from lit_an.tasks.term_log import TermLog
-from lit_an.tasks.turns import train_only
+from lit_an.tasks.turns import evaluation_mode, gradient_exchange, train_only
 
 Terms = dict[str, Tensor]
 
@@ -55,6 +60,9 @@ class AdversarialTask(pl.LightningModule):
         accumulate: parts that each step's batch is split into to save memory, ≥ 1.
         gradient_clip_norm: largest norm of a network's gradient at a step; 0 for no limit.
         channels_last: lay out convolutions channels-last, faster in mixed precision.
+        non_finite: what follows numbers that are not finite: ``stop`` ends the run at the next log iteration or
+            checkpoint with a sentence; ``skip`` drops each update whose gradients are not finite, and waits for the
+            device once per update to know; ``ignore`` goes on with a warning.
 
     Raises:
         InputError: a number out of range.
@@ -73,6 +81,7 @@ class AdversarialTask(pl.LightningModule):
         accumulate: int = 1,
         gradient_clip_norm: float = 0.0,
         channels_last: bool = True,
+        non_finite: Policy = "stop",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -89,10 +98,13 @@ class AdversarialTask(pl.LightningModule):
         self.iteration = 0
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.average: Callable[[], Mapping[str, Tensor]] = dict
         self._run_seed = 0
         self._trainings: list[NetworkTraining] = []
         self._resumed_from: dict[str, Any] | None = None
         self._term_log = TermLog()
+        self._numbers = NumberControl(self, non_finite)
+        self.logs_now = False  # whether this iteration is logged
 
     # What a subclass computes
 
@@ -125,44 +137,44 @@ class AdversarialTask(pl.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
+        # Only at Lightning's log interval, since logging costs more than a small step.
+        self.logs_now = logs_iteration(self.trainer, self.iteration + 1)
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
         parts = split_batch(batch, self.discriminator_steps)
         if self.trains_discriminator():
             for part in parts:
-                terms = self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
-                self._term_log.add("discriminator", terms)
+                self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
         # The generator's step sees as many images as one discriminator step.
-        terms = self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
-        self._term_log.add("generator", terms)
-        self._log_terms()
+        self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
+        if self.logs_now:
+            self._log_terms()
         self._count(batch)
 
     def _update(
         self, network: nn.Module, optimizer: LightningOptimizer, compute_terms: Callable[[Any], Terms], batch: Any
-    ) -> Terms:
-        """Makes one optimizer step of a network; returns the mean of each of its loss terms."""
-        means: Terms = {}
+    ) -> None:
+        """Makes one optimizer step of a network; logs the mean of each of its loss terms."""
+        names, means = cast(tuple[str, ...], ()), cast(Tensor, 0)
         parts = split_batch(batch, self.accumulate)
-        with train_only(network, self.generator, self.discriminator):
+        side = "generator" if network is self.generator else "discriminator"
+        with train_only(network, self.generator, self.discriminator), self._numbers.update(side):
             for index, part in enumerate(parts):
                 terms = compute_terms(part)
-                with nullcontext() if index == len(parts) - 1 else self._without_gradient_sync():
-                    self.manual_backward(torch.stack(list(terms.values())).sum() / len(parts))
-                for name, term in terms.items():
-                    means[name] = means.get(name, 0) + term.detach() / len(parts)
+                names, values = tuple(terms), torch.stack(list(terms.values()))
+                with gradient_exchange(self.trainer.strategy, index == len(parts) - 1):
+                    self.manual_backward(values.sum() / len(parts))
+                means = means + values.detach() / len(parts)
             optimizer.step()
             optimizer.zero_grad()
-        return means
+        self._numbers.see(side, names, means)
+        self._term_log.add(side, dict(zip(names, means.unbind(), strict=True)))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clips gradients after those of a scaled loss (fp16) have been unscaled."""
+        """Judges and clips gradients after those of a scaled loss (fp16) have been unscaled."""
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self._numbers.drop_update(parameters)
         if self.gradient_clip_norm > 0:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
-
-    def _without_gradient_sync(self) -> AbstractContextManager[None]:
-        strategy = self.trainer.strategy
-        return strategy.block_backward_sync() if isinstance(strategy, DDPStrategy) else nullcontext()
 
     def _count(self, batch: Any) -> None:
         """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
@@ -189,27 +201,32 @@ class AdversarialTask(pl.LightningModule):
     # Lengths, logs, checkpoints
 
     def optimizer_steps(self, iterations: int) -> int:
-        """Converts iterations to Lightning's ``max_steps``, which counts the steps of both optimizers."""
+        """Converts iterations to Lightning's ``max_steps``, which counts both optimizers' steps."""
         return iterations * (self.discriminator_steps + 1)
 
-    def _log_terms(self) -> None:
-        """Logs only at Lightning's log interval, since logging costs more than a small step.
+    def show(self, side: str, scalars: Terms) -> None:
+        """Adds detached scalars that are no loss terms to the log; all ranks add the same, if ``logs_now``."""
+        self._term_log.add(side, scalars)
 
-        Each term is averaged over ranks. The set of terms depends on the iteration alone, so all ranks have the same.
-        """
-        interval: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if interval == 0 or (self.iteration + 1) % interval:
-            return
+    def _log_terms(self) -> None:
+        """Writes the mean over ranks of each term before any checkpoint of this iteration; then judges them."""
         terms, dropped = self._term_log.take()
-        results = self.trainer._results
-        assert results is not None
-        for result in results.values():
-            # Lightning logs a value until the epoch ends, and a run is one epoch.
-            if result.meta.name.removeprefix("train/") in dropped:
-                result.reset()
-        for name, term in terms.items():
-            self._log(f"train/{name}", term, prog_bar=name.endswith("/adversarial"))
-        self._log("step", torch.tensor(self.iteration + 1.0))
+        means, first = self._numbers.gather(terms)
+        forget_shown(self.trainer, {f"train/{name}" for name in dropped})
+        for name, mean in means.items():
+            # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
+            self.log(f"train/{name}", mean, prog_bar=name.endswith("/adversarial"), logger=False)
+        row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
+        write_row(self.trainer, row, self.iteration + 1)
+        self._numbers.judge(first)
+
+    def check_finite(self, together: bool = True) -> None:
+        """Judges all that a checkpoint holds before it is written, ``together`` with all other processes.
+
+        Raises:
+            NonFiniteError: a number is not finite, and ``non_finite`` is not ``ignore``.
+        """
+        self._numbers.check_state(self._term_log.waiting(), together)
 
     def _log(self, name: str, value: Tensor, **kwargs: Any) -> None:
         """Logs the mean over ranks."""
@@ -230,11 +247,7 @@ class AdversarialTask(pl.LightningModule):
         Raises:
             InputError: the image sizes differ; subclasses check more.
         """
-        parts = (("generator", self.generator), ("discriminator", self.discriminator), ("data", data))
-        sizes = {name: part.image_size for name, part in parts if hasattr(part, "image_size")}
-        if len(set(sizes.values())) > 1:
-            said = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise InputError(f"image_size differs: {said}; set the same for all of them")
+        check_image_sizes(generator=self.generator, discriminator=self.discriminator, data=data)
 
     def on_fit_start(self) -> None:
         """Applies the config to a checkpoint's optimizers, which Lightning restores next."""
@@ -243,13 +256,18 @@ class AdversarialTask(pl.LightningModule):
         if self._resumed_from is not None:
             for line in apply_config(self._trainings, self._resumed_from, self.iteration):
                 rank_zero_info(line)
+            self._term_log.restore(read_entries(self._resumed_from, "the checkpoint").terms, self.device)
             self._resumed_from = None
 
     def on_train_start(self) -> None:
-        """Removes log entries after the checkpoint of a resumed run."""
-        for logger in self.trainer.loggers if self.iteration > 0 else []:
-            if hasattr(logger, "drop_after"):
-                logger.drop_after(self.iteration)
+        """Removes log entries after the checkpoint of a resumed run, and makes up a validation that it lacks."""
+        if self.iteration > 0:
+            drop_logged_after(self.trainer, self.iteration)
+        make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
+
+    def on_fit_end(self) -> None:
+        """As ``on_train_start``, for a run with nothing left to train."""
+        make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
 
     def configure_optimizers(self) -> Any:
         """One optimizer per network, generator first, and their schedules.
@@ -260,6 +278,7 @@ class AdversarialTask(pl.LightningModule):
         sides = (("generator", self.generator), ("discriminator", self.discriminator))
         made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
         self._trainings = [make_training(*side, optimizer, schedule) for side, optimizer, schedule in made]
+        self._numbers.follow([training.optimizer for training in self._trainings])
         return [
             {"optimizer": training.optimizer}
             | ({} if training.schedule is None else {"lr_scheduler": training.schedule})
@@ -269,32 +288,32 @@ class AdversarialTask(pl.LightningModule):
     @contextmanager
     def evaluation(self) -> Iterator[None]:
         """Evaluation mode with averaged weights, if a callback keeps any, and no gradients."""
-        modes = [(module, module.training) for module in self.modules()]
-        with torch.no_grad(), self.averaged_weights(), self.trainer.precision_plugin.forward_context():
-            self.eval()
-            try:
-                yield
-            finally:
-                for module, mode in modes:
-                    module.training = mode
+        context = self.trainer.precision_plugin.forward_context()
+        with torch.no_grad(), self.averaged_weights(), context, evaluation_mode(self):
+            yield
 
     def get_extra_state(self) -> dict[str, Any]:
         """The counters, kept as Python numbers so that reading them does not synchronize with the device."""
-        return {"iteration": self.iteration, "images_seen": self.images_seen}
+        return {"iteration": self.iteration, "images_seen": self.images_seen, **self._numbers.watch.state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.iteration, self.images_seen = state["iteration"], state["images_seen"]
+        self._numbers.watch.load_state(state)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Rejects the weights of another architecture with one sentence.
 
         Raises:
-            InputError: a parameter is missing, unknown or of another shape, or the checkpoint is of a newer format.
+            InputError: a parameter is missing, unknown or of another shape, the checkpoint is of a newer format, or
+                a number in it is not finite.
         """
         check_checkpoint(self.state_dict(), checkpoint, keeps_average=self.averaged_weights is not nullcontext)
+        self._numbers.check_checkpoint(checkpoint)
         if self.trainer.state.fn == "fit":
             self._resumed_from = checkpoint
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the entries that the states of the networks and optimizers do not hold."""
+        """Adds the entries that the states of the networks and optimizers do not hold; judges these states."""
         write_progress(checkpoint, self, self.iteration, self._trainings)
+        is_finite, waiting = self._numbers.judged(self._term_log.waiting())
+        write_entries(checkpoint, finite=is_finite, terms=waiting)

@@ -1,4 +1,4 @@
-"""Splits a training batch into the discriminator's steps and into the parts of an accumulated gradient."""
+"""Training batches: split into steps and parts of an accumulated gradient, and of one image size everywhere."""
 
 from typing import Any
 
@@ -30,3 +30,18 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
         )
     fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
     return [type(batch)(*part) for part in zip(*fields, strict=True)]
+
+
+def check_image_sizes(**parts: Any) -> None:
+    """Checks that all parts that have an ``image_size`` have the same.
+
+    Args:
+        parts: networks and data by name; None has none.
+
+    Raises:
+        InputError: the sizes differ.
+    """
+    sizes = {name: part.image_size for name, part in parts.items() if hasattr(part, "image_size")}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise InputError(f"image_size differs: {said}; set the same for all of them")

@@ -16,6 +16,7 @@ from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_
 from lit_an.precision import at_least_float32
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
+from lit_an.tasks.collapse import game_scalars, relative_spread
 from lit_an.tasks.preview import Preview
 
 _PREVIEW_SEED = 2020
@@ -132,6 +133,9 @@ class ClassConditionalGAN(AdversarialTask):
         logits = self._judge(self.augmentation(_joined(real, fake)), batch.label.repeat(2))
         real_logits, fake_logits = logits.chunk(2)
         self.augmentation.observe(real_logits)
+        if self.logs_now:
+            self.show("discriminator", game_scalars(real_logits, fake_logits))
+            self.show("generator", {"spread": relative_spread(fake, real)})
         terms = {"adversarial": self.adversarial.discriminator(real_logits, fake_logits)}
         terms |= self._orthogonality(self.discriminator, self.orthogonality_weight)
         terms |= self._gradient_penalties(real, fake, batch.label)
@@ -187,7 +191,7 @@ class ClassConditionalGAN(AdversarialTask):
             self.augmentation.load_state(learned)
 
     def _log_terms(self) -> None:
-        self._term_log.add("discriminator", self.augmentation.scalars())
+        self.show("discriminator", self.augmentation.scalars())
         super()._log_terms()
 
     # Evaluation

@@ -13,6 +13,7 @@ from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from lit_an.precision import at_least_float32
 from lit_an.tasks.adversarial import AdversarialTask, Terms
+from lit_an.tasks.collapse import game_scalars, relative_spread_in_holes
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
 from lit_an.tasks.preview import Preview
 
@@ -117,6 +118,9 @@ class InpaintingGAN(AdversarialTask):
         # One pass for both is faster than two.
         outputs = self._critic_outputs(torch.cat([batch.image, fake]), batch.mask.repeat(2, 1, 1, 1))
         losses = [self.adversarial.discriminator(*output.logits.chunk(2)) for output in outputs]
+        if self.logs_now:
+            halves = zip(*(output.logits.chunk(2) for output in outputs), strict=True)
+            self.show("discriminator", game_scalars(*(torch.cat([x.flatten() for x in half]) for half in halves)))
         terms = {"adversarial": torch.stack(losses).sum()}
         if self.gradient_penalty_weight > 0:
             penalties = [self._gradient_penalty(critic, batch, fake) for critic in self._critics]
@@ -125,6 +129,8 @@ class InpaintingGAN(AdversarialTask):
 
     def generator_terms(self, batch: InpaintingBatch) -> Terms:
         made = self.inpaint(batch.image, batch.mask)
+        if self.logs_now:
+            self.show("generator", {"spread": relative_spread_in_holes(made.fine, batch.image, batch.mask)})
         terms = self.losses.reconstruction(made, batch)
         terms |= self._orthogonality(self.generator, self.losses.weights.orthogonality_weight)
         if not self.trains_discriminator():

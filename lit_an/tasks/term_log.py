@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -12,8 +13,8 @@ class TermLog:
     computed every 16 iterations has a curve at any log interval, and a term that is no longer computed disappears at
     the second log iteration after its last value.
 
-    It holds references to detached tensors: it neither copies nor synchronizes. It is not part of a
-    checkpoint: the first log iteration of a resumed run shows what was computed since the resume.
+    It holds references to detached tensors: it neither copies nor synchronizes. A checkpoint holds the values that
+    wait for a log iteration, so that a resumed run shows them as an uninterrupted one does.
 
     Example:
         >>> import torch
@@ -50,3 +51,16 @@ class TermLog:
         taken, self._newest = self._newest, {}
         dropped, self._shown = self._shown - taken.keys(), set(taken)
         return taken, dropped
+
+    def waiting(self) -> dict[str, Tensor]:
+        """The terms that wait for a log iteration, by ``side/name``; they stay."""
+        return dict(self._newest)
+
+    def restore(self, waiting: Mapping[str, float], device: torch.device) -> None:
+        """Adds the terms that waited in a checkpoint.
+
+        Args:
+            waiting: by ``side/name``.
+            device: of the terms to come.
+        """
+        self._newest |= {name: torch.tensor(value, device=device) for name, value in waiting.items()}

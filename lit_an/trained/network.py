@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lit_an.errors import InputError
+from lit_an.finite import first_non_finite
 from lit_an.trained.checkpoints import Description, Trained
 
 
@@ -36,8 +37,14 @@ def build_network(trained: Trained, origin: str) -> nn.Module:
         origin: source of the weights, for error sentences.
 
     Raises:
-        InputError: not a network's class, wrong arguments, or weights of another architecture.
+        InputError: not a network's class, wrong arguments, or weights of another architecture or not finite.
     """
+    name = first_non_finite(trained.weights)
+    if name is not None:
+        raise InputError(
+            f"{origin}: the weights {name} are not finite numbers, so that nothing can be made with them: the training "
+            "diverged; give an earlier checkpoint"
+        )
     description = trained.description
     kind = _network_class(description.class_path, origin)
     try:

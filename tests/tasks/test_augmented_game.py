@@ -107,7 +107,7 @@ def test_everything_at_once_trains(tmp_path: Path, image_folder: Path) -> None:
     trainer = make_trainer(tmp_path, task, 3, precision="bf16-mixed")
     trainer.fit(task, datamodule=make_data(image_folder))
     assert all(torch.isfinite(p).all() for p in task.parameters())
-    assert 0 <= float(trainer.logged_metrics["train/discriminator/augmentation_probability"]) <= 1
+    assert 0 <= float(trainer.callback_metrics["train/discriminator/augmentation_probability"]) <= 1
 
 
 ADA = {"images_to_full": 50, "adapt_every": 2, "target": -0.9}

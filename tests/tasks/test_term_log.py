@@ -113,17 +113,16 @@ def test_terms_of_the_critics_join_the_log_when_they_play(tmp_path: Path, image_
 
 
 def test_a_resumed_run_logs_lazy_penalties(tmp_path: Path, image_folder: Path) -> None:
-    """Stopped between a penalty (iteration 5) and its log iteration (6), at one that is neither (7), and alike."""
+    """Stopped between a penalty (iteration 5) and its log iteration (6), and at one that is neither (7)."""
     kwargs: dict[str, Any] = {"r1_weight": 2.0, "penalty_every": 4}
     straight = fit(tmp_path / "straight", make_task(**kwargs), make_data(image_folder), 15)
-    for stop, lost in ((5, {6}), (7, set())):
+    for stop in (5, 7):
         folder = tmp_path / str(stop)
         fit(folder, make_task(**kwargs), make_data(image_folder), stop)
         last = folder / "checkpoints" / "last.ckpt"
         resumed = fit(folder, make_task(**kwargs), make_data(image_folder), 15, checkpoint=last)
-        assert {iteration for iteration, row in resumed.items() if R1 in row} == {3, 6, 9, 15} - lost
-        for iteration, row in resumed.items():
-            assert row == {name: value for name, value in straight[iteration].items() if name in row}
+        assert {iteration for iteration, row in resumed.items() if R1 in row} == {3, 6, 9, 15}
+        assert resumed == straight
 
 
 def test_another_fit_of_the_same_task_starts_with_nothing(tmp_path: Path, image_folder: Path) -> None:
@@ -139,7 +138,7 @@ def test_a_log_interval_of_zero_logs_nothing(tmp_path: Path, image_folder: Path)
     trainer = make_trainer(tmp_path, task, 2, log_every_n_steps=0)
     trainer.fit(task, datamodule=make_data(image_folder))
     assert task.iteration == 2
-    assert not any(name.startswith("train/") for name in trainer.logged_metrics)
+    assert not any(name.startswith("train/") for name in trainer.callback_metrics)
 
 
 def test_the_probability_of_augmentation_is_logged_at_each_log_iteration(tmp_path: Path, image_folder: Path) -> None:

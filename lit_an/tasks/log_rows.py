@@ -1,0 +1,39 @@
+"""Rows of a training in its loggers: when they are written, and what a resumed run takes back."""
+
+from collections.abc import Iterable, Mapping
+
+import pytorch_lightning as pl
+
+
+def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
+    """Whether an iteration, from 1, is a log iteration."""
+    interval: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+    return interval > 0 and iteration % interval == 0
+
+
+def write_row(trainer: pl.Trainer, row: Mapping[str, float], iteration: int) -> None:
+    """Writes scalars at an iteration to all loggers of a run, and waits until they have passed them on."""
+    trainer._logger_connector.log_metrics({**row}, step=iteration)  # type: ignore[dict-item]
+
+
+def drop_logged_after(trainer: pl.Trainer, iteration: int) -> None:
+    """Removes what loggers hold after an iteration from those that can, since a resumed run writes it again."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "drop_after"):
+            logger.drop_after(iteration)
+
+
+def has_validated(trainer: pl.Trainer, iteration: int) -> bool:
+    """Whether a logger of the first process holds the figures of a validation; the same in all processes."""
+    loggers = [logger for logger in trainer.loggers if hasattr(logger, "has_validated")]
+    found = trainer.is_global_zero and any(logger.has_validated(iteration) for logger in loggers)
+    return bool(trainer.strategy.broadcast(found))
+
+
+def forget_shown(trainer: pl.Trainer, names: Iterable[str]) -> None:
+    """Takes values out of progress bars: Lightning shows one until the epoch ends, and a run is one epoch."""
+    results = trainer._results
+    assert results is not None
+    for result in results.values():
+        if result.meta.name in names:
+            result.reset()
