@@ -5,13 +5,12 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from torch import Tensor
 
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.errors import at_least
@@ -111,8 +110,10 @@ class Checkpointing(Checkpoint):
         if trainer.world_size == 1:
             return is_due, received
         mine = torch.tensor([int(is_due), received], device=trainer.strategy.root_device)
-        most = cast(Tensor, trainer.strategy.reduce(mine, reduce_op="max")).tolist()
-        return bool(most[0]), int(most[1])
+        # Lightning's ``reduce`` would add a barrier to it.
+        torch.distributed.all_reduce(mine, torch.distributed.ReduceOp.MAX)
+        due, newest = mine.tolist()
+        return bool(due), int(newest)
 
     def _stop_on(self, received: int, trainer: pl.Trainer) -> None:
         """Stops the run if a signal says so, with the same exit code in all processes."""

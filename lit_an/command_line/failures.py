@@ -32,6 +32,17 @@ _REMEDIES = {
 }
 
 
+def outcome_of(error: BaseException) -> tuple[int, str | None]:
+    """The exit code of an error, and one sentence about it; no sentence for a bug."""
+    sentence = sentence_for(error)
+    if sentence is not None:
+        return BAD_INPUT, sentence
+    watchdog = sys.modules.get("lit_an.command_line.watchdog")
+    current = None if watchdog is None else watchdog.current()
+    lost = None if current is None else current.outcome(error)
+    return (BUG, None) if lost is None else lost
+
+
 def sentence_for(error: BaseException) -> str | None:
     """One sentence about a user's error and its remedy; None for a bug.
 
