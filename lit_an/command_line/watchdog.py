@@ -98,6 +98,7 @@ class Watchdog:
             self._pulse.publish(_LINGER)
             if self._trainer.is_global_zero:
                 time.sleep(_LINGER)  # the store may end with this process; the others read it until then
+        self._take_children_along()
 
     def outcome(self, error: BaseException) -> tuple[int, str] | None:
         """The exit code and the sentence if an error comes from the loss of another process; None for any other."""
@@ -168,7 +169,7 @@ class Watchdog:
             if twice or (min(waited, now - at) >= self._grace and not self._others_work()):
                 self._end(128 + number, f"stopped by {self._signal_name()} without a new checkpoint: {self._waited()}")
         if self._ended is not None and not self._look.saves:
-            patience = self._grace if not waits else _PATIENCE
+            patience = self._grace if not waits else _PATIENCE / 2
             if now - self._ended[2] >= patience and not self._look.ends:
                 self._end(self._code_of_ended(), self._end_of_another(*self._ended[:2]))
         if now - self._ends_since >= self._timeout:
@@ -199,6 +200,14 @@ class Watchdog:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         return f"in iteration {self._iteration}, process {rank} of the run {how}"
 
+    def _take_children_along(self) -> None:
+        """Lets the children end by themselves for a moment, then kills them."""
+        deadline = time.monotonic() + _PATIENCE
+        while any(child.poll() is None for child in self._children) and time.monotonic() < deadline:
+            time.sleep(_INTERVAL)
+        for child in self._children:
+            child.kill()
+
     @property
     def _iteration(self) -> int:
         return int(getattr(self._trainer.lightning_module, "iteration", 0))
@@ -226,6 +235,7 @@ class Watchdog:
         rank = self._trainer.global_rank
         place = "error" if rank == 0 else f"error in process {rank}"
         print(f"\n{place}: {sentence}; {self._how_to_resume()}", file=sys.stderr, flush=True)
+        self._take_children_along()
         os._exit(code)
 
 
