@@ -15,11 +15,11 @@ def line_of_change(
 
     Example:
         >>> line_of_change(2, 1, batch_size=4, batches_per_iteration=1, iteration=10, images_seen=80)
-        'resumed with 1 process instead of 2: an iteration takes 4 images, 8 before; data.batch_size 4 and the learning \
-rates stay as configured; --data.batch_size 8 keeps 8, with --model.accumulate 2 in the memory of 4'
+        'resumed with 1 process instead of 2: an iteration takes 4 images, 8 before; data.batch_size 4 and the \
+learning rates stay as configured; --data.batch_size 8 keeps 8, with --model.accumulate 2 in the memory of 4'
         >>> line_of_change(2, 1, batch_size=8, batches_per_iteration=1, iteration=10, images_seen=80)
-        'resumed with 1 process instead of 2: an iteration takes 8 images as before; data.batch_size 8 and the learning \
-rates stay as configured'
+        'resumed with 1 process instead of 2: an iteration takes 8 images as before; data.batch_size 8 and the \
+learning rates stay as configured'
     """
     if before is None or before == now:
         return None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 _IDLE = 0.05
 
 _COLLECTIVES = ("torch.distributed.", "torch.nn.parallel.distributed")
-_BACKWARD = ("torch.autograd", "_engine_run_backward")
+_BACKWARD_PASS = ("torch.autograd.graph", "_engine_run_backward")
 # On a GPU, the main thread waits for a collective where it reads the result.
 _AGREEMENT = ("callbacks.checkpointing", "_agree")
 _MEETING = ("lit_an.command_line.many_processes", "_meet")
@@ -75,7 +75,7 @@ def _place_of(frame: FrameType, idle: bool, spins: bool) -> str | None:
         return "the agreement on checkpoints and signals"
     if module.startswith(_COLLECTIVES):
         return function if idle or spins else None
-    if module.startswith(_BACKWARD[0]) and function == _BACKWARD[1]:
+    if (module, function) == _BACKWARD_PASS:
         return "the backward pass" if idle else None
     return None
 

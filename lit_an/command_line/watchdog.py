@@ -26,7 +26,7 @@ from lit_an.command_line.parent_watch import LOST_PROCESS, launcher_has_ended
 from lit_an.command_line.pulse import ENDED, FRESH, WAITS, WORKS, Pulse
 from lit_an.command_line.waiting_places import Look, MainThread
 
-_INTERVAL = 0.5  # seconds between two looks
+_INTERVAL = 1.0  # seconds between two looks
 # Seconds after the timeout of the process group: its own error comes first, and lets the first process save.
 _MARGIN = 20.0
 _LINGER = 3.0  # seconds for others to read why this process ends
