@@ -6,7 +6,7 @@ reading it executes nothing. All entries that are not Lightning's are stored und
 - ``format``: the number of the format, 1.
 - ``task``: class path of the task, such as ``lit_an.tasks.inpainting.InpaintingGAN``.
 - ``iteration``: generator iterations that the run has made.
-- ``processes``: number of processes that trained together when it was written.
+- ``processes``: the number of processes of the run that wrote it.
 - ``optimizer_kinds``: classes of the optimizers and schedules, generator first; their states do not say them.
 - ``class_names``: names of the classes in the order of their labels; only of tasks with classes.
 - ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
@@ -40,7 +40,7 @@ class Content(NamedTuple):
         class_names: empty for a task without classes.
         average: the averaged state of the generator; empty without an average.
         optimizer_kinds: empty in older checkpoints.
-        processes: None in older checkpoints.
+        processes: number of processes that wrote it; None in older checkpoints.
     """
 
     iteration: int | None = None

@@ -61,7 +61,7 @@ def test_a_run_writes_its_entries_at_one_key(run: Path) -> None:
     assert [kinds["optimizer"] for kinds in entries["optimizer_kinds"]] == ["torch.optim.adam.Adam"] * 2
     live = {name[10:] for name in stored["state_dict"] if name.startswith("generator.")}
     assert entries["average"].keys() == live
-    assert set(entries) == {"format", "iteration", "class_names", "task", "optimizer_kinds", "average"}
+    assert set(entries) == {"format", "iteration", "class_names", "task", "optimizer_kinds", "average", "processes"}
     assert not any("average" in state for state in stored["callbacks"].values())
     assert not stored.keys() & {"class_names", "optimizer_kinds"}
 
