@@ -43,10 +43,12 @@ def test_a_signal_to_one_process_stops_all(number: int, image_folder: Path, tmp_
     with Run(tmp_path, fit(image_folder, folder, TWO)) as run:
         run.until(lambda: trains(folder))
         second = run.process_of_rank(1)
+        os.kill(second, signal.SIGUSR1)
+        run.until(lambda: iterations(folder))  # saves, and goes on
         os.kill(second, number)
         assert run.code(60) == 128 + number
         assert "Traceback" not in run.said()
-        assert len(iterations(folder)) == 1
+        assert len(iterations(folder)) == 2
         deadline = time.monotonic() + 30
         while is_alive(second):
             assert time.monotonic() < deadline
@@ -67,6 +69,21 @@ def test_processes_end_with_a_killed_launcher(when: str, image_folder: Path, tmp
             time.sleep(0.1)
         assert "error in process 1: " in run.said()
         assert "Traceback" not in run.said()
+
+
+def test_a_process_ends_with_a_killed_torchrun(image_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1", "cli.py"]
+    with Run(tmp_path, fit(image_folder, folder), program=launch) as run:
+        run.until(lambda: trains(folder))
+        process = run.process_of_rank(0)
+        run.process.kill()
+        run.process.wait()
+        deadline = time.monotonic() + 30
+        while is_alive(process):
+            assert time.monotonic() < deadline, run.said()
+            time.sleep(0.1)
+        assert f"error in process 0: its launcher, process id {run.process.pid}, has ended" in run.said()
 
 
 def test_a_run_goes_on_when_its_shell_ends(image_folder: Path, tmp_path: Path) -> None:
