@@ -108,9 +108,23 @@ def test_only_some_exit_codes_requeue(code: int, requeued: bool, tmp_path: Path,
     for restarts, again in (("0", requeued), ("100", False)):
         (tmp_path / "scontrol.txt").write_text("")
         env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **JOB, "SLURM_RESTART_COUNT": restarts}
-        ended = subprocess.run(["bash", SCRIPT, "run"], env=env, capture_output=True, check=False)
+        ended = subprocess.run(["bash", SCRIPT, "run"], env=env, cwd=tmp_path, capture_output=True, check=False)
         assert ended.returncode == (0 if again else code)
         assert (tmp_path / "scontrol.txt").read_text() == ("requeue 4711\n" if again else "")
+
+
+def test_a_run_that_never_writes_a_checkpoint_is_requeued_twice(tmp_path: Path, programs: Path) -> None:
+    """Bad input that only the first task sees: the others end with 75, and srun shows the highest code."""
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    checkpoint.parent.mkdir(parents=True)
+    env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", **JOB}
+    codes = []
+    for writes in (False, False, True, False, False, False):
+        (programs / "srun").write_text("#!/bin/bash\n" + f"date +%N > {checkpoint}\n" * writes + "exit 75\n")
+        command = ["bash", SCRIPT, str(tmp_path / "run")]
+        codes.append(subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=False).returncode)
+    assert codes == [0, 0, 0, 0, 0, 75]
+    assert not list(tmp_path.glob("*.fruitless"))
 
 
 def test_the_script_wants_a_folder(programs: Path) -> None:
