@@ -1,5 +1,6 @@
 """Runs of several processes: their strategy and their launcher, so that a run ends when one of them is gone."""
 
+import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,6 +13,7 @@ from lightning_fabric.utilities.distributed import _set_num_threads_if_needed
 from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from lit_an.command_line.parent_watch import name_launcher
 from lit_an.command_line.pulse import own_store
@@ -20,6 +22,18 @@ from lit_an.command_line.watchdog import Watchdog, check_others
 # NCCL ends the process at this timeout without a sentence; the watchdog does it earlier.
 _MARGIN_OF_NCCL = timedelta(minutes=1)
 _LONGEST_PAUSE = 0.5  # seconds
+
+
+def tell_later_nodes() -> None:
+    """Tells Lightning on a later machine, known by ``NODE_RANK``, that this is not the first process of the run.
+
+    Until the processes have met, Lightning takes the first process of each machine for the first of all, whose loggers
+    write and whose run folder must be new.
+    """
+    node = os.environ.get("NODE_RANK", "")
+    known: Any = rank_zero_only
+    if node.isdecimal() and int(node) > 0 and known.rank == 0:
+        known.rank = int(node)
 
 
 class NoSignals(_SignalConnector):
