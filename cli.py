@@ -14,6 +14,7 @@ from typing import NoReturn
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.notices import silence_notices
+from lit_an.command_line.parent_watch import end_with_launcher
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {
@@ -48,9 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command line.
 
     Returns:
-        The exit code: 0; with one sentence 2 for bad input and 3 for a training whose numbers are no longer finite; 70
-        for a bug of lit_an, with its traceback.
+        The exit code: 0; with one sentence 2 for bad input, 3 for a training whose numbers are no longer finite and 75
+        if another process of the run is lost; 70 for a bug of lit_an, with its traceback.
     """
+    end_with_launcher()
     silence_notices()
     keep_freed_memory()
     chosen, options = _parser().parse_known_args(sys.argv[1:] if arguments is None else arguments)
@@ -64,7 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
 
         TrainerCli(**settings(), args=[chosen.command, *with_own_config(options)])
     except Exception as error:
-        return _failed(error)
+        return _left(_failed(error))
+    except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):
+            return 130  # Lightning's trainer makes an exit with 1 of it
+        raise
     return 0
 
 
@@ -106,17 +112,25 @@ def _run_command(name: str, options: list[str]) -> int:
 
 def _failed(error: Exception) -> int:
     """Reports the error; returns the exit code."""
-    from lit_an.command_line.failures import BUG, exit_code_of, rank_of_process, report_bug, sentence_for
+    from lit_an.command_line.failures import BUG, outcome_of, rank_of_process, report_bug
 
-    sentence = sentence_for(error)
+    code, sentence = outcome_of(error)
     if sentence is None:
         report_bug(error)
         return BUG
     # Each process reads its own data, so each reports its own errors.
     rank = rank_of_process()
-    print(f"error{'' if rank == 0 else f' in process {rank}'}: {sentence}", file=sys.stderr)
+    print(f"error{'' if rank == 0 else f' in process {rank}'}: {sentence}", file=sys.stderr, flush=True)
     run_folder.give_back(os.environ.get(run_folder.VARIABLE))
-    return exit_code_of(error)
+    return code
+
+
+def _left(code: int) -> int:
+    """Tells the other processes of a run that this one ends, and why; returns the exit code."""
+    watchdog = sys.modules.get("lit_an.command_line.watchdog")
+    if watchdog is not None and watchdog.current() is not None:
+        watchdog.current().say_end(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -3,17 +3,18 @@
 import signal
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from torch import Tensor
 
+from callbacks.changed_processes import line_of_change
 from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.checkpoints.folder import CheckpointFolder
+from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import InputError, NonFiniteError, OutputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -120,8 +121,10 @@ class Checkpointing(Checkpoint):
         if trainer.world_size == 1:
             return is_due, received
         mine = torch.tensor([int(is_due), received], device=trainer.strategy.root_device)
-        most = cast(Tensor, trainer.strategy.reduce(mine, reduce_op="max")).tolist()
-        return bool(most[0]), int(most[1])
+        # Lightning's ``reduce`` would add a barrier to it.
+        torch.distributed.all_reduce(mine, torch.distributed.ReduceOp.MAX)
+        due, newest = mine.tolist()
+        return bool(due), int(newest)
 
     def _stop_on(self, received: int, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Stops the run if a signal says so, with the same exit code in all processes."""
@@ -131,6 +134,24 @@ class Checkpointing(Checkpoint):
             rank_zero_info(f"Stopping on {signal.Signals(received).name}; {saved}")
             trainer.should_stop = True
             trainer.limit_val_batches = 0  # else Lightning validates once more before it stops
+
+    # Number of processes
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        write_entries(checkpoint, processes=trainer.world_size)
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        data: Any = getattr(trainer, "datamodule", None)
+        if trainer.state.fn != "fit" or not hasattr(data, "batch_size"):
+            return
+        before = read_entries(checkpoint, "the checkpoint").processes
+        batches = getattr(data, "batches_per_iteration", 1)
+        # Lightning restores the callbacks before the task.
+        counted = checkpoint["state_dict"].get("_extra_state", {})
+        done, seen = counted.get("iteration", 0), counted.get("images_seen", 0)
+        line = line_of_change(before, trainer.world_size, data.batch_size, batches, done, seen)
+        if line is not None:
+            rank_zero_info(line)
 
     # What is written
 

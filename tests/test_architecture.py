@@ -25,7 +25,6 @@ FOUNDATION = {
     "workers",
     "text_files",
     "checkpoints",
-    "finite",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -44,7 +43,6 @@ MAY_IMPORT = {
     "workers": set(),
     "content_hash": {"holes", "images"},
     "checkpoints": {"errors", "files"},
-    "finite": set(),
     "norms": FOUNDATION,
     "losses": FOUNDATION,
     "augmentations": FOUNDATION,

@@ -33,6 +33,17 @@ _REMEDIES = {
 }
 
 
+def outcome_of(error: BaseException) -> tuple[int, str | None]:
+    """The exit code of an error, and one sentence about it; no sentence for a bug."""
+    sentence = sentence_for(error)
+    if sentence is not None:
+        return NON_FINITE if any(isinstance(each, NonFiniteError) for each in _chain(error)) else BAD_INPUT, sentence
+    watchdog = sys.modules.get("lit_an.command_line.watchdog")
+    current = None if watchdog is None else watchdog.current()
+    lost = None if current is None else current.outcome(error)
+    return (BUG, None) if lost is None else lost
+
+
 def sentence_for(error: BaseException) -> str | None:
     """One sentence about a user's error and its remedy; None for a bug.
 
@@ -51,11 +62,6 @@ def sentence_for(error: BaseException) -> str | None:
         if sentence is not None:
             return sentence
     return None
-
-
-def exit_code_of(error: BaseException) -> int:
-    """The exit code of an error that ``sentence_for`` has a sentence for."""
-    return NON_FINITE if any(isinstance(each, NonFiniteError) for each in _chain(error)) else BAD_INPUT
 
 
 def report_bug(error: BaseException) -> None:

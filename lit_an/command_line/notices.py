@@ -1,6 +1,7 @@
 """Silences notices of libraries, and warns of slow settings."""
 
 import logging
+import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def silence_notices() -> None:
-    """Silences messages of libraries that users cannot act on."""
+    """Silences messages of libraries that users cannot act on; called before PyTorch is imported."""
+    # If a process of a run is gone, each of the others gets a C++ traceback for each connection to it.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
     # LightningCLI gets its arguments from the parser of commands.

@@ -33,7 +33,8 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, 
         origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
     if chosen is not None:
         folder = Path(chosen)
-        if is_new and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
+        # The others may look when the first has begun to write.
+        if is_new and rank == 0 and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
             raise InputError(
                 f"--run_folder {chosen} holds a run already; choose another folder, or go on with that run: "
                 f"--ckpt_path {folder}"

@@ -11,7 +11,8 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 
-from lit_an.errors import InputError
+from lit_an.command_line.many_processes import prepare
+from lit_an.errors import InputError, at_least
 
 
 class Rule(NamedTuple):
@@ -92,6 +93,15 @@ _WORKS: dict[str, Rule] = {
     "sync_batchnorm": Rule("batch norms take their statistics over all devices"),
     "enable_autolog_hparams": Rule("nothing: the run folder has the whole config"),
 }
+_OURS: dict[str, Rule] = {
+    "timeout_minutes": Rule(
+        "a run of several processes ends if one of them gives no sign of life for so long; default 5"
+    ),
+    "grace_seconds": Rule(
+        "a process that only waits for others ends so long after a stop signal, without a new checkpoint; default 30"
+    ),
+}
+_SHORTEST = 0.01
 _REFUSED: dict[str, Rule] = {
     "fast_dev_run": Rule("--iterations 3 --trainer.limit_val_batches 1 is a short run", _only(False, 0)),
     "max_epochs": Rule(_LENGTH, _only(-1, None)),
@@ -113,15 +123,27 @@ _REFUSED: dict[str, Rule] = {
     "model_registry": Rule("checkpoints are files in the run folder", _only(None)),
 }
 
-RULES: dict[str, Rule] = {**_WORKS, **_REFUSED}
+RULES: dict[str, Rule] = {**_WORKS, **_OURS, **_REFUSED}
 
 
 class RunTrainer(Trainer):
-    """Lightning's trainer, in which a whole-number limit such as 1 is always a number of batches."""
+    """Lightning's trainer, in which a whole-number limit such as 1 is always a number of batches.
+
+    A run of several processes ends if one of them is lost; see ``lit_an.command_line.watchdog``.
+
+    Args:
+        timeout_minutes: a run of several processes ends if one of them gives no sign of life for so long, > 0.
+        grace_seconds: a process that only waits for others ends so long after a stop signal, > 0.
+
+    Raises:
+        InputError: a time that is not above 0.
+    """
 
     def __init__(
         self,
         *,
+        timeout_minutes: float = 5.0,
+        grace_seconds: float = 30.0,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
         limit_test_batches: int | float | None = None,
@@ -135,6 +157,8 @@ class RunTrainer(Trainer):
             limit_predict_batches=limit_predict_batches,
             **kwargs,
         )
+        at_least("--trainer", _SHORTEST, timeout_minutes=timeout_minutes, grace_seconds=grace_seconds)
+        prepare(self, 60 * timeout_minutes, grace_seconds)
 
 
 def check_arguments(given: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import rank_of_process
 from lit_an.command_line.loggers import place_loggers
+from lit_an.command_line.many_processes import tell_later_nodes
 from lit_an.command_line.notices import warn_of_slow_arithmetic
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
@@ -47,6 +48,7 @@ class TrainerCli(LightningCLI):
     """LightningCLI with lengths in generator iterations and all output in one run folder."""
 
     def __init__(self, **kwargs: Any) -> None:
+        tell_later_nodes()
         self._run_folder_options: list[CommandLineOnly] = []
         self._command_parsers: list[TrainerParser] = []
         self._start = Start(None, None)

@@ -10,13 +10,14 @@ from jsonargparse import Namespace
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint, ModelSummary, TQDMProgressBar
 
-from lit_an.command_line.trainer_arguments import _REFUSED, RULES, check_arguments, enabled_callbacks
+from lit_an.command_line.trainer_arguments import _REFUSED, RULES, RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "command_line.md"
 DEFAULTS = {
     name: parameter.default
-    for name, parameter in inspect.signature(Trainer.__init__).parameters.items()
+    for kind in (Trainer, RunTrainer)
+    for name, parameter in inspect.signature(kind.__init__).parameters.items()
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
 }
 # What the command line starts from, where that is not Lightning's default.
