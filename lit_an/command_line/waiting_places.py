@@ -16,7 +16,7 @@ _BACKWARD_PASS = ("torch.autograd.graph", "_engine_run_backward")
 # On a GPU, the main thread waits for a collective where it reads the result.
 _AGREEMENT = ("callbacks.checkpointing", "_agree")
 _MEETING = ("lit_an.command_line.many_processes", "_meet")
-_SAVING = ("callbacks.checkpointing", "_keep")
+_SAVING = ("callbacks.checkpointing", "_write")
 _ENDING = ("pytorch_lightning.trainer.call", "_interrupt")
 
 

@@ -25,11 +25,6 @@ for task in $tasks; do
 done
 exit $highest
 """
-AUTO = """#!/bin/bash
-folder=$6; shift 6
-[ -e "$folder/checkpoints/last.ckpt" ] && set -- --ckpt_path "$folder/checkpoints/last.ckpt" "$@"
-set -- cli.py fit --run_folder "$folder" "$@"
-"""
 JOB = {
     "SLURM_JOB_ID": "4711",
     "SLURM_JOB_NAME": "lit_an",
@@ -49,7 +44,7 @@ def programs(tmp_path: Path) -> Path:
     scripts = {
         "srun": SRUN,
         "scontrol": f'#!/bin/bash\necho "$@" >> {tmp_path}/scontrol.txt\n',
-        "python": AUTO + f'exec {sys.executable} "$@"\n',
+        "python": f'#!/bin/bash\nexec {sys.executable} "$@"\n',
     }
     for name, text in scripts.items():
         (folder / name).write_text(text)
