@@ -61,10 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
             return _refuse_predict(chosen)
         if chosen.command in COMMANDS:
             return _run_command(chosen.command, options)
-        from lit_an.command_line.own_config import with_own_config
         from lit_an.command_line.trainer_cli import TrainerCli, settings
 
-        TrainerCli(**settings(), args=[chosen.command, *with_own_config(options)])
+        TrainerCli(**settings(), args=[chosen.command, *options])
     except Exception as error:
         return _left(_failed(error))
     except SystemExit as ended:

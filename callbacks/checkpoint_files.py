@@ -13,7 +13,7 @@ class CheckpointFiles(CheckpointIO):
     """Lightning's access to checkpoint files: whole or not at all, checked when they are read."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        with replacing(path) as temporary:
+        with replacing(path, durable=True) as temporary:
             write_file(checkpoint, temporary)
 
     def load_checkpoint(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
@@ -15,7 +16,8 @@ from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.checkpoints.folder import CheckpointFolder
 from lit_an.checkpoints.format import read_entries, write_entries
-from lit_an.errors import InputError, NonFiniteError, OutputError, at_least
+from lit_an.checkpoints.places import LAST
+from lit_an.errors import NonFiniteError, OutputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -35,6 +37,7 @@ class Checkpointing(Checkpoint):
 
     Attributes:
         stopped_by: the signal that ended the run, or None.
+        is_end_unsaved: whether the checkpoint of the run's end could not be written.
 
     Raises:
         InputError: a negative interval, or ``keep`` below 1.
@@ -45,6 +48,7 @@ class Checkpointing(Checkpoint):
         at_least("Checkpointing", 1, keep=keep)
         self.every_iterations, self.every_minutes, self.keep = every_iterations, every_minutes, keep
         self.stopped_by: int | None = None
+        self.is_end_unsaved = False
         self._saved_at, self._saved_time = -1, 0.0
         self._signals = SignalInbox()
         self._inside = False  # an iteration
@@ -87,13 +91,10 @@ class Checkpointing(Checkpoint):
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         # What a signal could not save has been said.
-        saved = self._saved_at == task.iteration or self.stopped_by is not None or self._save(trainer, task)
+        if self._saved_at != task.iteration and self.stopped_by is None:
+            trainer.should_stop = True
+            self.is_end_unsaved = not self._save(trainer, task)
         self._signals.close()
-        if not saved:
-            raise InputError(
-                f"the training ended at iteration {task.iteration} without a checkpoint of its end: make room in "
-                f"{trainer.default_root_dir}, and resume it from the last one"
-            )
 
     def on_exception(self, trainer: pl.Trainer, task: AdversarialTask, exception: BaseException) -> None:
         was_training = self._signals.is_open
@@ -157,7 +158,8 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes Lightning read and write checkpoint files as this library does."""
-        trainer.strategy.checkpoint_io = CheckpointFiles()
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # Lightning's default
+            trainer.strategy.checkpoint_io = CheckpointFiles()
         self._folder = CheckpointFolder(Path(trainer.default_root_dir, "checkpoints"), self.keep)
         if stage == "fit" and trainer.is_global_zero:
             self._folder.remove_leftovers()
@@ -170,9 +172,18 @@ class Checkpointing(Checkpoint):
         """
         task.check_finite()
         checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
-        problem = self._write(checkpoint, task.iteration) if trainer.is_global_zero else None
-        if trainer.world_size > 1:  # the others must not wait for a save that has failed
-            problem = trainer.strategy.broadcast(problem)
+        problem, bug = None, None
+        if trainer.is_global_zero:
+            try:
+                problem = self._write(checkpoint, task.iteration)
+            except Exception as error:  # raised when the other processes, which wait for the outcome, know
+                bug = error
+        if trainer.world_size > 1:
+            problem, failed = trainer.strategy.broadcast((problem, bug is not None))
+            if failed and bug is None:
+                raise RuntimeError("the first process could not write a checkpoint")
+        if bug is not None:
+            raise bug
         if problem is not None:
             rank_zero_warn(self._said(problem, task.iteration, trainer), category=UserWarning)
         else:
@@ -200,10 +211,11 @@ class Checkpointing(Checkpoint):
         return None
 
     def _said(self, problem: str, iteration: int, trainer: pl.Trainer) -> str:
-        last = f"; the last one is of iteration {self._saved_at}" if self._saved_at > 0 else ""
-        goes_on = not trainer.should_stop and self._signals.is_open
-        then = ". The training goes on and tries again at the next interval" if goes_on else ""
-        return f"no checkpoint of iteration {iteration}: {problem}{last}{then}"
+        last = self._folder.path / LAST
+        newest = f"the newest is still {last}" if last.is_file() else "there is none yet"
+        goes_on = self._signals.is_open and not trainer.should_stop
+        then = "the training goes on and tries again at the next interval" if goes_on else "the run ends"
+        return f"no checkpoint of iteration {iteration}: {problem.partition('; ')[0]}; {newest}, and {then}"
 
 
 def was_stopped(trainer: pl.Trainer) -> bool:

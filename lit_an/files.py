@@ -35,11 +35,13 @@ OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; renames it to ``path`` if the block ends without an error.
 
     Args:
         path: the file to write or replace; missing parent folders are made.
+        durable: waits until the file and its name are on the disk, so that a power failure later leaves the new file;
+            otherwise the system may write it seconds later.
 
     Yields:
         An existing empty file in the same folder (so that the rename is atomic), with the same ending
@@ -70,7 +72,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
+            if durable:
+                sync(temporary)
             os.replace(temporary, path)
+            if durable:
+                for folder in (path.parent, *(place.parent for place in made)):
+                    sync(folder)
         except BaseException:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -116,6 +123,40 @@ def explain_write_errors(path: Path, where: str = "", remedy: str | None = None)
         reason = error.strerror or str(error) or type(error).__name__
         remedy = remedy or _REMEDIES.get(error.errno or 0, "choose a folder that you may write to")
         raise OutputError(f"{prefix}{place} cannot be written ({reason}); {remedy}", error) from error
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk, where the system can wait for that.
+
+    Raises:
+        OSError: the disk is full or fails.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # a folder on Windows, or one that may be written to but not read
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # folders of some network file systems
+            raise
+    finally:
+        os.close(handle)
+
+
+def link_or_copy(source: Path, path: Path) -> None:
+    """Makes ``path`` the same file as ``source``, atomically: by a link, or by a copy where links do not work.
+
+    Raises:
+        OutputError: the copy does not fit, or the folder is not writable.
+    """
+    with replacing(path) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+            sync(temporary)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Writes and reads checkpoint files: whole or not at all, checked, and without executing anything."""
 
-import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ import torch
 from lit_an.checkpoints.digest import check_content, seal
 from lit_an.checkpoints.format import needs_digest, with_digest
 from lit_an.errors import InputError
+from lit_an.files import sync
 
 # Digests of the files that this process has checked, by what tells when a file was written again.
 _CHECKED: dict[tuple[int, ...], str | None] = {}
@@ -38,18 +38,6 @@ def write_file(checkpoint: Mapping[str, Any], path: Path) -> None:
             raise
     seal(path)
     sync(path)
-
-
-def sync(path: Path) -> None:
-    """Waits until a file, or the names in a folder, are on the disk; does nothing for folders of systems without it."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:  # a folder on Windows
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load_checkpoint(path: str | Path, origin: str | None = None, mapped: bool = True) -> dict[str, Any]:

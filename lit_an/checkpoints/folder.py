@@ -1,16 +1,15 @@
 """The ``checkpoints`` folder of a run: which files it keeps, and which is the newest that is whole."""
 
-import os
-import shutil
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.checkpoints.files import load_checkpoint, sync, write_file
+from lit_an.checkpoints.files import load_checkpoint, write_file
 from lit_an.checkpoints.format import is_finite, read_entries
+from lit_an.checkpoints.places import LAST
 from lit_an.errors import InputError
-from lit_an.files import remove_leftovers, replacing
+from lit_an.files import link_or_copy, remove_leftovers, replacing
 
-LAST = "last.ckpt"
 _NUMBERED = "iteration_*.ckpt"
 
 
@@ -51,11 +50,10 @@ class CheckpointFolder:
             OutputError: the disk is full, or the folder cannot be written to; what was there stays.
         """
         numbered = self.path / f"iteration_{iteration:07d}.ckpt"
-        with replacing(numbered) as temporary:
+        with replacing(numbered, durable=True) as temporary:
             write_file(checkpoint, temporary)
             # Before it has its number, so that last.ckpt is never older than a numbered one.
-            _link(temporary, self.path / LAST)
-        sync(self.path)
+            link_or_copy(temporary, self.path / LAST)
         self._remove_old(numbered, is_finite(checkpoint))
         return numbered
 
@@ -74,7 +72,10 @@ class CheckpointFolder:
             spared = next((path for path in old if _is_finite_file(path)), None)
             old = [path for path in old if path != spared]
         for path in old:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # the new one is written all the same
+                warnings.warn(f"{path}: this old checkpoint cannot be removed ({error.strerror})", stacklevel=2)
 
 
 def newest_whole(folder: Path) -> Newest:
@@ -98,36 +99,6 @@ def newest_whole(folder: Path) -> Newest:
     return Newest(None, damaged)
 
 
-def checkpoints_in(folder: Path) -> Path | None:
-    """Where the checkpoints of a run folder lie; None if it is not the folder of a run.
-
-    Args:
-        folder: a run folder, or its ``checkpoints``.
-    """
-    for place in (folder / "checkpoints", folder):
-        if place.is_dir() and any(place.glob("*.ckpt")):
-            return place
-    return None
-
-
-def checkpoint_at(path: Path) -> Path:
-    """The file itself, or the newest whole checkpoint of a run folder; another folder or file is returned as it is.
-
-    Args:
-        path: what a user gave.
-
-    Raises:
-        InputError: the run has checkpoints, but none of them is whole.
-    """
-    place = checkpoints_in(path) if path.is_dir() else None
-    if place is None:
-        return path
-    newest = newest_whole(place)
-    if newest.path is None:
-        raise InputError(f"{path}: none of its checkpoints can be used; the newest: {newest.damaged[0]}")
-    return newest.path
-
-
 def _by_age(folder: Path) -> list[Path]:
     """Checkpoints, the newest first: by the time of writing, since a run may go back to an earlier iteration."""
     numbered = sorted(folder.glob(_NUMBERED), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
@@ -140,14 +111,3 @@ def _is_finite_file(path: Path) -> bool:
         return is_finite(load_checkpoint(path))
     except InputError:
         return False
-
-
-def _link(target: Path, path: Path) -> None:
-    """Makes ``path`` the same file as ``target``, atomically; a copy where links do not work."""
-    with replacing(path) as temporary:
-        temporary.unlink()
-        try:
-            os.link(target, temporary)
-        except OSError:
-            shutil.copyfile(target, temporary)
-            sync(temporary)

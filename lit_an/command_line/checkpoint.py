@@ -7,8 +7,9 @@ from typing import NamedTuple
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from lit_an.checkpoints.files import load_checkpoint
-from lit_an.checkpoints.folder import checkpoints_in, newest_whole
+from lit_an.checkpoints.folder import newest_whole
 from lit_an.checkpoints.format import read_entries
+from lit_an.checkpoints.places import checkpoints_in
 from lit_an.errors import InputError
 from lit_an.files import user_path
 

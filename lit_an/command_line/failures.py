@@ -16,6 +16,7 @@ from lit_an.errors import InputError, NonFiniteError
 BAD_INPUT = 2
 NON_FINITE = 3
 BUG = 70  # as sysexits.h has it: an internal error
+UNSAVED = 74  # as sysexits.h has it: an input/output error
 
 # Modules that check arguments: an error that they raise is about the config.
 _CHECKS_VALUES = ("pytorch_lightning", "lightning_fabric", "torch.optim", "torch.utils.data")

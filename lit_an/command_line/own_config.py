@@ -1,39 +1,54 @@
-"""The config of a run for commands that name a checkpoint or a run folder and no config."""
+"""The config of a run folder, for a command line that names a checkpoint and no config."""
 
-import argparse
 from pathlib import Path
 
-from pytorch_lightning.utilities.rank_zero import rank_zero_info
-
 from lit_an.command_line.checkpoint import AUTO
+from lit_an.errors import InputError
 from lit_an.files import user_path
 
+_NAME = "config.yaml"
+_OTHER_SOURCES = ("--config", "-c", "--model", "--data", "--help", "-h", "--print_config")
 
-def with_own_config(options: list[str]) -> list[str]:
-    """Adds ``--config`` with the ``config.yaml`` of the run, if ``--ckpt_path`` is given without a config.
+
+def config_of_run(options: list[str]) -> Path | None:
+    """The config that a command goes on with: ``config.yaml`` of the run folder of ``--ckpt_path``.
 
     Args:
-        options: of ``fit``, ``validate`` or ``test``.
+        options: of the command line, after the command.
+
+    Returns:
+        The file; None if the options need none: they name a config, or no checkpoint.
+
+    Raises:
+        InputError: a checkpoint or a run folder is named, but no config, and there is none in the run folder.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--config", "-c", "--ckpt_path", "--run_folder"):
-        parser.add_argument(name, nargs="?")
-    try:
-        given, _ = parser.parse_known_args(options)
-    except argparse.ArgumentError:  # what is wrong with them, the command's own parser says
-        return options
-    place = given.run_folder if given.ckpt_path == AUTO else given.ckpt_path
-    if given.config or given.c or place is None:
-        return options
-    config = _config_of(user_path(place))
-    if config is None:
-        return options
-    rank_zero_info(f"no --config: the run's own is used, {config}")
-    return [f"--config={config}", *options]
+    given = _value(options, "--ckpt_path")
+    if given is None or any(option.partition("=")[0] in _OTHER_SOURCES for option in options):
+        return None
+    folder = _value(options, "--run_folder")
+    if given == AUTO and folder is None:
+        raise InputError("--ckpt_path auto needs --config or --run_folder, which say what the run's folder is called")
+    path = user_path(folder if given == AUTO and folder is not None else given)
+    if not path.exists():
+        if given == AUTO:
+            raise InputError(f"--run_folder {path}: there is no such folder yet; name the run's config with --config")
+        raise InputError(
+            f"--ckpt_path {path}: there is no such file or folder; give a .ckpt file of a run or its run folder"
+        )
+    place = path if path.is_dir() else path.parent
+    places = [place.parent, place] if place.name == "checkpoints" else [place, place.parent]
+    found = next((folder / _NAME for folder in places if (folder / _NAME).is_file()), None)
+    if found is None:
+        raise InputError(f"{path}: there is no {_NAME} in its run folder; name the run's config with --config")
+    return found
 
 
-def _config_of(path: Path) -> Path | None:
-    """``config.yaml`` beside a checkpoint or of a run folder."""
-    folder = path if path.is_dir() else path.parent
-    places = [folder / "config.yaml", folder.parent / "config.yaml"]
-    return next((place for place in places if place.is_file()), None)
+def _value(options: list[str], name: str) -> str | None:
+    """The last value of an option."""
+    value = None
+    for option, following in zip(options, [*options[1:], None], strict=True):
+        if option == name:
+            value = following
+        elif option.startswith(f"{name}="):
+            value = option.partition("=")[2]
+    return value

@@ -4,6 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
+from lit_an.checkpoints.places import is_run_folder
 from lit_an.errors import InputError
 
 _OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
@@ -34,11 +35,8 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, 
     if chosen is not None:
         folder = Path(chosen)
         # The others may look when the first has begun to write.
-        if is_new and rank == 0 and _holds_a_run(folder) and (origin is None or folder.resolve() != origin.resolve()):
-            raise InputError(
-                f"--run_folder {chosen} holds a run already; choose another folder, or go on with that run: "
-                f"--ckpt_path {folder}"
-            )
+        if is_new and rank == 0 and (origin is None or folder.resolve() != origin.resolve()):
+            _refuse_used(folder)
         return _made(folder, rank)
     if origin is not None:
         return _made(origin, rank)
@@ -65,8 +63,14 @@ def _make(folder: Path, exist_ok: bool) -> None:
     _CLAIMED[str(folder)] = missing, set(folder.iterdir())
 
 
-def _holds_a_run(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+def _refuse_used(folder: Path) -> None:
+    if folder.is_dir() and is_run_folder(folder):
+        raise InputError(
+            f"--run_folder {folder} holds a run already; choose another folder, or go on with that run: "
+            f"--ckpt_path {folder}"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"--run_folder {folder} holds other files; choose a new or an empty folder")
 
 
 def _claim(first: Path, rank: int) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
+from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
-from lit_an.files import replacing
+from lit_an.files import link_or_copy, replacing
 
 # Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
@@ -15,25 +16,40 @@ _OF_THE_CALL = ("ckpt_path", "run_folder")
 class SaveConfig(SaveConfigCallback):
     """Writes the full config to ``<run folder>/config.yaml`` after the first iteration; keeps the one it replaces.
 
-    It is not written in ``setup``, so that a run that fails for bad input leaves no file.
+    It is not written in ``setup``, so that a run that fails for bad input leaves no file. Before each checkpoint it is
+    written again if it is missing, since nothing can be done with a checkpoint without its config.
     """
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Does nothing: the config is written after the first iteration."""
 
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        if self.already_saved:
-            return
-        self.already_saved = True
+        if not self.already_saved:
+            self.already_saved = True
+            self._write(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if self.already_saved and trainer.is_global_zero and not _path(trainer).exists():
+            self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
+        """Writes the config; a disk that is full does not end the run."""
         if not trainer.is_global_zero:
             return
-        path = Path(trainer.default_root_dir, "config.yaml")
+        path = _path(trainer)
         config = self.config.clone()
         for name in _OF_THE_CALL:
             config[name] = None
         text = self.parser.dump(config, skip_none=False)
-        if path.exists() and path.read_text() != text:
-            earlier = len(list(path.parent.glob("config_before_resume_*.yaml")))
-            path.replace(path.with_name(f"config_before_resume_{earlier + 1}.yaml"))
-        with replacing(path) as temporary:
-            temporary.write_text(text)
+        try:
+            if path.exists() and path.read_text() != text:
+                earlier = len(list(path.parent.glob("config_before_resume_*.yaml")))
+                link_or_copy(path, path.with_name(f"config_before_resume_{earlier + 1}.yaml"))
+            with replacing(path, durable=True) as temporary:
+                temporary.write_text(text)
+        except OSError as error:
+            rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
+
+
+def _path(trainer: Trainer) -> Path:
+    return Path(trainer.default_root_dir, "config.yaml")

@@ -15,10 +15,11 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
-from lit_an.command_line.failures import rank_of_process
+from lit_an.command_line.failures import UNSAVED, rank_of_process
 from lit_an.command_line.loggers import place_loggers
 from lit_an.command_line.many_processes import tell_later_nodes
 from lit_an.command_line.notices import warn_of_slow_arithmetic
+from lit_an.command_line.own_config import config_of_run
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
@@ -52,7 +53,12 @@ class TrainerCli(LightningCLI):
         self._run_folder_options: list[CommandLineOnly] = []
         self._command_parsers: list[TrainerParser] = []
         self._start = Start(None, None)
-        super().__init__(**kwargs)
+        command, *options = kwargs.pop("args")
+        config = config_of_run(options)
+        if config is not None:
+            rank_zero_info(f"no --config: the run's own is used, {config}")
+            options = [f"--config={config}", *options]
+        super().__init__(**kwargs, args=[command, *options])
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -89,6 +95,8 @@ class TrainerCli(LightningCLI):
         config["ckpt_path"] = self._start.checkpoint
         iterations = config.get("iterations")
         if self._start.checkpoint is None:
+            if self._start.folder is not None and self.config.subcommand != "fit":
+                raise InputError(f"{self._start.folder} holds no checkpoint yet; train it with fit")
             return
         done = iteration_of(self._start.checkpoint)
         if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
@@ -165,13 +173,15 @@ class TrainerCli(LightningCLI):
         return next((path.stem for parser in self._command_parsers for path in parser.config_files), "run")
 
     def after_fit(self) -> None:
-        """Prints the contents of the run folder; exits with the code of a signal that stopped the run."""
+        """Prints the contents of the run folder; exits with the code of a signal, or that the end is not saved."""
         if self.trainer.is_global_zero:
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
         for callback in self.trainer.checkpoint_callbacks:
             stopped_by = getattr(callback, "stopped_by", None)
             if stopped_by is not None:
                 raise SystemExit(128 + stopped_by)
+            if getattr(callback, "is_end_unsaved", False):
+                raise SystemExit(UNSAVED)
 
 
 class ConfiguredCommandCli(TrainerCli):

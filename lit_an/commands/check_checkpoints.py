@@ -10,8 +10,8 @@ import torch
 
 from lit_an.checkpoints.digest import check_content
 from lit_an.checkpoints.files import load_checkpoint
-from lit_an.checkpoints.folder import LAST, checkpoints_in
 from lit_an.checkpoints.format import format_of, read_entries
+from lit_an.checkpoints.places import LAST, checkpoints_in
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.finite import first_non_finite, tensors_of_checkpoint

@@ -5,7 +5,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from lit_an.checkpoints.folder import checkpoint_at
+from lit_an.commands.checkpoint_option import checkpoint_at
 from lit_an.files import user_path
 from lit_an.inpainting.page import build_page, quiet_gradio, serve
 from lit_an.inpainting.pairing import pictures_in
@@ -47,9 +47,7 @@ def run(
     pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        inpainter = load_inpainter(checkpoint_at(user_path(ckpt_path)), config and user_path(config)).to(
-            parse_device(device)
-        )
+        inpainter = load_inpainter(checkpoint_at(ckpt_path), config and user_path(config)).to(parse_device(device))
         page = build_page(gradio, inpainter, Path(place), pictures, tiling, max_picture)
         address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()

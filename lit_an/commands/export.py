@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lit_an.checkpoints.folder import checkpoint_at
+from lit_an.commands.checkpoint_option import checkpoint_at
 from lit_an.files import printable, user_path
 from lit_an.sampling.statistics import use_statistics
 from lit_an.trained.checkpoints import run_folder_of
@@ -34,7 +34,7 @@ def run(
         truncation: of the latents of standing statistics. Default: none.
         standing_passes: batches of 64 that standing statistics are estimated from.
     """
-    path = checkpoint_at(user_path(ckpt_path))
+    path = checkpoint_at(ckpt_path)
     generator = use_statistics(
         load_generator(path, config and user_path(config)), statistics, truncation, standing_passes
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from lit_an.checkpoints.folder import checkpoint_at
+from lit_an.commands.checkpoint_option import checkpoint_at
 from lit_an.commands.matching_command import check_command
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
@@ -83,7 +83,7 @@ def run(
     masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
     source = DilatedHoles(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
-    checkpoint = checkpoint_at(user_path(ckpt_path))
+    checkpoint = checkpoint_at(ckpt_path)
     chosen = None if config is None else user_path(config)
     check_command("inpaint", checkpoint, chosen)
     inpainter = load_inpainter(checkpoint, chosen).to(parse_device(device))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from lit_an.checkpoints.folder import checkpoint_at
+from lit_an.commands.checkpoint_option import checkpoint_at
 from lit_an.commands.matching_command import check_command
 from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
@@ -85,7 +85,7 @@ def run(
     if batch_size < 1 or not 0 <= shard < shards:
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
-    path = checkpoint_at(user_path(ckpt_path))
+    path = checkpoint_at(ckpt_path)
     chosen = None if config is None else user_path(config)
     check_command("sample", path, chosen)
     generator = _load(path, chosen).to(parse_device(device))

@@ -260,9 +260,8 @@ class AdversarialTask(pl.LightningModule):
             self._resumed_from = None
 
     def on_train_start(self) -> None:
-        """Removes log entries after the checkpoint of a resumed run, and makes up a validation that it lacks."""
-        if self.iteration > 0:
-            drop_logged_after(self.trainer, self.iteration)
+        """Removes log entries after this iteration, of a run before, and makes up a validation that it lacks."""
+        drop_logged_after(self.trainer, self.iteration)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
 
     def on_fit_end(self) -> None:

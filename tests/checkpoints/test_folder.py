@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from lit_an.checkpoints.files import load_checkpoint
-from lit_an.checkpoints.folder import CheckpointFolder, checkpoint_at, newest_whole
+from lit_an.checkpoints.folder import CheckpointFolder, newest_whole
 from lit_an.checkpoints.format import read_entries, write_entries
-from lit_an.errors import InputError
+from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 
 
 def write(folder: Path, iteration: int, keep: int = 2, finite: bool = True) -> Path:
@@ -80,12 +80,11 @@ def test_damaged_ones_are_named_and_passed_over(tmp_path: Path) -> None:
     assert newest_whole(tmp_path).path is None
 
 
-def test_a_run_folder_stands_for_its_newest_checkpoint(tmp_path: Path) -> None:
+def test_a_run_folder_has_checkpoints_or_signs_of_a_run(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert checkpoint_at(run) == run
+    assert (is_run_folder(run), checkpoints_in(run)) == (False, None)
+    run.mkdir()
+    (run / "metrics.csv").touch()
+    assert (is_run_folder(run), checkpoints_in(run)) == (True, None)
     write(run / "checkpoints", 4)
-    assert checkpoint_at(run) == checkpoint_at(run / "checkpoints") == run / "checkpoints" / "last.ckpt"
-    assert checkpoint_at(run / "checkpoints" / "last.ckpt") == run / "checkpoints" / "last.ckpt"
-    (run / "checkpoints" / "last.ckpt").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"none of its checkpoints can be used; the newest: .*last.ckpt: .*damaged"):
-        checkpoint_at(run)
+    assert checkpoints_in(run) == checkpoints_in(run / "checkpoints") == run / "checkpoints"

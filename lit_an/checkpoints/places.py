@@ -1,0 +1,23 @@
+"""Where checkpoints lie. Nothing heavy is imported here, since the command line asks before it starts anything."""
+
+from pathlib import Path
+
+LAST = "last.ckpt"
+_SIGNS_OF_A_RUN = ("checkpoints", "*.ckpt", "config.yaml", "metrics.csv", "hparams.yaml", "events.out.tfevents*")
+
+
+def checkpoints_in(folder: Path) -> Path | None:
+    """Where the checkpoints of a run folder lie; None if it has none.
+
+    Args:
+        folder: a run folder, or its ``checkpoints``.
+    """
+    for place in (folder / "checkpoints", folder):
+        if place.is_dir() and any(place.glob("*.ckpt")):
+            return place
+    return None
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Whether a folder is that of a run, with or without checkpoints."""
+    return any(True for sign in _SIGNS_OF_A_RUN for _ in folder.glob(sign))
