@@ -10,8 +10,8 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 EVENTS = "events.out.tfevents"
-# Loop counters that say how often a run was started, and what a run writes about the time.
-_OF_THE_PROCESS = re.compile(r"\bmax_time|\btimer|time_elapsed")
+# Not compared: Lightning's count of validation batches, which includes validations that a signal broke off.
+_NOT_OF_THE_TRAINING = re.compile(r"epoch_loop\.val_loop\.batch_progress")
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -55,7 +55,7 @@ def _leaves(name: str, value: Any) -> list[tuple[str, Any]]:
         return [leaf for key, inner in value.items() for leaf in _leaves(f"{name}/{key}", inner)]
     if isinstance(value, (list, tuple)):
         return [leaf for key, inner in enumerate(value) for leaf in _leaves(f"{name}/{key}", inner)]
-    return [] if _OF_THE_PROCESS.search(name) else [(name, value)]
+    return [] if _NOT_OF_THE_TRAINING.search(name) else [(name, value)]
 
 
 def _table(path: Path) -> dict[tuple[str, str], str]:
@@ -71,7 +71,10 @@ def _table(path: Path) -> dict[tuple[str, str], str]:
 
 
 def _events(folder: Path) -> dict[tuple[str, int], str]:
-    """What TensorBoard shows: the values of all event files by tag and iteration."""
+    """What TensorBoard shows: the values of all event files by tag and iteration.
+
+    A kill between the event file and ``metrics.csv`` leaves the same value twice, which is no difference.
+    """
     accumulator = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
     accumulator.Reload()
     tags = accumulator.Tags()
@@ -83,7 +86,8 @@ def _events(folder: Path) -> dict[tuple[str, int], str]:
         for event in accumulator.Images(tag)
     ]
     for tag, step, value in entries:
-        found[tag, step] = f"{found[tag, step]} and {value}" if (tag, step) in found else value
+        same = found.get((tag, step), value) == value
+        found[tag, step] = value if same else f"{found[tag, step]} and {value}"
     return found
 
 

@@ -79,15 +79,17 @@ class Checkpointing(Checkpoint):
             return
         _, received = self._agree(trainer, False, self._signals.take())
         if received:
-            if self._saved_at != task.iteration:
-                self._save(trainer, task)
-            self._stop_on(received, trainer, task)
+            self._answer(received, trainer, task)
             if trainer.should_stop:
-                # Means over a part of the images must not be reported as those of the whole validation.
-                results = trainer._results
-                assert results is not None
-                results.clear()
                 raise StopIteration  # ends Lightning's validation loop
+
+    def is_asked_to_stop(self, trainer: pl.Trainer) -> bool:
+        """Whether a signal stops this run and has not been answered; several processes must stay in step instead."""
+        return self._signals.is_open and self._signals.newest in STOP_SIGNALS and trainer.world_size == 1
+
+    def stop(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Saves and stops, in the middle of a validation, of which no figure is logged."""
+        self._answer(self._signals.take(), trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         # What a signal could not save has been said.
@@ -135,6 +137,18 @@ class Checkpointing(Checkpoint):
             rank_zero_info(f"Stopping on {signal.Signals(received).name}; {saved}")
             trainer.should_stop = True
             trainer.limit_val_batches = 0  # else Lightning validates once more before it stops
+
+    def _answer(self, received: int, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Saves, and stops if the signal says so, in the middle of a validation."""
+        if self._saved_at != task.iteration:
+            self._save(trainer, task)
+        self._stop_on(received, trainer, task)
+        if trainer.should_stop:
+            # Means over a part of the images must not be reported as those of the whole validation.
+            results = trainer._results
+            assert results is not None
+            results.clear()
+            trainer.fit_loop.epoch_loop.val_loop._logged_outputs.clear()
 
     # Number of processes
 

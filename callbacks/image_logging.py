@@ -15,21 +15,26 @@ from lit_an.animation import animation_suffix, choose_frames, write_animation
 from lit_an.errors import InputError, OutputError
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
-from lit_an.tasks.missed_validation import lacks_validation
 
 
 class PictureLogger(Callback):
     """Base of callbacks that log pictures at an interval and at the end of training, in the first process.
 
     A subclass implements ``log_pictures`` and passes each picture to ``log_image``. At the end of a run, all pictures
-    of a tag, including those before a resume, become one animation. A run that a signal stops is not at its end.
+    of a tag, including those before a resume, become one animation. A run that a signal stops is not at its end. A run
+    that was killed between its last checkpoint and its end gets both when it is started again.
 
     Args:
         every_iterations: iterations between pictures, ≥ 1.
 
+    Attributes:
+        folder: first part of all tags of the class.
+
     Raises:
         InputError: a number below 1.
     """
+
+    folder: str
 
     def __init__(self, every_iterations: int) -> None:
         if every_iterations < 1:
@@ -37,7 +42,7 @@ class PictureLogger(Callback):
         self.every_iterations = every_iterations
         self._logged_at = -1
         self._tags: set[str] = set()
-        self._has_failed = False
+        self._has_failed = self._has_trained = False
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Makes and logs the pictures of the current iteration."""
@@ -60,6 +65,7 @@ class PictureLogger(Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._has_trained = True
         if task.iteration % self.every_iterations == 0:
             self._log_once(trainer, task)
 
@@ -71,8 +77,7 @@ class PictureLogger(Callback):
         """After the last checkpoint is written."""
         if was_stopped(trainer):
             return
-        if lacks_validation(trainer, task.iteration, task.optimizer_steps(task.iteration)):
-            # Nothing is left to train, and the run before was killed between its last checkpoint and its end.
+        if not self._has_trained and not _is_finished(Path(trainer.default_root_dir, self.folder), task.iteration):
             self._log_once(trainer, task)
         for tag in sorted(self._tags):
             folder = Path(trainer.default_root_dir, tag)
@@ -91,6 +96,18 @@ class PictureLogger(Callback):
             if not self._has_failed:
                 rank_zero_warn(f"{error}; the run goes on, and tries again with each picture", category=UserWarning)
             self._has_failed = True
+
+
+def _is_finished(folder: Path, iteration: int) -> bool:
+    """Whether all pictures of an iteration and the animations after them are there."""
+    newest: dict[Path, Path] = {}
+    for path in sorted(folder.rglob("iteration_*.png")):
+        newest[path.parent] = path
+    return bool(newest) and all(
+        path.stem == f"iteration_{iteration:07d}"
+        and any(history.stat().st_mtime_ns >= path.stat().st_mtime_ns for history in place.glob("history.*"))
+        for place, path in newest.items()
+    )
 
 
 def animate(folder: Path, iteration: int) -> None:

@@ -22,6 +22,8 @@ class InpaintingPanelLogger(PictureLogger):
         InputError: a number below 1; when the run starts, a task that does not inpaint.
     """
 
+    folder = "inpainting"
+
     def __init__(self, every_iterations: int = 500, rows: int = 8) -> None:
         super().__init__(every_iterations)
         if rows < 1:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from callbacks.checkpointing import was_stopped
+from callbacks.checkpointing import Checkpointing, was_stopped
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
 from lit_an.metrics.feature_networks.extractors import FeatureExtractor, Features, create_extractor
@@ -33,6 +33,18 @@ class NotMeasurableError(InputError):
 
 Numbered = tuple[Any, Tensor]
 T = TypeVar("T")
+
+
+class MeasurementStopped(Exception):  # noqa: N818
+    """A signal stops the run in the middle of a measurement; a resumed run makes it up.
+
+    Args:
+        by: the callback that has the signal.
+    """
+
+    def __init__(self, by: Checkpointing) -> None:
+        super().__init__()
+        self.by = by
 
 
 class Measuring(Callback):
@@ -130,6 +142,9 @@ class Measuring(Callback):
                 self._measure(trainer, task, "val")
             except NotMeasurableError as error:
                 rank_zero_warn(f"no figures at iteration {task.iteration}: {error}", category=UserWarning)
+            except MeasurementStopped as stopped:
+                # Here, where the generator has its own statistics again.
+                stopped.by.stop(trainer, task)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         self._measure(trainer, task, "test")
@@ -269,7 +284,15 @@ def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
     return outcome
 
 
-def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Any:
-    """Iterates with a progress bar in the first process, if the run shows progress bars."""
+def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Iterator[Any]:
+    """Iterates with a progress bar in the first process, if the run shows progress bars.
+
+    Raises:
+        MeasurementStopped: a signal stops the run.
+    """
     hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
-    return tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden)
+    for batch in tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden):
+        yield batch
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, Checkpointing) and callback.is_asked_to_stop(trainer):
+                raise MeasurementStopped(callback)

@@ -97,7 +97,7 @@ class MetricsCSV(Logger):
                 category=UserWarning,
             )
             self._columns, self._newest = [], {}
-        if self.path.exists() and (self._is_torn or not self._columns):
+        if self.path.exists() and (self._is_torn or not self._newest):
             self._go_on()
         step = row["step"]
         new = [name for name in row if name not in self._columns]

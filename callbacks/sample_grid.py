@@ -20,6 +20,8 @@ class SampleGridLogger(PictureLogger):
         InputError: a number below 1.
     """
 
+    folder = "samples"
+
     def __init__(self, every_iterations: int = 500, columns: int = 8, rows: int = 16) -> None:
         super().__init__(every_iterations)
         if min(columns, rows) < 1:

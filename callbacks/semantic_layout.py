@@ -46,6 +46,8 @@ class SemanticLayoutLogger(PictureLogger):
         InputError: a number out of range.
     """
 
+    folder = "layouts"
+
     def __init__(
         self,
         every_iterations: int = 500,

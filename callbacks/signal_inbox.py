@@ -24,6 +24,11 @@ class SignalInbox:
         """Whether signals are recorded."""
         return bool(self._former_handlers)
 
+    @property
+    def newest(self) -> int:
+        """The newest signal, which stays; 0 if there is none."""
+        return self._received or 0
+
     def open(self) -> None:
         """Begins to record; what was recorded before is forgotten."""
         self._received = None

@@ -24,6 +24,7 @@ from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
+from lit_an.files import remove_leftovers
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -171,6 +172,11 @@ class TrainerCli(LightningCLI):
     def _name_of_first_config(self) -> str:
         """The stem of the first config file, or ``run`` without one."""
         return next((path.stem for parser in self._command_parsers for path in parser.config_files), "run")
+
+    def before_fit(self) -> None:
+        """Removes what a killed run was writing in this folder."""
+        if rank_of_process() == 0:
+            remove_leftovers(Path(self._run_folder))
 
     def after_fit(self) -> None:
         """Prints the contents of the run folder; exits with the code of a signal, or that the end is not saved."""
