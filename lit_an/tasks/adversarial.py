@@ -22,11 +22,11 @@ from lit_an.errors import at_least
 from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
+from lit_an.tasks.game import Game, Terms
 from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
 from lit_an.tasks.non_finite import Policy
 from lit_an.tasks.number_control import NumberControl
-from lit_an.tasks.preview import Preview
 from lit_an.tasks.resuming import (
     NetworkTraining,
     apply_config,
@@ -38,10 +38,8 @@ from lit_an.tasks.resuming import (
 from lit_an.tasks.term_log import TermLog
 from lit_an.tasks.turns import evaluation_mode, gradient_exchange, train_only
 
-Terms = dict[str, Tensor]
 
-
-class AdversarialTask(pl.LightningModule):
+class AdversarialTask(Game, pl.LightningModule):
     """Trains a generator against a discriminator.
 
     A subclass computes the loss terms of both networks from a batch (``discriminator_terms``, ``generator_terms``).
@@ -106,32 +104,6 @@ class AdversarialTask(pl.LightningModule):
         self._numbers = NumberControl(self, non_finite)
         self.logs_now = False  # whether this iteration is logged
 
-    # What a subclass computes
-
-    def discriminator_terms(self, batch: Any) -> Terms:
-        """Loss terms of the discriminator on a batch, by name; their sum is minimized.
-
-        The set of terms may depend on the iteration but not on the batch or the rank, since the log averages each term
-        over ranks (see ``TermLog``).
-        """
-        raise NotImplementedError
-
-    def generator_terms(self, batch: Any) -> Terms:
-        """Loss terms of the generator on a batch, by name; see ``discriminator_terms``."""
-        raise NotImplementedError
-
-    def run_networks(self, batch: Any) -> None:
-        """Runs both networks once on a batch as in a training step, so that hooks can observe their features."""
-        raise NotImplementedError
-
-    def trains_discriminator(self) -> bool:
-        """Whether the discriminator is trained in this iteration; otherwise its updates are skipped."""
-        return True
-
-    def preview(self, columns: int, rows: int) -> Preview:
-        """Images of fixed inputs for logging: at most ``rows`` rows of ``columns`` each."""
-        raise NotImplementedError
-
     # One iteration
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
@@ -183,8 +155,11 @@ class AdversarialTask(pl.LightningModule):
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
-        # Lightning counts optimizer steps; if one is skipped, its own limit is never reached.
-        if self.trainer.max_steps >= 0 and self.optimizer_steps(self.iteration) >= self.trainer.max_steps:
+        self._stop_at_length()
+
+    def _stop_at_length(self) -> None:
+        """Ends a run that has its length; Lightning counts optimizer steps, of which some may be skipped."""
+        if 0 <= self.trainer.max_steps <= self.optimizer_steps(self.iteration):
             self.trainer.should_stop = True
 
     def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
@@ -263,6 +238,7 @@ class AdversarialTask(pl.LightningModule):
         """Removes log entries after this iteration, of a run before, and makes up a validation that it lacks."""
         drop_logged_after(self.trainer, self.iteration)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
+        self._stop_at_length()
 
     def on_fit_end(self) -> None:
         """As ``on_train_start``, for a run with nothing left to train."""

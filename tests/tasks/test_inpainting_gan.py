@@ -275,3 +275,21 @@ def test_two_processes_cross_the_border_of_phases_together(image_folder: Path, t
     assert stored["state_dict"]["_extra_state"] == {"iteration": 2, "images_seen": 8}
     rows = logged_rows(tmp_path / "run", "train/")
     assert {step: "train/discriminator/adversarial" in row for step, row in rows.items()} == {1: False, 2: True}
+
+
+def test_a_run_that_has_its_length_is_not_made_longer(tmp_path: Path, image_folder: Path) -> None:
+    """Lightning counts optimizer steps, and without critics an iteration has one instead of two."""
+
+    def train(iterations: int) -> int:
+        task = make_inpainting_task(adversarial_from=99)
+        trainer = make_trainer(tmp_path, task, iterations, [Checkpointing()], val_check_interval=1)
+        last = tmp_path / "checkpoints" / "last.ckpt"
+        trainer.fit(
+            task,
+            datamodule=make_photographs(image_folder),
+            ckpt_path=last if last.is_file() else None,
+            weights_only=True,
+        )
+        return task.iteration
+
+    assert [train(iterations) for iterations in (2, 2, 3)] == [2, 2, 3]
