@@ -1,4 +1,27 @@
-"""What it means for a run to go on with another number of processes."""
+"""Processes of a resumed run: the same start for all of them, and what another number of them means."""
+
+import pytorch_lightning as pl
+import torch
+
+from lit_an.errors import InputError
+
+
+def check_common_start(trainer: pl.Trainer, iteration: int) -> None:
+    """Checks that all processes go on from the same iteration: machines may see different files.
+
+    Raises:
+        InputError: in all processes, if they do not.
+    """
+    if trainer.world_size == 1:
+        return
+    extremes = torch.tensor([iteration, -iteration], device=trainer.strategy.root_device)
+    torch.distributed.all_reduce(extremes, torch.distributed.ReduceOp.MAX)
+    last, first = extremes.tolist()
+    if last != -first:
+        raise InputError(
+            f"the processes of the run start from different checkpoints, of iterations {-first} to {last}; name one "
+            "that all machines see with --ckpt_path"
+        )
 
 
 def line_of_change(

@@ -11,7 +11,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from callbacks.changed_processes import line_of_change
+from callbacks.changed_processes import check_common_start, line_of_change
 from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.checkpoints.folder import CheckpointFolder
@@ -37,7 +37,7 @@ class Checkpointing(Checkpoint):
 
     Attributes:
         stopped_by: the signal that ended the run, or None.
-        is_end_unsaved: whether the checkpoint of the run's end could not be written.
+        unsaved: whether the newest checkpoint could not be written.
 
     Raises:
         InputError: a negative interval, or ``keep`` below 1.
@@ -48,7 +48,7 @@ class Checkpointing(Checkpoint):
         at_least("Checkpointing", 1, keep=keep)
         self.every_iterations, self.every_minutes, self.keep = every_iterations, every_minutes, keep
         self.stopped_by: int | None = None
-        self.is_end_unsaved = False
+        self.unsaved = False
         self._saved_at, self._saved_time = -1, 0.0
         self._signals = SignalInbox()
         self._inside = False  # an iteration
@@ -57,6 +57,7 @@ class Checkpointing(Checkpoint):
     # When
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        check_common_start(trainer, task.iteration)
         self._saved_at, self._saved_time = task.iteration, time.monotonic()
         self.stopped_by = None
         self._signals.open()
@@ -69,6 +70,7 @@ class Checkpointing(Checkpoint):
     ) -> None:
         self._inside = False
         is_due, received = self._agree(trainer, self._is_due(task), self._signals.take())
+        trainer.should_stop |= received in STOP_SIGNALS
         if is_due or received:
             self._save(trainer, task)
         self._stop_on(received, trainer, task)
@@ -92,10 +94,10 @@ class Checkpointing(Checkpoint):
         self._answer(self._signals.take(), trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        trainer.should_stop = True
         # What a signal could not save has been said.
         if self._saved_at != task.iteration and self.stopped_by is None:
-            trainer.should_stop = True
-            self.is_end_unsaved = not self._save(trainer, task)
+            self._save(trainer, task)
         self._signals.close()
 
     def on_exception(self, trainer: pl.Trainer, task: AdversarialTask, exception: BaseException) -> None:
@@ -133,13 +135,14 @@ class Checkpointing(Checkpoint):
         """Stops the run if a signal says so, with the same exit code in all processes."""
         if received in STOP_SIGNALS:
             self.stopped_by = received
-            saved = "the checkpoint is written" if self._saved_at == task.iteration else "without a new checkpoint"
+            saved = f"the checkpoint {'is' if self._saved_at == task.iteration else 'could not be'} written"
             rank_zero_info(f"Stopping on {signal.Signals(received).name}; {saved}")
             trainer.should_stop = True
             trainer.limit_val_batches = 0  # else Lightning validates once more before it stops
 
     def _answer(self, received: int, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Saves, and stops if the signal says so, in the middle of a validation."""
+        trainer.should_stop |= received in STOP_SIGNALS
         if self._saved_at != task.iteration:
             self._save(trainer, task)
         self._stop_on(received, trainer, task)
@@ -178,8 +181,8 @@ class Checkpointing(Checkpoint):
         if stage == "fit" and trainer.is_global_zero:
             self._folder.remove_leftovers()
 
-    def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> bool:
-        """Saves in all processes; says and returns whether the checkpoint is written.
+    def _save(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Saves in all processes; says if the checkpoint could not be written.
 
         Raises:
             NonFiniteError: the policy of the task does not allow the numbers that it has.
@@ -202,8 +205,7 @@ class Checkpointing(Checkpoint):
             rank_zero_warn(self._said(problem, task.iteration, trainer), category=UserWarning)
         else:
             self._saved_at = task.iteration
-        self._saved_time = time.monotonic()
-        return problem is None
+        self.unsaved, self._saved_time = problem is not None, time.monotonic()
 
     def _save_alone(self, trainer: pl.Trainer, task: AdversarialTask) -> str | None:
         """As ``_save``, from any point of an iteration, even if other processes have ended; returns what went wrong."""
@@ -226,10 +228,10 @@ class Checkpointing(Checkpoint):
 
     def _said(self, problem: str, iteration: int, trainer: pl.Trainer) -> str:
         last = self._folder.path / LAST
-        newest = f"the newest is still {last}" if last.is_file() else "there is none yet"
+        newest = f"the newest checkpoint is still {last}" if last.is_file() else "there is no checkpoint yet"
         goes_on = self._signals.is_open and not trainer.should_stop
-        then = "the training goes on and tries again at the next interval" if goes_on else "the run ends"
-        return f"no checkpoint of iteration {iteration}: {problem.partition('; ')[0]}; {newest}, and {then}"
+        then = "training goes on and tries again at the next interval" if goes_on else "the run ends"
+        return f"iteration {iteration} is not saved: {problem.partition('; ')[0]}; {newest}, and {then}"
 
 
 def was_stopped(trainer: pl.Trainer) -> bool:

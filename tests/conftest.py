@@ -1,8 +1,5 @@
 """Options, and small real data that many tests share."""
 
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -61,22 +58,6 @@ def few_tiles(tmp_path_factory: pytest.TempPathFactory) -> Earth:
 def imagenet(tmp_path: Path, few_tiles: Earth) -> Path:
     """A folder laid out like ImageNet: three classes of 12 and 4 JPEGs."""
     return make_imagenet(tmp_path / "imagenet", few_tiles)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own of 3 MB, in memory."""
-    folder = tmp_path / "small_disk"
-    folder.mkdir()
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"mounts nothing without the rights to: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.folder import newest_whole
 from lit_an.checkpoints.format import read_entries
-from lit_an.checkpoints.places import checkpoints_in
+from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 from lit_an.errors import InputError
 from lit_an.files import user_path
 
@@ -48,12 +48,16 @@ def choose_start(given: str | None, run_folder: str) -> Start:
         return Start(str(folder), None)
     if not ("LOCAL_RANK" in os.environ and VARIABLE in os.environ):  # else the first process has chosen
         os.environ[VARIABLE] = _newest_in(folder, given)
-    return Start(os.environ[VARIABLE] or None, str(folder))
+    return Start(os.environ[VARIABLE] or None, str(folder.parent if folder.name == "checkpoints" else folder))
 
 
 def _newest_in(folder: Path, given: str) -> str:
     place = checkpoints_in(folder) if folder.is_dir() else None
     if place is None:
+        if folder.is_dir() and any(folder.iterdir()) and not is_run_folder(folder):
+            raise InputError(
+                f"--ckpt_path {given}: the folder {folder} holds no run; give a run folder or a .ckpt file of one"
+            )
         rank_zero_info(f"--ckpt_path {given}: {folder} has no checkpoint yet, so a new run begins there")
         return ""
     newest = newest_whole(place)

@@ -183,11 +183,11 @@ class TrainerCli(LightningCLI):
         if self.trainer.is_global_zero:
             print(run_folder.where_to_look(self.trainer.default_root_dir), flush=True)
         for callback in self.trainer.checkpoint_callbacks:
+            if getattr(callback, "unsaved", False):
+                raise SystemExit(UNSAVED)
             stopped_by = getattr(callback, "stopped_by", None)
             if stopped_by is not None:
                 raise SystemExit(128 + stopped_by)
-            if getattr(callback, "is_end_unsaved", False):
-                raise SystemExit(UNSAVED)
 
 
 class ConfiguredCommandCli(TrainerCli):

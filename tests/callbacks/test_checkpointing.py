@@ -1,9 +1,7 @@
 """Checkpoints: when, which stay, what is in them, and that a run goes on from one."""
 
 import os
-import shutil
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 from callbacks import Checkpointing, GeneratorEMA, MetricsCSV
-from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.folder import CheckpointFolder
 from lit_an.errors import InputError
 from tests.training import make_data, make_task, make_trainer
@@ -151,89 +148,6 @@ def test_going_back_keeps_what_was_written_last(tmp_path: Path, image_folder: Pa
     assert names(tmp_path) == ["iteration_0000004.ckpt", "iteration_0000008.ckpt", "last.ckpt"]
     train(6, tmp_path / "checkpoints" / "last.ckpt")
     assert names(tmp_path) == ["iteration_0000004.ckpt", "iteration_0000006.ckpt", "last.ckpt"]
-
-
-class Fill(Callback):
-    """Leaves no room on the disk after one iteration, and makes room again after another."""
-
-    def __init__(self, folder: Path, after: int, until: int) -> None:
-        self.filler, self.after, self.until = folder / "filler", after, until
-
-    def on_train_batch_start(self, trainer: Any, task: Any, *args: Any) -> None:
-        if task.iteration == self.after:
-            with suppress(OSError), self.filler.open("wb") as file:
-                while True:
-                    file.write(bytes(4096))
-        elif task.iteration == self.until:
-            self.filler.unlink()
-
-
-@pytest.mark.parametrize("room", ["comes back", "never comes back"])
-def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_goes_on(
-    room: str, small_disk: Path, image_folder: Path
-) -> None:
-    task, checkpointing = make_task(), Checkpointing(every_iterations=2)
-    folder = small_disk / "run"
-    callbacks = [Fill(small_disk, 3, 5 if room == "comes back" else 99), checkpointing]
-    trainer = make_trainer(folder, task, 6, callbacks)
-    said = r"no checkpoint of iteration 4: .*No space left.*the newest is still .*last.ckpt, and the training goes on"
-    with pytest.warns(UserWarning, match=said):
-        trainer.fit(task, datamodule=make_data(image_folder))
-    assert checkpointing.is_end_unsaved == (room == "never comes back")
-    newest = 6 if room == "comes back" else 2
-    assert names(folder) == sorted({"iteration_0000002.ckpt", f"iteration_{newest:07d}.ckpt", "last.ckpt"})
-    last = load_checkpoint(folder / "checkpoints" / "last.ckpt")
-    assert last["state_dict"]["_extra_state"]["iteration"] == newest
-
-
-def test_a_folder_that_is_removed_is_made_again(tmp_path: Path, image_folder: Path) -> None:
-    class Remove(Callback):
-        def on_train_batch_start(self, trainer: Any, task: Any, *args: Any) -> None:
-            if task.iteration == 3:
-                shutil.rmtree(tmp_path / "run")
-
-    task = make_task()
-    trainer = make_trainer(tmp_path / "run", task, 4, [Remove(), Checkpointing(every_iterations=2)])
-    trainer.fit(task, datamodule=make_data(image_folder))
-    assert names(tmp_path / "run") == ["iteration_0000004.ckpt", "last.ckpt"]
-
-
-def test_nothing_goes_through_the_folder_for_temporary_files(
-    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may be small, and a kill would leave something there."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "none")])
-    task = make_task()
-    trainer = make_trainer(tmp_path, task, 2, [Checkpointing()])
-    trainer.fit(task, datamodule=make_data(image_folder))
-    assert names(tmp_path) == ["iteration_0000002.ckpt", "last.ckpt"]
-
-
-def test_a_damaged_checkpoint_is_not_resumed_from(tmp_path: Path, image_folder: Path) -> None:
-    """Not by a trainer without the command line either."""
-    task = make_task()
-    make_trainer(tmp_path, task, 2, [Checkpointing()]).fit(task, datamodule=make_data(image_folder))
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    content = bytearray(last.read_bytes())
-    content[len(content) // 2] ^= 64
-    last.write_bytes(content)
-    task = make_task()
-    with pytest.raises(InputError, match="damaged"):
-        make_trainer(tmp_path, task, 4, [Checkpointing()]).fit(
-            task, datamodule=make_data(image_folder), ckpt_path=last, weights_only=True
-        )
-
-
-def test_what_a_killed_write_left_is_removed(tmp_path: Path, image_folder: Path) -> None:
-    folder = tmp_path / "checkpoints"
-    folder.mkdir()
-    (folder / ".lit_an-abc.ckpt").write_bytes(b"half")
-    (folder / ".iteration_0000001.ckpt.part").write_bytes(b"half, of an earlier version")
-    task = make_task()
-    make_trainer(tmp_path, task, 1, [Checkpointing()]).fit(task, datamodule=make_data(image_folder))
-    assert names(tmp_path) == ["iteration_0000001.ckpt", "last.ckpt"]
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> None:

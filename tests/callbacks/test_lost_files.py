@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +14,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from callbacks import Checkpointing, MetricsCSV, SampleGridLogger
 from callbacks.loggers import loggers_of_run
+from tests.small_disk import small_disk
 from tests.training import logged_rows, make_data, make_task, make_trainer
 
 TERM = "train/generator/adversarial"
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", place], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with small_disk(tmp_path / "disk", 256 << 10) as folder:
+        yield folder
 
 
 def fill_up(disk: Path) -> Path:
@@ -45,14 +40,14 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def test_rows_wait_for_room_on_a_full_disk(small_disk: Path, recwarn: pytest.WarningsRecorder) -> None:
-    logger = MetricsCSV(str(small_disk))
+def test_rows_wait_for_room_on_a_full_disk(disk: Path, recwarn: pytest.WarningsRecorder) -> None:
+    logger = MetricsCSV(str(disk))
     logger.log_metrics({"a": 1.0}, step=1)
-    ballast = fill_up(small_disk)
+    ballast = fill_up(disk)
     for step in range(2, 600):  # the last free bytes of a block hold some
         logger.log_metrics({"a": float(step)}, step=step)
     logger.log_metrics({"a": 5.5, "b": 1.0}, step=600)  # wants the whole file rewritten
-    assert len(rows_of(small_disk / "metrics.csv")) < 600
+    assert len(rows_of(disk / "metrics.csv")) < 600
     said = [str(warning.message) for warning in recwarn if "metrics.csv" in str(warning.message)]
     assert len(said) == 1
     assert "cannot be written (No space left on device): the run goes on" in said[0]
@@ -60,13 +55,13 @@ def test_rows_wait_for_room_on_a_full_disk(small_disk: Path, recwarn: pytest.War
     logger.log_metrics({"a": 601.0}, step=601)
     expected = [{"step": str(step), "a": f"{step:.1f}"} for step in range(1, 600)]
     expected += [{"step": "600", "a": "5.5", "b": "1.0"}, {"step": "601", "a": "601.0"}]
-    assert rows_of(small_disk / "metrics.csv") == expected
-    assert [path.name for path in small_disk.iterdir()] == ["metrics.csv"]
+    assert rows_of(disk / "metrics.csv") == expected
+    assert [path.name for path in disk.iterdir()] == ["metrics.csv"]
 
 
-def test_rows_that_never_found_room_are_named(small_disk: Path) -> None:
-    logger = MetricsCSV(str(small_disk / "run"))
-    fill_up(small_disk)
+def test_rows_that_never_found_room_are_named(disk: Path) -> None:
+    logger = MetricsCSV(str(disk / "run"))
+    fill_up(disk)
     with pytest.warns(UserWarning, match="cannot be written"):
         logger.log_metrics({"a": 1.0}, step=3)
     logger.log_metrics({"a": 1.0}, step=7)
@@ -108,25 +103,25 @@ def test_a_removed_folder_is_begun_again(what: str, tmp_path: Path, image_folder
     assert [event.step for event in EventAccumulator(str(folder)).Reload().Scalars(TERM)] == [4, 5, 6]
 
 
-def test_a_training_goes_on_on_a_full_disk(small_disk: Path, image_folder: Path) -> None:
+def test_a_training_goes_on_on_a_full_disk(disk: Path, image_folder: Path) -> None:
     """Pictures are missed, rows are not."""
     ballast: list[Path] = []
-    acts = [At(3, lambda: ballast.append(fill_up(small_disk))), At(6, lambda: ballast[0].unlink())]
+    acts = [At(3, lambda: ballast.append(fill_up(disk))), At(6, lambda: ballast[0].unlink())]
     task = make_task()
     trainer = make_trainer(
-        small_disk,
+        disk,
         task,
         7,
         [*acts, SampleGridLogger(every_iterations=1, columns=1)],
-        logger=loggers_of_run(None, str(small_disk)),
+        logger=loggers_of_run(None, str(disk)),
         limit_val_batches=0,
     )
     with pytest.warns(UserWarning, match="No space left") as said:
         trainer.fit(task, datamodule=make_data(image_folder))
     assert task.iteration == 7
-    assert sorted(logged_rows(small_disk, TERM)) == [1, 2, 3, 4, 5, 6, 7]
+    assert sorted(logged_rows(disk, TERM)) == [1, 2, 3, 4, 5, 6, 7]
     assert len([each for each in said if "tries again with each picture" in str(each.message)]) == 1
-    assert (small_disk / "samples" / "iteration_0000007.png").is_file()
+    assert (disk / "samples" / "iteration_0000007.png").is_file()
 
 
 @pytest.mark.parametrize("configured", [False, True])

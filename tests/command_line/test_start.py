@@ -8,6 +8,7 @@ import torch
 
 import cli
 from tests.command_line.small_runs import arguments, load
+from tests.small_disk import fill, small_disk
 from tests.training import logged_rows
 
 
@@ -75,6 +76,31 @@ def test_without_a_whole_checkpoint_nothing_begins(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert "none of the checkpoints" in line
     assert "move them away to begin anew" in line
+
+
+def test_what_is_no_run_is_refused(image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is begun among other files."""
+    for more in ([f"--ckpt_path={image_folder}"], ["--ckpt_path=auto", f"--run_folder={image_folder}"]):
+        assert cli.main([*arguments(image_folder, tmp_path / "new"), *more]) == 2
+        assert f"the folder {image_folder} holds no run" in capsys.readouterr().err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for command in ("validate", "test"):
+        argv = [a for a in arguments(image_folder, empty, command=command) if not a.startswith("--iterations")]
+        assert cli.main([*argv, f"--ckpt_path={empty}"]) == 2
+        assert "holds no checkpoint yet; train it with fit" in capsys.readouterr().err
+    assert cli.main(["sample", f"--ckpt_path={empty}"]) == 2
+    assert "is a folder that holds no run" in capsys.readouterr().err
+
+
+def test_a_run_whose_end_is_not_saved_ends_with_74(image_folder: Path, tmp_path: Path) -> None:
+    """The disk has room for the logs and none for a checkpoint."""
+    with small_disk(tmp_path / "disk", 8 << 20) as disk:
+        fill(disk, leave=300_000)
+        with pytest.warns(UserWarning, match="iteration 2 is not saved"), pytest.raises(SystemExit) as ended:
+            cli.main(arguments(image_folder, disk / "run"))
+        assert not list(disk.rglob("*.ckpt"))
+    assert ended.value.code == 74
 
 
 def test_a_run_folder_alone_says_its_config(
