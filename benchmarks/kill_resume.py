@@ -10,6 +10,7 @@ outlives its run.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -134,12 +135,12 @@ def _ended(group: int) -> bool:
     return False
 
 
-def plans(kills: int, processes: int, seconds: float, seed: int) -> Iterator[dict[str, object]]:
-    """Where the kills come: each place in turn, and as many at random moments of the training."""
+def plans(processes: int, seconds: float, seed: int) -> Iterator[dict[str, object]]:
+    """Where the kills come, without an end: each place in turn, and as many at random moments of the training."""
     draw = random.Random(seed)
     places = list(PLACES)
     draw.shuffle(places)
-    for number in range(kills):
+    for number in itertools.count():
         place = "training" if number % 2 else places[number // 2 % len(places)]
         delay, times = 0.0, draw.randint(1, 3)
         if place == START:
@@ -165,9 +166,9 @@ def soak(task: str, kills: int, processes: int, options: list[str], scratch: Pat
     if code != 0:
         raise SystemExit(f"the run that nothing kills failed: {scratch / 'output.txt'}")
     print(f"{task}, {processes} process{'es' * (processes > 1)}: a run that nothing kills took {seconds:.0f} s")
-    killed, number = scratch / "killed", 0
-    ended = True
-    for number, plan in enumerate(plans(kills, processes, seconds / 4, seed), 1):
+    killed, ended, starts = scratch / "killed", True, plans(processes, seconds / 4, seed)
+    while run.hit.total() < kills:
+        plan = next(starts)
         code, _ = run.start(killed, plan)
         ended = code == 0
         at = load(killed)["state_dict"]["_extra_state"]["iteration"] if _has_checkpoint(killed) else 0
@@ -177,7 +178,8 @@ def soak(task: str, kills: int, processes: int, options: list[str], scratch: Pat
             run.hit[str(plan["place"])] += 1
         name = signal.Signals(int(str(plan["signal"]))).name
         how = "ended before it" if ended else f"exit code {code}, goes on from {at}"
-        print(f"  {number:3}/{kills} {name:7} {plan['place']}, process {plan['rank']}: {how}", flush=True)
+        count = f"{run.hit.total():3}/{kills}"
+        print(f"  {count} {name:7} {plan['place']}, process {plan['rank']}: {how}", flush=True)
     if not ended:
         code, _ = run.start(killed, {"place": "none", "rank": -1})
         if code != 0:
