@@ -8,6 +8,7 @@ system call), the others by a wrapper around a hook of Lightning's module.
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -39,7 +40,7 @@ PLACES = (START, *HOOK_PLACES, *FILE_PLACES)
 
 
 class Killer:
-    """Sends this process a signal at the n-th time that a place is reached, and ``delay`` seconds later."""
+    """Sends a signal at the n-th time that a place is reached, and ``delay`` seconds later."""
 
     def __init__(self, number: int, delay: float, times: int) -> None:
         self.number, self.delay, self.left = number, delay, times
@@ -49,10 +50,12 @@ class Killer:
         self.left -= 1
         if self.left != 0:
             return
+        # SIGKILL ends all processes of the run, as a power failure does; another signal goes to this one alone.
+        send, to = (os.killpg, os.getpgrp()) if self.number == signal.SIGKILL else (os.kill, os.getpid())
         if self.delay == 0:
-            os.kill(os.getpid(), self.number)
+            send(to, self.number)
         else:
-            threading.Timer(self.delay, os.kill, (os.getpid(), self.number)).start()
+            threading.Timer(self.delay, send, (to, self.number)).start()
 
 
 def watch_files(place: str, killer: Killer) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kill_places import PLACES, START
+from kill_places import FILE_PLACES, PLACES, START
 from run_comparison import differences, load
 
 HERE = Path(__file__).parent
@@ -154,7 +154,8 @@ def plans(processes: int, seconds: float, seed: int) -> Iterator[dict[str, objec
         # Mostly without a chance to do anything; sometimes as a scheduler or a terminal does it.
         graceful = place in ("training", "validation") and draw.random() < 0.3
         sent = draw.choice([signal.SIGTERM, signal.SIGINT]) if graceful else signal.SIGKILL
-        rank = draw.randrange(processes)
+        # Only the first process writes files.
+        rank = 0 if place in FILE_PLACES else draw.randrange(processes)
         yield {"place": place, "signal": int(sent), "delay": delay, "times": times, "rank": rank}
 
 

@@ -12,7 +12,7 @@ from tests.photographs import make_imagenet
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runslow", action="store_true", help="run tests that take longer than a minute")
+    parser.addoption("--runslow", action="store_true", help="run tests that take long")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     for item in items:
         if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="takes longer than a minute: run with --runslow"))
+            item.add_marker(pytest.mark.skip(reason="takes long: run with --runslow"))
 
 
 # Networks of width 2 are faster on one thread, and tests may run beside each other.

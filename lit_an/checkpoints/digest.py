@@ -66,8 +66,11 @@ def check_content(path: str | Path, origin: str | None = None) -> str | None:
         raise InputError(f"{origin}: there is no such file, nor a run folder with checkpoints; give one of them")
     try:
         with zipfile.ZipFile(path) as archive:
-            if not archive.namelist():
-                raise InputError(f"{origin}: it is an empty archive; give a .ckpt file that `fit` wrote")
+            # PyTorch reads nothing of a record with the mark of a folder, which no checksum covers, and leaves its
+            # tensor as it finds the memory.
+            plain = all(not (each.compress_type or each.external_attr & 0x10) for each in archive.infolist())
+            if not plain or not any(name.endswith("/data.pkl") for name in archive.namelist()):
+                raise InputError(f"{origin}: it is a zip archive, but not a checkpoint; give a .ckpt file of a run")
             for record in archive.infolist():
                 _read_through(archive, record)
             stored = _stored_digest(archive)

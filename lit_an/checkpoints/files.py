@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from lit_an.checkpoints.digest import check_content, seal
-from lit_an.checkpoints.format import needs_digest, with_digest
+from lit_an.checkpoints.format import needs_digest, read_entries, with_digest
 from lit_an.errors import InputError
 from lit_an.files import sync
 
@@ -49,7 +49,7 @@ def load_checkpoint(path: str | Path, origin: str | None = None, mapped: bool = 
         mapped: whether tensors stay in the file until they are used.
 
     Raises:
-        InputError: the file is missing, damaged, changed or not a checkpoint.
+        InputError: the file is missing, damaged, changed, of a newer format or not a checkpoint.
     """
     origin = str(path) if origin is None else origin
     digest = _digest_of(Path(path), origin)
@@ -59,6 +59,7 @@ def load_checkpoint(path: str | Path, origin: str | None = None, mapped: bool = 
         raise InputError(f"{origin}: {_reason(error)}; give a .ckpt file that `fit` wrote") from error
     if not isinstance(stored, dict) or not isinstance(stored.get("state_dict"), dict):
         raise InputError(f"{origin}: it is not a checkpoint of a run; give one that `fit` wrote")
+    read_entries(stored, origin)  # a newer format may have another digest
     if digest is None and needs_digest(stored):
         raise InputError(
             f"{origin}: it was changed after it was written, and has no digest any more; give another checkpoint of "

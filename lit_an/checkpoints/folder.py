@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lit_an.checkpoints.files import load_checkpoint, write_file
-from lit_an.checkpoints.format import is_finite, read_entries
+from lit_an.checkpoints.format import NewerFormatError, is_finite, read_entries
 from lit_an.checkpoints.places import LAST
 from lit_an.errors import InputError
 from lit_an.files import link_or_copy, remove_leftovers, replacing
@@ -83,6 +83,9 @@ def newest_whole(folder: Path) -> Newest:
 
     Args:
         folder: ``checkpoints`` of a run.
+
+    Raises:
+        NewerFormatError: one is of a newer format; going back behind it would lose what a newer version made.
     """
     damaged: list[str] = []
     tried: list[Path] = []
@@ -92,6 +95,8 @@ def newest_whole(folder: Path) -> Newest:
         tried.append(path)
         try:
             read_entries(load_checkpoint(path), str(path))
+        except NewerFormatError:
+            raise
         except InputError as error:
             damaged.append(str(error))
         else:

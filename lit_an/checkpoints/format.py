@@ -33,6 +33,10 @@ _WITHOUT_DIGEST = 1
 _KEY = "lit_an"
 
 
+class NewerFormatError(InputError):
+    """A checkpoint of a newer format than this library reads."""
+
+
 class Content(NamedTuple):
     """The entries of a checkpoint.
 
@@ -84,14 +88,14 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         origin: where it comes from, for sentences.
 
     Raises:
-        InputError: the format is newer than this library.
+        NewerFormatError: the format is newer than this library.
     """
     if _KEY not in checkpoint:
         return _read_unnumbered(checkpoint)
     entries = checkpoint[_KEY]
     number = entries.get("format") if isinstance(entries, dict) else None
     if not isinstance(number, int) or number > FORMAT:
-        raise InputError(
+        raise NewerFormatError(
             f"{origin}: it has format {number}, but this version of lit_an reads formats up to {FORMAT}; install a "
             "newer lit_an, or give a checkpoint of this version"
         )

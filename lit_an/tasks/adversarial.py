@@ -36,7 +36,7 @@ from lit_an.tasks.resuming import (
     write_progress,
 )
 from lit_an.tasks.term_log import TermLog
-from lit_an.tasks.turns import evaluation_mode, gradient_exchange, train_only
+from lit_an.tasks.turns import evaluation_mode, gradient_exchange, share_buffers, train_only
 
 
 class AdversarialTask(Game, pl.LightningModule):
@@ -259,6 +259,14 @@ class AdversarialTask(Game, pl.LightningModule):
             | ({} if training.schedule is None else {"lr_scheduler": training.schedule})
             for training in self._trainings
         ]
+
+    def on_validation_start(self) -> None:
+        """All processes evaluate the networks that a checkpoint holds; callbacks have put the average in place."""
+        share_buffers((self.generator, self.discriminator))
+
+    def on_test_start(self) -> None:
+        """As ``on_validation_start``."""
+        share_buffers((self.generator, self.discriminator))
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """The digest of a checkpoint file: whatever is changed in it is noticed, by every reader."""
 
+import random
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,32 @@ def test_another_writer_needs_no_digest(tmp_path: Path) -> None:
     """As a ``ModelCheckpoint`` of Lightning, which saves the same entries."""
     torch.save(content(), tmp_path / "a.ckpt")
     assert load_checkpoint(tmp_path / "a.ckpt")["lit_an"] == {"format": 1, "iteration": 3}
+
+
+@pytest.mark.parametrize("flips", [500, pytest.param(None, marks=pytest.mark.slow)])
+def test_a_flipped_bit_is_noticed_or_changes_nothing(flips: int | None, path: Path) -> None:
+    """Any bit: of tensors, numbers, names and the archive's own tables."""
+    expected = load_checkpoint(path, mapped=False)
+    whole, refused = path.read_bytes(), 0
+    bits = range(8 * len(whole))
+    for bit in bits if flips is None else random.Random(0).sample(bits, flips):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        try:
+            loaded = load_checkpoint(path, mapped=False)
+        except InputError:
+            refused += 1
+            continue
+        torch.testing.assert_close(loaded["state_dict"], expected["state_dict"], rtol=0, atol=0)
+        assert (loaded["lr"], loaded["lit_an"]) == (expected["lr"], expected["lit_an"]), bit
+    assert refused > 50
+
+
+def test_the_mark_of_a_folder_is_refused(path: Path) -> None:
+    """No checksum covers it, and PyTorch would leave the tensor as it finds the memory."""
+    with zipfile.ZipFile(path, "a") as archive:
+        next(each for each in archive.infolist() if each.filename.endswith("data/0")).external_attr |= 0x10
+        archive._didModify = True  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="it is a zip archive, but not a checkpoint"):
+        load_checkpoint(path)

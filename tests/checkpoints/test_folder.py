@@ -1,6 +1,7 @@
 """The folder of checkpoints: which files stay, and which is the newest whole one."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.folder import CheckpointFolder, newest_whole
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.checkpoints.places import checkpoints_in, is_run_folder
+from lit_an.errors import InputError
 
 
 def write(folder: Path, iteration: int, keep: int = 2, finite: bool = True) -> Path:
@@ -88,3 +90,50 @@ def test_a_run_folder_has_checkpoints_or_signs_of_a_run(tmp_path: Path) -> None:
     assert (is_run_folder(run), checkpoints_in(run)) == (True, None)
     write(run / "checkpoints", 4)
     assert checkpoints_in(run) == checkpoints_in(run / "checkpoints") == run / "checkpoints"
+
+
+def test_a_newer_format_is_not_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    newer = {"state_dict": {}, "lit_an": {"format": 99}}
+    (tmp_path / "last.ckpt").unlink()
+    torch.save(newer, tmp_path / "last.ckpt")
+    with pytest.raises(InputError, match="it has format 99"):
+        newest_whole(tmp_path)
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_kill_between_any_two_steps_leaves_whole_files(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``last.ckpt`` is never older than a numbered one. A kill is an exception that nothing catches."""
+
+    class Killed(BaseException):
+        pass
+
+    for iteration in (1, 2):
+        write(tmp_path, iteration)
+    left = step
+
+    def counted(original: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return original(*args, **kwargs)
+
+        return call
+
+    for name in ("replace", "link", "unlink", "fsync", "chmod"):
+        monkeypatch.setattr(os, name, counted(getattr(os, name)))
+    with suppress(Killed):
+        write(tmp_path, 3)
+    monkeypatch.undo()
+    numbered = sorted(path for path in tmp_path.glob("iteration_*.ckpt"))
+    found = [iteration_of(path) for path in numbered]
+    last = iteration_of(tmp_path / "last.ckpt")
+    assert last is not None
+    assert last >= max(number for number in found if number is not None)
+    assert {2} <= {*found, last}
+    CheckpointFolder(tmp_path, 2).remove_leftovers()
+    assert names(tmp_path) == [path.name for path in numbered] + ["last.ckpt"]

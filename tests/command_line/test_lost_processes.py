@@ -99,6 +99,7 @@ def test_a_run_goes_on_when_its_shell_ends(image_folder: Path, tmp_path: Path) -
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_stop_signal_is_honored_while_another_process_hangs(image_folder: Path, tmp_path: Path) -> None:
     """Python's handlers do not run, since the main thread waits in C++; the timeout is far away."""
     folder = tmp_path / "run"
@@ -114,6 +115,7 @@ def test_a_stop_signal_is_honored_while_another_process_hangs(image_folder: Path
         assert not is_alive(second)
 
 
+@pytest.mark.slow
 def test_a_second_stop_signal_ends_a_process_that_waits(image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with Run(tmp_path, fit(image_folder, folder, TWO, "--trainer.grace_seconds=200")) as run:

@@ -63,6 +63,7 @@ def run_with(place: Path, image_folder: Path, callback: str, *more: str) -> Run:
     return Run(place, argv, env={"PYTHONPATH": f"{ROOT}:{place}"})
 
 
+@pytest.mark.slow
 def test_a_long_metric_and_its_stop_signal(image_folder: Path, place: Path) -> None:
     """It outlasts the timeout; SIGTERM is honored after it, with a checkpoint."""
     more = ["--trainer.val_check_interval=2", "--iterations=100"]
@@ -75,6 +76,7 @@ def test_a_long_metric_and_its_stop_signal(image_folder: Path, place: Path) -> N
     assert iterations(place / "run") == [3]  # the iteration after it
 
 
+@pytest.mark.slow
 def test_a_long_write_of_a_checkpoint(image_folder: Path, place: Path) -> None:
     more = ["--iterations=2"]
     with run_with(place, image_folder, "SlowCheckpoint", *more) as run:
@@ -82,6 +84,7 @@ def test_a_long_write_of_a_checkpoint(image_folder: Path, place: Path) -> None:
     assert iterations(place / "run") == [2]
 
 
+@pytest.mark.slow
 def test_a_stop_signal_while_one_process_compiles(image_folder: Path, place: Path) -> None:
     """The other waits for it in a collective for longer than the grace period, and saves afterwards."""
     with run_with(place, image_folder, "SlowStart") as run:

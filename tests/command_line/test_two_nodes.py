@@ -58,6 +58,7 @@ def cable(nodes: list[str]) -> Iterator[str]:
     ip("-n", nodes[1], "link", "set", nodes[1], "up")
 
 
+@pytest.mark.slow
 def test_a_run_on_two_nodes_resumes(nodes: list[str], image_folder: Path, tmp_path: Path) -> None:
     """With torchrun on both, as the guide says."""
     folder = tmp_path / "run"
@@ -76,6 +77,7 @@ def test_a_run_on_two_nodes_resumes(nodes: list[str], image_folder: Path, tmp_pa
     assert counted == {"iteration": 4, "images_seen": 16}
 
 
+@pytest.mark.slow
 def test_both_nodes_end_when_the_link_is_cut(nodes: list[str], cable: str, image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     argv = fit(image_folder, folder, *SHORT)
@@ -111,6 +113,7 @@ def test_a_stop_signal_is_honored_while_the_link_is_cut(
         assert "stopped by SIGTERM without a new checkpoint" in first.said()
 
 
+@pytest.mark.slow
 def test_a_node_that_never_appears(nodes: list[str], image_folder: Path, tmp_path: Path) -> None:
     argv = fit(image_folder, tmp_path / "run", *SHORT)
     with start(nodes, tmp_path, argv, 0, 29513) as first:
