@@ -41,6 +41,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
 	$(RUN) benchmarks/products.py
 	$(RUN) benchmarks/train_step.py
+	$(RUN) benchmarks/checkpoints.py
 	$(RUN) benchmarks/recipes.py
 	$(RUN) benchmarks/data.py
 	$(RUN) benchmarks/masks.py

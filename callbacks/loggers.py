@@ -130,8 +130,13 @@ def _try(logger: Logger, call: Callable[..., None], *args: Any, **kwargs: Any) -
         _resting[logger] = now + max(_REST, _REST_FOR_EACH * (now - started))
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _first_line(error: BaseException) -> str:
+    """What went wrong: the system's error, if there is one behind what the package says."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, OSError):
+        behind = behind.__cause__ or behind.__context__
+    said = str(error if behind is None else behind)
+    return (said.strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 # How each kind takes a picture

@@ -264,9 +264,7 @@ class AdversarialTask(Game, pl.LightningModule):
         """All processes evaluate the networks that a checkpoint holds; callbacks have put the average in place."""
         share_buffers((self.generator, self.discriminator))
 
-    def on_test_start(self) -> None:
-        """As ``on_validation_start``."""
-        share_buffers((self.generator, self.discriminator))
+    on_test_start = on_validation_start
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:
