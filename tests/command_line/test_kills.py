@@ -80,7 +80,7 @@ def events(folder: Path) -> dict[str, list[int]]:
         ("on_after_save", 8, signal.SIGKILL),  # nothing is left to train
         pytest.param("on_train_batch_start", 7, signal.SIGKILL, marks=pytest.mark.slow),  # rows beyond it
         pytest.param("on_train_batch_start", 4, signal.SIGTERM, marks=pytest.mark.slow),  # skips it
-        ("on_validation_batch_end", 4, signal.SIGTERM),
+        pytest.param("on_validation_batch_end", 4, signal.SIGTERM, marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_loses_and_doubles_nothing(

@@ -71,6 +71,7 @@ def test_processes_end_with_a_killed_launcher(when: str, image_folder: Path, tmp
         assert "Traceback" not in run.said()
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_a_killed_torchrun(image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=1", "cli.py"]
@@ -128,6 +129,7 @@ def test_a_second_stop_signal_ends_a_process_that_waits(image_folder: Path, tmp_
         assert run.code(60) == 143
 
 
+@pytest.mark.slow
 def test_bad_input_of_one_process_is_the_exit_code_of_all(image_folder: Path, tmp_path: Path) -> None:
     """A damaged file is read by one process only."""
     images = tmp_path / "images"

@@ -85,6 +85,7 @@ def test_a_run_is_requeued_at_its_time_limit_and_ends_at_the_second_start(
     assert load(folder)["lit_an"]["processes"] == 2  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_a_preempted_run_is_requeued(image_folder: Path, tmp_path: Path, programs: Path) -> None:
     folder = tmp_path / "run"
     with start(tmp_path, programs, options(image_folder, folder)) as job:

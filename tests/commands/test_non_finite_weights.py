@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import cli
+from lit_an.checkpoints.files import write_file
 from lit_an.errors import InputError
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.sampling.images import sample
@@ -34,7 +35,7 @@ def spoiled(checkpoint: Path, value: float) -> tuple[Path, str]:
     name = next(name for name, tensor in reversed(average.items()) if tensor.is_floating_point() and tensor.dim() > 1)
     average[name][(0,) * average[name].dim()] = value
     path = checkpoint.with_name(f"spoiled_{value}.ckpt")
-    torch.save(stored, path)
+    write_file(stored, path)
     return path, name
 
 
