@@ -1,4 +1,4 @@
-"""Finds tensors that hold NaN or infinity, with one wait for the device however many there are."""
+"""Finds tensors that hold NaN or infinity; if there is none, with one wait for the device however many there are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,12 +23,12 @@ def first_non_finite(tensors: Mapping[str, Any]) -> str | None:
         if isinstance(tensor, Tensor) and tensor.numel() and (tensor.is_floating_point() or tensor.is_complex()):
             tensor = torch.view_as_real(tensor) if tensor.is_complex() else tensor
             groups.setdefault((tensor.device, tensor.dtype), {})[name] = tensor
-    finite: dict[str, bool] = {}
+    suspects: set[str] = set()
     for group in groups.values():
-        # The least and the largest value: both are NaN if one value is, and unlike a sum they cannot overflow.
-        extremes = torch.stack([extreme for tensor in group.values() for extreme in torch.aminmax(tensor)])
-        finite |= zip(group, extremes.isfinite().view(-1, 2).all(1).tolist(), strict=True)
-    return next((name for name in tensors if not finite.get(name, True)), None)
+        # A sum is the fastest pass over memory, and not finite if a value is not; that of large values can overflow.
+        sums = torch.stack([tensor.sum() for tensor in group.values()]).isfinite().tolist()
+        suspects |= {name for name, is_finite in zip(group, sums, strict=True) if not is_finite}
+    return next((name for name in tensors if name in suspects and not bool(tensors[name].isfinite().all())), None)
 
 
 def tensors_of_checkpoint(checkpoint: Mapping[str, Any], average: Mapping[str, Tensor]) -> dict[str, Any]:
