@@ -27,8 +27,8 @@ class Checkpointing(Checkpoint):
     Checkpoints are numbered (``iteration_0000500.ckpt``), and the newest ``keep`` are kept; ``last.ckpt`` is always the
     newest. Lightning's ``ModelCheckpoint`` counts optimizer steps and never saves by time in manual optimization.
 
-    SIGUSR1 saves and continues. SIGTERM and SIGINT (Ctrl-C) save at the end of the iteration, of the validation batch or
-    of a batch of a measurement, and stop; a second signal stops immediately. A run that ends with an error saves if
+    SIGUSR1 saves and continues. SIGTERM and SIGINT (Ctrl-C) save at the end of the iteration, of the validation batch
+    or of a batch of a measurement, and stop; a second signal stops immediately. A run that ends with an error saves if
     possible, and one whose disk is full goes on and tries again.
 
     Args:
