@@ -117,6 +117,8 @@ def _of_a_library(error: BaseException) -> str | None:
         return said
     if isinstance(error, RuntimeError) and _raised_in(error, _CHECKS_STATES):
         return said
+    if isinstance(error, AssertionError) and said and _raised_in(error, ("torch.optim",)):
+        return f"an optimizer cannot work like this: {said}; change its arguments"
     return None
 
 

@@ -161,14 +161,14 @@ class RunTrainer(Trainer):
         prepare(self, 60 * timeout_minutes, grace_seconds)
 
 
-def check_arguments(given: Mapping[str, Any]) -> None:
+def check_arguments(given: Mapping[str, Any] | None) -> None:
     """Rejects arguments that would not work as documented.
 
     Args:
-        given: the trainer's arguments by name, as parsed.
+        given: the trainer's arguments by name, as parsed; None for a config that says ``trainer: null``.
 
     Raises:
-        InputError: a rule does not allow a value.
+        InputError: a rule does not allow a value, or there are none.
 
     Example:
         >>> check_arguments({"max_steps": 5})
@@ -177,6 +177,8 @@ def check_arguments(given: Mapping[str, Any]) -> None:
         lit_an.errors.InputError: --trainer.max_steps 5 is not possible here: it would count the steps of both \
 optimizers; --iterations N is a run's length
     """
+    if given is None:
+        raise InputError("trainer is null in the config; give its arguments, or leave the key out")
     for name, value in given.items():
         rule = RULES.get(name)
         if rule is not None and rule.allows is not None and not rule.allows(value):

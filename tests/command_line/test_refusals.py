@@ -84,6 +84,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
         "ClassConditionalGAN takes images with classes, and InpaintingData has none",
     ),
     "workers": (["--data.num_workers=-1"], "num_workers must be at least 0"),
+    "optimizer on this device": (
+        ["--model.generator_optimizer.capturable=true", "--model.generator_optimizer.fused=false"],
+        "an optimizer cannot work like this: If capturable=True",
+    ),
     "uneven batch": (["--model.accumulate=3"], "cannot be split into 3 equal parts"),
 }
 
@@ -108,7 +112,17 @@ def test_wrong_input_is_one_sentence_and_leaves_nothing(
     assert sentence in line
     assert code == 2
     assert "Traceback" not in captured
-    assert case == "monitor" or list(tmp_path.iterdir()) == []
+    assert case in ("monitor", "optimizer on this device") or list(tmp_path.iterdir()) == []
+
+
+def test_a_trainer_that_is_null_is_refused(
+    image_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("trainer: null\n")
+    argv = [each for each in arguments(image_folder, tmp_path / "run") if not each.startswith("--trainer")]
+    assert cli.main([*argv, f"--config={overlay}"]) == 2
+    assert "error: trainer is null in the config" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["validate", "test"])
