@@ -4,6 +4,7 @@ A process that waits in a collective cannot tell whether another one is slow or 
 it does into the store through which the process group was formed, over a connection of its own.
 """
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from torch.distributed import distributed_c10d
 
 WAITS, WORKS, ENDED = "waits", "works", "ended"
 
+_LONGEST_CALL = 5.0  # seconds that the end of the process waits for the store
 INTERVAL = 2.0  # seconds from one sign to the next
 FRESH = 15.0  # seconds: an older sign says nothing about what the process does now
 
@@ -46,7 +48,11 @@ class Pulse:
         self._waits_since: float | None = None
         self._published = threading.Event()
         self._wake = threading.Event()
-        threading.Thread(target=self._run, name="pulse", daemon=True).start()
+        self._closes = False
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        self._thread.start()
+        # A thread that Python ends inside a call of the store would abort the process at its very end.
+        atexit.register(self._close)
 
     def others(self) -> dict[int, Sign]:
         """The last signs of the others by rank, those that were ever seen."""
@@ -71,9 +77,14 @@ class Pulse:
         self._wake.set()
         self._published.wait(seconds)
 
+    def _close(self) -> None:
+        self._closes = True
+        self._wake.set()
+        self._thread.join(_LONGEST_CALL)
+
     def _run(self) -> None:
         count, store = 0, None
-        while True:
+        while not self._closes:
             count += 1
             try:
                 # A connection that failed is given up: an answer may still come through it.
