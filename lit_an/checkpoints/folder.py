@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 
 from lit_an.checkpoints.files import load_checkpoint, write_file
 from lit_an.checkpoints.format import NewerFormatError, is_finite, read_entries
-from lit_an.checkpoints.places import LAST
+from lit_an.checkpoints.places import LAST, numbered_in
 from lit_an.errors import InputError
 from lit_an.files import link_or_copy, remove_leftovers, replacing
-
-_NUMBERED = "iteration_*.ckpt"
 
 
 class Newest(NamedTuple):
@@ -66,7 +64,7 @@ class CheckpointFolder:
 
     def _remove_old(self, newest: Path, finite: bool) -> None:
         """Keeps the newest ``keep``, and the newest one whose numbers are finite."""
-        numbered = [newest, *(path for path in _by_age(self.path) if path.name not in (LAST, newest.name))]
+        numbered = [newest, *(path for path in numbered_in(self.path) if path != newest)]
         kept, old = numbered[: self.keep], numbered[self.keep :]
         if old and not finite and not any(map(_is_finite_file, kept)):
             spared = next((path for path in old if _is_finite_file(path)), None)
@@ -105,10 +103,10 @@ def newest_whole(folder: Path) -> Newest:
 
 
 def _by_age(folder: Path) -> list[Path]:
-    """Checkpoints, the newest first: by the time of writing, since a run may go back to an earlier iteration."""
-    numbered = sorted(folder.glob(_NUMBERED), key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
-    others = [path for path in folder.glob("*.ckpt") if not path.match(_NUMBERED) and path.name != LAST]
-    return [*([folder / LAST] if (folder / LAST).is_file() else []), *numbered, *sorted(others)]
+    """All checkpoints, the newest first; those of other names last."""
+    numbered = numbered_in(folder)
+    others = [path for path in sorted(folder.glob("*.ckpt")) if path not in numbered and path.name != LAST]
+    return [*([folder / LAST] if (folder / LAST).is_file() else []), *numbered, *others]
 
 
 def _is_finite_file(path: Path) -> bool:

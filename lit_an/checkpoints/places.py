@@ -3,6 +3,7 @@
 from pathlib import Path
 
 LAST = "last.ckpt"
+_NUMBERED = "iteration_*.ckpt"
 _SIGNS_OF_A_RUN = ("checkpoints", "*.ckpt", "config.yaml", "metrics.csv", "hparams.yaml", "events.out.tfevents*")
 
 
@@ -16,6 +17,16 @@ def checkpoints_in(folder: Path) -> Path | None:
         if place.is_dir() and any(place.glob("*.ckpt")):
             return place
     return None
+
+
+def numbered_in(folder: Path) -> list[Path]:
+    """Numbered checkpoints, the newest first: by the time of writing, since a run may go back to an earlier iteration.
+
+    Args:
+        folder: ``checkpoints`` of a run; it need not exist.
+    """
+    found = (path for path in folder.glob(_NUMBERED) if path.is_file())
+    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
 
 
 def is_run_folder(folder: Path) -> bool:

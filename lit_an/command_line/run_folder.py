@@ -4,7 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
-from lit_an.checkpoints.places import is_run_folder
+from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 from lit_an.errors import InputError
 
 _OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
@@ -120,7 +120,7 @@ def where_to_look(folder: str) -> str:
         "config.yaml": "the full config",
     }
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
-    if Path(folder, "checkpoints", "last.ckpt").is_file():
+    if checkpoints_in(Path(folder)) is not None:
         lines.append(f"  {folder}: what --ckpt_path takes, to resume or to use what is trained")
     # A tag is one folder deep, or two.
     animations = sorted([*Path(folder).glob("*/history.*"), *Path(folder).glob("*/*/history.*")])

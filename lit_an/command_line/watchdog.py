@@ -21,6 +21,7 @@ import pytorch_lightning as pl
 import torch
 
 from callbacks.signal_inbox import STOP_SIGNALS
+from lit_an.checkpoints.places import numbered_in
 from lit_an.command_line.lost_processes import LostProcessError, what_was_lost
 from lit_an.command_line.parent_watch import LOST_PROCESS, launcher_has_ended
 from lit_an.command_line.pulse import ENDED, FRESH, WAITS, WORKS, Pulse
@@ -110,9 +111,8 @@ class Watchdog:
             self._find_ended()
             time.sleep(_INTERVAL)
         if self._signals:
-            return 128 + self._signals[0][
-                0
-            ], f"stopped by {self._signal_name()} while {reason}; {self._how_to_resume()}"
+            number, _ = self._signals[0]
+            return 128 + number, f"stopped by {self._signal_name()} while {reason}; {self._how_to_resume()}"
         if self._ended is not None:
             return self._code_of_ended(), f"{self._end_of_another(*self._ended[:2])}; {self._how_to_resume()}"
         return LOST_PROCESS, f"in iteration {self._iteration}, {reason}; {self._how_to_resume()}"
@@ -220,16 +220,16 @@ class Watchdog:
         return f"in iteration {self._iteration}, this process has waited {seconds:.0f} s in {self._look.place}"
 
     def _how_to_resume(self) -> str:
-        folder = Path(self._trainer.default_root_dir, "checkpoints")
+        run = Path(self._trainer.default_root_dir)
         try:
-            newest = max(folder.glob("iteration_*.ckpt"), key=lambda path: path.stat().st_mtime_ns, default=None)
-        except OSError:
+            newest = next(iter(numbered_in(run / "checkpoints")), None)
+        except OSError:  # the disk is gone too
             newest = None
         if newest is not None:
-            return f"the last checkpoint is {newest}: resume with --ckpt_path {folder / 'last.ckpt'}"
+            return f"the last checkpoint is {newest}: resume with --ckpt_path {run}"
         if self._trainer.is_global_zero:
             return "there is no checkpoint yet: start the run again"
-        return f"resume from the last checkpoint in {folder} of process 0, or start again"
+        return f"resume from the last checkpoint of process 0 with --ckpt_path {run}, or start again"
 
     def _end(self, code: int, sentence: str) -> NoReturn:
         rank = self._trainer.global_rank

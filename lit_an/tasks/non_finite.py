@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.format import read_entries
+from lit_an.checkpoints.places import numbered_in
 from lit_an.errors import InputError, NonFiniteError
 from lit_an.finite import first_non_finite, tensors_of_checkpoint
 
@@ -182,8 +183,7 @@ class NumberWatch:
 
 def finite_checkpoints(folder: Path) -> Iterator[tuple[Path, int]]:
     """The numbered checkpoints of a folder whose numbers are all finite, with their iterations, newest first."""
-    numbered = [path for path in folder.glob("iteration_*.ckpt") if path.is_file()]
-    for path in sorted(numbered, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    for path in numbered_in(folder):
         try:
             checkpoint = load_checkpoint(path)
             entries = read_entries(checkpoint, str(path))

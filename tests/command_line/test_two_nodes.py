@@ -87,7 +87,7 @@ def test_both_nodes_end_when_the_link_is_cut(nodes: list[str], cable: str, image
         assert (first.code(120), second.code(120)) == (75, 75), first.said() + second.said()
         for said in (first.said(), second.said()):
             assert "Traceback" not in said
-        assert f"resume with --ckpt_path {folder}/checkpoints/last.ckpt" in first.said()
+        assert f"resume with --ckpt_path {folder}\n" in first.said()
         assert "error in process 1: in iteration " in second.said()
     (saved,) = iterations(folder)
     ip("-n", cable, "link", "set", cable, "up")
