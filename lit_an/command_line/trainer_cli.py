@@ -72,7 +72,7 @@ class TrainerCli(LightningCLI):
             "--iterations",
             type=int | None,
             default=None,
-            help="Generator iterations to train in all; overrides trainer.max_steps.",
+            help="Generator iterations to train in all, those before a resume included.",
         )
         option = parser.add_argument(
             "--run_folder",
@@ -88,7 +88,7 @@ class TrainerCli(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Checks the checkpoint. Lightning would let its hyperparameters override the config."""
         config = self.config[self.config.subcommand]
-        # Checkpoints hold tensors and plain values only, so anything else is rejected unless requested.
+        # Checkpoints hold tensors and plain values only.
         if config.get("weights_only") is None:
             config["weights_only"] = True
         own = config.get("run_folder") or str(Path("runs", self._name_of_first_config()))
