@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "losses": FOUNDATION | {"backbones"},
     "augmentations": FOUNDATION,
     "masks": FOUNDATION,
-    "metrics": FOUNDATION,
+    "metrics": FOUNDATION | {"backbones"},
     "panels": FOUNDATION,
     "animation": FOUNDATION,
     "networks": FOUNDATION | {"backbones", "norms"},

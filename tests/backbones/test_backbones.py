@@ -32,7 +32,9 @@ def test_contract(name: str, tmp_path: Path) -> None:
     backbone = made(name, tmp_path)
     image = (torch.rand(2, 3, 64, 96) * 2 - 1).requires_grad_()
     maps = backbone(image)
-    expected = [(2, width, 64 // stride, 96 // stride) for width, stride in zip(backbone.channels, STRIDES, strict=True)]
+    expected = [
+        (2, width, 64 // stride, 96 // stride) for width, stride in zip(backbone.channels, STRIDES, strict=True)
+    ]
     assert [tuple(x.shape) for x in maps] == expected
     assert all(x.std() > 0 for x in maps)
     sum(x.square().mean() for x in maps).backward()  # type: ignore[union-attr]
@@ -86,7 +88,8 @@ def test_torchvision_maps_are_the_results_of_its_stages(tmp_path: Path) -> None:
     with torch.no_grad():
         x = (image / 2 + 0.5 - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
         x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-        for ours, stage in zip(backbone(image), [network.layer1, network.layer2, network.layer3, network.layer4]):
+        stages = [network.layer1, network.layer2, network.layer3, network.layer4]
+        for ours, stage in zip(backbone(image), stages, strict=True):
             x = stage(x)
             torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-5)
 
