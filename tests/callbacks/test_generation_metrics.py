@@ -162,6 +162,8 @@ def test_a_protocol_chooses_and_is_not_contradicted(small: dict[str, Any]) -> No
         GenerationMetrics(images_per_class=1)
     with pytest.raises(InputError, match="standing_passes must be at least 1, got 0"):
         GenerationMetrics(standing_passes=0)
+    with pytest.raises(InputError, match="class_shares=real contradicts protocol 'biggan'"):
+        GenerationMetrics(protocol="biggan", class_shares="real")
 
 
 def test_the_images_are_those_of_sample(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
@@ -316,8 +318,3 @@ def test_classes_in_the_shares_of_the_real_images(
         assert ((counts - 31 * share).abs() < 1).all()
         assert seen == [(label, seed) for label, count in enumerate(counts.tolist()) for seed in range(count)]
         assert stored["generator"].get("class_shares", "even") == shares
-
-
-def test_shares_of_real_images_do_not_go_with_a_protocol() -> None:
-    with pytest.raises(InputError, match="class_shares=real contradicts protocol 'biggan'"):
-        GenerationMetrics(protocol="biggan", class_shares="real")
