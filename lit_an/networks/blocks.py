@@ -39,13 +39,13 @@ class GeneratorBlock(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, layers: LayerFactory, make_norm: MakeNorm) -> None:
         super().__init__()
-        self.norm1, self.conv1 = make_norm(in_features), layers.residual_conv(in_features, out_features)
+        self.norm1, self.conv1 = make_norm(in_features), layers.residual_conv(in_features, out_features, "double")
         self.norm2, self.conv2 = make_norm(out_features), layers.residual_conv(out_features, out_features)
         self.skip = layers.conv(in_features, out_features, kernel_size=1)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """(B, in_features, H, W) and a condition (B, D) to (B, out_features, 2H, 2W)."""
-        hidden = self.conv1(_doubled(F.relu(self.norm1(x, condition))))
+        hidden = self.conv1(F.relu(self.norm1(x, condition)))
         hidden = self.conv2(F.relu(self.norm2(hidden, condition)))
         # A 1×1 convolution commutes with nearest upsampling, at a quarter of the cost on the small map.
         return hidden + _doubled(self.skip(x))
@@ -76,7 +76,8 @@ class DiscriminatorBlock(nn.Module):
     ) -> None:
         super().__init__()
         hidden = out_features if hidden_features is None else hidden_features
-        self.conv1, self.conv2 = layers.residual_conv(in_features, hidden), layers.residual_conv(hidden, out_features)
+        self.conv1 = layers.residual_conv(in_features, hidden)
+        self.conv2 = layers.residual_conv(hidden, out_features, "halve" if downsample else "none")
         self.skip = layers.conv(in_features, out_features, kernel_size=1) if downsample else nn.Identity()
         self.downsample, self.first = downsample, first
 
@@ -86,7 +87,7 @@ class DiscriminatorBlock(nn.Module):
         if not self.downsample:
             return hidden + x
         # Averaging before a 1×1 convolution is the same as after it, at a quarter of the cost.
-        return F.avg_pool2d(hidden, 2) + self.skip(F.avg_pool2d(x, 2))
+        return hidden + self.skip(F.avg_pool2d(x, 2))
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from lit_an.errors import InputError
 from lit_an.networks.mirroring import Mirror
+from lit_an.networks.resampling import Resampling, ResamplingConv2d
 from lit_an.precision import without_autocast
 
 Initialization = Literal["orthogonal", "xavier"]
@@ -84,9 +85,16 @@ class LayerFactory:
         )
         return self._finish(convolution, gain)
 
-    def residual_conv(self, in_features: int, out_features: int) -> nn.Module:
-        """A 3×3 convolution of a residual block's sum, not of its skip."""
-        return self.conv(in_features, out_features, gain=self.residual_gain)
+    def doubling_conv(self, in_features: int, out_features: int) -> nn.Module:
+        """×2 nearest, then a 3×3 convolution: from (H, W) to (2H, 2W)."""
+        if self.padding == "reflect":
+            mirrored = nn.Sequential(nn.Upsample(scale_factor=2.0), Mirror(1))
+            return nn.Sequential(mirrored, self._finish(nn.Conv2d(in_features, out_features, 3)))
+        return self._finish(ResamplingConv2d(in_features, out_features, "double", self.padding))
+
+    def residual_conv(self, in_features: int, out_features: int, resampling: Resampling = "none") -> nn.Module:
+        """A 3×3 convolution of a residual block's sum, not of its skip, with a border of zeros."""
+        return self._finish(ResamplingConv2d(in_features, out_features, resampling), self.residual_gain)
 
     def linear(self, in_features: int, out_features: int) -> nn.Module:
         """A linear layer."""

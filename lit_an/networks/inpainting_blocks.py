@@ -31,7 +31,7 @@ class InpaintingBlock(nn.Module):
         in_features, out_features: channels.
         layers: makes the convolution.
         make_norm: makes a norm for a number of channels.
-        kernel_size, stride, dilation: of the convolution.
+        kernel_size, stride, dilation: of the convolution; one that doubles has a 3×3 kernel.
         upsample: double the map first.
     """
 
@@ -48,14 +48,15 @@ class InpaintingBlock(nn.Module):
         upsample: bool = False,
     ) -> None:
         super().__init__()
-        self.conv = layers.conv(in_features, out_features, kernel_size, stride=stride, dilation=dilation)
+        if upsample:
+            assert (kernel_size, stride, dilation) == (3, 1, 1)
+            self.conv = layers.doubling_conv(in_features, out_features)
+        else:
+            self.conv = layers.conv(in_features, out_features, kernel_size, stride=stride, dilation=dilation)
         self.norm = make_norm(out_features)
-        self.upsample = upsample
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Features (B, in_features, H, W) and the mask, (B, 1, …) of any resolution, to (B, out_features, …)."""
-        if self.upsample:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
         return F.elu(self.norm(self.conv(x), mask))
 
 
