@@ -48,6 +48,8 @@ class ResNetGenerator(nn.Module):
             embedding joined to the latent (the shared one, or one as wide as the latent), beside conditional norms if
             there are any; ``auto``, ``norms`` if ``norm`` is conditional, else ``latent``. To compare a conditional
             norm with an unconditional one, give both ``latent``.
+        latent_in_norms: give the conditional norms the latent beside the class, as in BigGAN-deep, so that it reaches
+            every resolution; else it enters at the 4×4 map alone.
         initialization: ``orthogonal`` or ``xavier``.
         spectral_norm: divide the weights by their largest singular value.
         final_norm: the norm before the last convolution, likewise; None takes ``norm``. ``batch`` in SNGAN-projection,
@@ -58,7 +60,8 @@ class ResNetGenerator(nn.Module):
     Raises:
         InputError: an argument out of range, an unknown norm, or no input for the class.
 
-    Source: Miyato, Koyama, arXiv 1802.05637; Zhang et al., arXiv 1805.08318; the place of AN: Wang et al., CVPR 2020.
+    Source: Miyato, Koyama, arXiv 1802.05637; Zhang et al., arXiv 1805.08318; the place of AN: Wang et al., CVPR 2020;
+        latents in all norms: Brock et al., arXiv 1809.11096, appendix B.
 
     Example:
         >>> generator = ResNetGenerator(32, num_classes=3, base_width=4, long_range_resolution=16)
@@ -81,6 +84,7 @@ class ResNetGenerator(nn.Module):
         long_range_form: LongRangeForm = "residual",
         class_embedding: int = 0,
         class_input: ClassInput = "auto",
+        latent_in_norms: bool = False,
         initialization: Initialization = "xavier",
         spectral_norm: bool = True,
         final_norm: str | None = None,
@@ -99,7 +103,11 @@ class ResNetGenerator(nn.Module):
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
-        provided = ProvidedCondition("vector", class_embedding or num_classes)
+        if latent_in_norms and condition_kind(norm) != "vector":
+            raise InputError(f"ResNetGenerator: latent_in_norms needs a conditional norm, and norm={norm!r} is none")
+        self.latent_in_norms = latent_in_norms
+        width = (class_embedding or num_classes) + latent_in_norms * latent_dim
+        provided = ProvidedCondition("vector", width)
         make_norm = resolve_norm("norm", norm, norm_kwargs, provided)
         make_final_norm = make_norm
         if final_norm is None and final_norm_kwargs:
@@ -135,9 +143,10 @@ class ResNetGenerator(nn.Module):
         Returns:
             image: (B, 3, image_size, image_size), in [-1, 1].
         """
-        condition = self._condition(label, latent.dtype)
+        of_class = self._condition(label, latent.dtype)
+        condition = torch.cat([of_class, latent], dim=1) if self.latent_in_norms else of_class
         if self.joins_latent:
-            joined = condition if self.latent_embedding is None else _embedded(label, self.latent_embedding)
+            joined = of_class if self.latent_embedding is None else _embedded(label, self.latent_embedding)
             latent = torch.cat([latent, joined.to(latent.dtype)], dim=1)
         x = self.stem(latent).unflatten(1, (-1, SMALLEST_MAP, SMALLEST_MAP))
         for index, block in enumerate(self.blocks):

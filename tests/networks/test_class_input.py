@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lit_an.errors import InputError
+from lit_an.networks import ResNetGenerator
 from lit_an.norms.registry import condition_kind
 from tests.networks.test_networks import FITTING, LABEL, generator
 from tests.randomizing import randomized
@@ -51,3 +52,36 @@ def test_a_norm_that_is_blind_to_the_class_is_refused_where_only_norms_may_bring
     )
     with pytest.raises(InputError, match=sentence):
         generator(norm="instance", class_input="norms")
+
+
+def test_the_latent_reaches_every_norm() -> None:
+    """With the stem blind to it, the image still depends on the latent, and gradients reach its part of each norm."""
+    torch.manual_seed(0)
+    network = ResNetGenerator(
+        32,
+        3,
+        latent_dim=8,
+        base_width=2,
+        long_range="none",
+        spectral_norm=False,
+        latent_in_norms=True,
+        class_embedding=4,
+    )
+    for name, parameter in network.named_parameters():
+        if name.endswith(("gain.weight", "shift.weight")):
+            torch.nn.init.normal_(parameter, std=0.5)
+    torch.nn.init.zeros_(network.stem.weight)  # type: ignore[arg-type]
+    torch.nn.init.normal_(network.stem.bias)  # type: ignore[arg-type]
+    latent, label = torch.randn(2, 8), torch.tensor([1, 1])
+    images = network.train(False)(latent, label)
+    assert (images[0] - images[1]).abs().max() > 1e-3
+    images.square().sum().backward()
+    for block in network.blocks:
+        for norm in (block.norm1, block.norm2):
+            assert norm.gain.weight.shape[1] == 4 + 8  # type: ignore[union-attr]
+            assert norm.gain.weight.grad[:, 4:].abs().sum() > 0  # type: ignore[union-attr,index]
+
+
+def test_a_latent_in_norms_needs_conditional_ones() -> None:
+    with pytest.raises(InputError, match="latent_in_norms needs a conditional norm, and norm='instance' is none"):
+        ResNetGenerator(32, 3, norm="instance", latent_in_norms=True)
