@@ -5,30 +5,14 @@ from typing import Literal
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-from torch.nn.utils.parametrizations import _SpectralNorm
 
 from lit_an.errors import InputError
 from lit_an.networks.mirroring import Mirror
 from lit_an.networks.resampling import Resampling, ResamplingConv2d
-from lit_an.precision import without_autocast
+from lit_an.networks.spectral_norm import SpectralNorm
 
 Initialization = Literal["orthogonal", "xavier"]
 Padding = Literal["zeros", "reflect", "replicate"]
-
-
-class SpectralNorm(_SpectralNorm):
-    """PyTorch's spectral normalization with the power iteration in float32.
-
-    Under autocast the matrix-vector products of the power iteration would run in half precision on some devices,
-    and the weight would be divided by a coarse estimate.
-
-    Source: Miyato et al., "Spectral normalization for generative adversarial networks", ICLR 2018.
-    """
-
-    def forward(self, weight: Tensor) -> Tensor:
-        with without_autocast(weight):
-            normalized: Tensor = super().forward(weight)
-            return normalized
 
 
 @dataclass(frozen=True)
