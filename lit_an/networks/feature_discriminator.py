@@ -35,8 +35,8 @@ class FeatureDiscriminator(nn.Module):
         head_width: channels of the heads, ≥ 1.
         mixing: mix across ``channels`` and maps (``both``), across channels alone (``channels``), or not (``none``).
         projection_scale: factor of the class's part of a logit, ≥ 0.
-        pixel_width: base width of a ``ProjectionDiscriminator`` of the image itself, whose logit is one more; 0 for
-            none. It sees colors and layout, to which a network trained for classification is blind.
+        pixel_width: base width of a ``ProjectionDiscriminator`` of the image itself, whose logit stands for 16 more;
+            0 for none. It sees colors and layout, to which a network trained for classification is blind.
 
     Raises:
         InputError: an argument out of range, an unknown backbone, or weights that are not found.
@@ -102,7 +102,8 @@ class FeatureDiscriminator(nn.Module):
         maps = self.mixing(self.backbone(enlarged))
         logits = [head(x, label) for head, x in zip(self.heads, maps, strict=True)]
         if self.of_pixels is not None:
-            logits.append(self.of_pixels(image, label).unsqueeze(1))
+            # In a mean over all logits it counts as much as a head of 4×4 places.
+            logits.append(self.of_pixels(image, label).unsqueeze(1).expand(-1, SMALLEST_MAP**2))
         return torch.cat(logits, 1)
 
 

@@ -83,15 +83,15 @@ def test_gradients_reach_the_image_twice() -> None:
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learned)
 
 
-def test_the_pixel_discriminator_is_one_more_logit() -> None:
+def test_the_pixel_discriminator_counts_as_one_more_head() -> None:
     image = torch.rand(2, 3, 32, 32)
     discriminator = made(pixel_width=2).eval()
     without = copy.deepcopy(discriminator)
     without.of_pixels = None
     logits = discriminator(image, LABEL)
-    assert torch.equal(logits[:, :-1], without(image, LABEL))
+    assert torch.equal(logits[:, :-16], without(image, LABEL))
     assert discriminator.of_pixels is not None
-    assert torch.equal(logits[:, -1], discriminator.of_pixels(image, LABEL))
+    assert torch.equal(logits[:, -16:], discriminator.of_pixels(image, LABEL).unsqueeze(1).expand(-1, 16))
 
 
 @pytest.mark.parametrize(
