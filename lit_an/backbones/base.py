@@ -1,17 +1,18 @@
-"""What a frozen network is: maps of an image at four resolutions, weights that are in no checkpoint."""
+"""What a frozen network is: maps of an image at several resolutions, weights that are in no checkpoint."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lit_an.errors import InputError
 from lit_an.registry import Registry
 
-STRIDES = (4, 8, 16, 32)
+STRIDES = (2, 4, 8, 16, 32)
 
 
 class Backbone:
-    """Computes feature maps of images at strides 4, 8, 16 and 32; gradients reach the images, never the weights.
+    """Computes feature maps of images at strides up to 32; gradients reach the images, never the weights.
 
     It is deliberately not an ``nn.Module``: a network or task that holds it has none of its weights in its parameters,
     in its checkpoints or in pickles. It moves to the device of its input. The weights are read at first use, so that a
@@ -21,18 +22,32 @@ class Backbone:
     Subclasses call ``super().__init__`` with their channels and implement ``read``.
 
     Args:
-        channels: of the four maps.
+        finest: the smallest stride, 2 or 4: 2 adds a map of details, for small images.
+        channels: of the maps at all ``STRIDES``; 0 for a stride at which the network has none.
 
     Attributes:
-        channels: of the four maps.
+        strides: of the maps, ascending.
+        channels: of the maps.
+
+    Raises:
+        InputError: ``finest`` is neither 2 nor 4, or the network has no map there.
     """
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
-        self.channels = channels
+    def __init__(self, finest: int, channels: tuple[int, ...]) -> None:
+        if finest not in (2, 4):
+            raise InputError(f"{type(self).__name__}: finest must be 2 or 4, got {finest}")
+        self.strides = STRIDES[STRIDES.index(finest) :]
+        self.channels = channels[STRIDES.index(finest) :]
+        missing = [stride for stride, width in zip(self.strides, self.channels, strict=True) if not width]
+        if missing:
+            raise InputError(
+                f"{type(self).__name__}: the network has no map at stride {missing[0]}; choose a convolutional network "
+                "that halves its maps five times, such as resnet18"
+            )
         self._network: nn.Module | None = None
 
     def read(self) -> nn.Module:
-        """The network with its weights: ``forward(image)`` maps (B, 3, H, W) in [-1, 1] to the four maps.
+        """The network with its weights: ``forward(image)`` maps (B, 3, H, W) in [-1, 1] to the maps at ``strides``.
 
         Raises:
             InputError: a package is missing, or the weights are not found, cannot be downloaded or do not fit.
@@ -58,7 +73,7 @@ class Backbone:
             image: (B, 3, H, W), in [-1, 1], H and W multiples of 32.
 
         Returns:
-            (B, channels[i], H / STRIDES[i], W / STRIDES[i]), i = 0, …, 3.
+            (B, channels[i], H / strides[i], W / strides[i]) for each i.
 
         Raises:
             InputError: as ``load``.

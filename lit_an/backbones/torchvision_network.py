@@ -16,18 +16,18 @@ from lit_an.errors import InputError
 
 MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, for values in [0, 1]
 _PROBE = 64  # pixels
-_ADVICE = "choose a convolutional network that halves its maps five times, such as resnet18"
 
 
 @BACKBONES.register("torchvision")
 class TorchvisionNetwork(Backbone):
-    """The last map that a network of torchvision has at each of the strides 4, 8, 16 and 32.
+    """The last map that a network of torchvision has at each stride.
 
     Args:
         network: a classification network of ``torchvision.models`` with maps at these strides, such as ``resnet18``,
             ``efficientnet_b0``, ``convnext_tiny``, ``regnet_y_400mf`` or ``vgg16_bn``.
         weights: a file with its state dict, read as tensors only; None takes torchvision's default ones, from
             PyTorch's cache or downloaded into it at first use.
+        finest: the smallest stride of a map, 2 or 4.
 
     Raises:
         InputError: torchvision is missing, or the network is unknown or has no map at one of the strides; at first
@@ -36,10 +36,11 @@ class TorchvisionNetwork(Backbone):
     Source: torchvision.
     """
 
-    def __init__(self, network: str = "resnet18", weights: str | None = None) -> None:
+    def __init__(self, network: str = "resnet18", weights: str | None = None, finest: int = 4) -> None:
         self.network, self.weights = network, weights
-        self._nodes, channels = _last_maps(network)
-        super().__init__(channels)
+        nodes, channels = _last_maps(network)
+        super().__init__(finest, channels)
+        self._nodes = nodes[-len(self.strides) :]
 
     def read(self) -> nn.Module:
         made = _torchvision("models").get_model(self.network, weights=None, **_quietly(self.network))
@@ -97,7 +98,7 @@ class _Normalized(nn.Module):
 
 
 def _last_maps(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Names and channels of the last map at each stride; no weights are read."""
+    """Names and channels of the last map at each of ``STRIDES``, empty and 0 without one; no weights are read."""
     models, extraction = _torchvision("models"), _torchvision("models.feature_extraction")
     known = models.list_models(module=models)
     if name not in known:
@@ -107,7 +108,9 @@ def _last_maps(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
         with torch.no_grad():
             nodes = _extractor(network, extraction.get_graph_node_names(network)[1])(torch.zeros(1, 3, _PROBE, _PROBE))
     except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-        raise InputError(f"backbone 'torchvision': {name} does not take images of any size; {_ADVICE}") from error
+        raise InputError(
+            f"backbone 'torchvision': {name} does not take images of any size; choose a convolutional network"
+        ) from error
     widths = {
         node: (_PROBE // value.shape[-1], value.shape[1])
         for node, value in nodes.items()
@@ -119,10 +122,8 @@ def _last_maps(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
         after = next((node for node, (found, _) in widths.items() if found > stride), "")
         # A block that halves the map has a map of its own before that, which is no result of a block.
         ends = [node for node in at_stride if node.split(".")[:2] != after.split(".")[:2]] or at_stride
-        if not ends:
-            raise InputError(f"backbone 'torchvision': {name} has no map at stride {stride}; {_ADVICE}")
-        chosen.append(ends[-1])
-    return tuple(chosen), tuple(widths[node][1] for node in chosen)
+        chosen.append(ends[-1] if ends else "")
+    return tuple(chosen), tuple(widths[node][1] if node else 0 for node in chosen)
 
 
 def _extractor(network: nn.Module, nodes: Sequence[str]) -> nn.Module:

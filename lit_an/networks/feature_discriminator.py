@@ -17,21 +17,21 @@ SLOPE = 0.2
 
 
 class FeatureDiscriminator(nn.Module):
-    """Maps an image and its class to logits of places in four feature maps of a frozen network.
+    """Maps an image and its class to logits of places in feature maps of a frozen network.
 
-    The maps, at strides 4 to 32, are mixed by fixed random convolutions: 1×1 ones across channels, then from the
-    coarsest map to the finest a sum with the map below, enlarged, and a 3×3 one. A head looks at each mixed map:
-    convolutions of stride 2 down to 4×4, then one logit for each place, φ·w + scale · φ·embedding(class). The frozen
-    network's weights are in no checkpoint; those of the mixing are.
+    The maps, at strides 4 (or 2, see ``backbone_kwargs``) to 32, are mixed by fixed random convolutions: 1×1 ones
+    across channels, then from the coarsest map to the finest a sum with the map below, enlarged, and a 3×3 one. A head
+    looks at each mixed map: convolutions of stride 2 down to 4×4, then one logit for each place,
+    φ·w + scale · φ·embedding(class). The frozen network's weights are in no checkpoint; those of the mixing are.
 
     Args:
         image_size: side of the images, in pixels.
         num_classes: classes, ≥ 1.
         backbone: a registered backbone: ``efficientnet_lite0``, ``efficientnet_lite1`` or ``torchvision``.
-        backbone_kwargs: its arguments.
+        backbone_kwargs: its arguments; ``finest: 2`` adds a map of details, for images that are not enlarged.
         input_size: side that images are resized to for the backbone, a multiple of 32; None takes the next
             multiple of 32 from twice ``image_size`` up to 256.
-        width: channels of the finest mixed map; those of the others are 2, 4 and 8 times as many.
+        width: channels of the finest mixed map; those of the others are 2, 4, … times as many.
         head_width: channels of the heads, ≥ 1.
         mixing: mix across ``channels`` and maps (``both``), across channels alone (``channels``), or not (``none``).
         projection_scale: factor of the class's part of a logit, ≥ 0.
@@ -78,7 +78,7 @@ class FeatureDiscriminator(nn.Module):
         self.backbone = create_backbone(backbone, **(backbone_kwargs or {}))
         self.mixing = _Mixing(self.backbone.channels, width, mixing)
         layers = LayerFactory("orthogonal", spectral_norm=True)
-        sides = [self.input_size // stride for stride in (4, 8, 16, 32)]
+        sides = [self.input_size // stride for stride in self.backbone.strides]
         self.heads = nn.ModuleList(
             _Head(channels, head_width, side, num_classes, projection_scale, layers)
             for channels, side in zip(self.mixing.channels, sides, strict=True)

