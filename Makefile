@@ -40,6 +40,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/layouts.py
 	$(RUN) benchmarks/norms.py $(BENCH_ARGS)
 	$(RUN) benchmarks/products.py
+	$(RUN) benchmarks/resampling.py
 	$(RUN) benchmarks/train_step.py
 	$(RUN) benchmarks/checkpoints.py
 	$(RUN) benchmarks/recipes.py

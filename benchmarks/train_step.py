@@ -166,7 +166,7 @@ def random_images(folder: Path, batch_size: int) -> list[str]:
     random = np.random.default_rng(0)
     for index in range(4 * batch_size):
         for split in ("train", "val"):
-            path = folder / split / str(index % 2) / f"{index}.jpg"
+            path = folder / split / f"n{index % 2:08d}" / f"{index}.jpg"  # as ImageNet calls classes
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(random.integers(0, 256, (144, 160, 3), dtype=np.uint8)).save(path)
     data = {"source.root": folder, "batch_size": batch_size, "num_workers": 0}

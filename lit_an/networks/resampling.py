@@ -24,8 +24,9 @@ from torch import Tensor, nn
 Resampling = Literal["none", "double", "halve"]
 
 # A matrix product is faster from this many weights of one kernel position (input times output channels) per position of
-# the small map on. From benchmarks/resampling.py on a CPU, where the size of the batch hardly matters.
-MATRIX_FROM = 5000
+# the small map on. From benchmarks/resampling.py on a CPU, where the size of the batch hardly matters. Transposed
+# convolutions lose most to the copies of their weights.
+MATRIX_FROM: dict[Resampling, int] = {"none": 5000, "double": 1500, "halve": 5000}
 
 
 def doubled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -43,7 +44,7 @@ def doubled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -
         >>> doubled_convolution(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3))[0, 0, 0].tolist()
         [4.0, 6.0, 6.0, 4.0]
     """
-    if _prefers_matrix(x, weight, x.shape[2] * x.shape[3]):
+    if _prefers_matrix("double", x, weight, x.shape[2] * x.shape[3]):
         return _matrix_doubled_convolution(x, weight, bias)
     # Of the sum over four neighbors, each has a quarter of the bias.
     quarter = None if bias is None else bias / 4
@@ -67,7 +68,7 @@ def halved_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) ->
         [6.25, 6.25, 6.25, 6.25]
     """
     averaged = F.avg_pool2d(x, 2, stride=1, padding=1)  # (B, C, H + 1, W + 1)
-    if _prefers_matrix(x, weight, (x.shape[2] // 2) * (x.shape[3] // 2)):
+    if _prefers_matrix("halve", x, weight, (x.shape[2] // 2) * (x.shape[3] // 2)):
         return _matrix_convolution(averaged, weight, bias, stride=2)
     return F.conv2d(averaged, weight, bias, stride=2)
 
@@ -87,7 +88,7 @@ def same_convolution(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
         >>> same_convolution(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 3, 3)).flatten().tolist()
         [4.0, 4.0, 4.0, 4.0]
     """
-    if _prefers_matrix(x, weight, x.shape[2] * x.shape[3]):
+    if _prefers_matrix("none", x, weight, x.shape[2] * x.shape[3]):
         return _matrix_convolution(F.pad(x, (1, 1, 1, 1)), weight, bias, stride=1)
     return F.conv2d(x, weight, bias, padding=1)
 
@@ -134,9 +135,9 @@ class ResamplingConv2d(nn.Conv2d):
 _CHEAP = {"none": same_convolution, "double": doubled_convolution, "halve": halved_convolution}
 
 
-def _prefers_matrix(x: Tensor, weight: Tensor, positions: int) -> bool:
+def _prefers_matrix(resampling: Resampling, x: Tensor, weight: Tensor, positions: int) -> bool:
     # Not on other devices, where it is not measured.
-    return x.device.type == "cpu" and weight.shape[0] * weight.shape[1] >= MATRIX_FROM * positions
+    return x.device.type == "cpu" and weight.shape[0] * weight.shape[1] >= MATRIX_FROM[resampling] * positions
 
 
 def _matrix_doubled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -12,10 +12,16 @@ from torch import Tensor, nn
 import lit_an.networks.resampling as resampling
 from lit_an.networks import CoarseToFineGenerator, ProjectionDiscriminator, ResNetGenerator
 from lit_an.networks.initialization import LayerFactory
-from lit_an.networks.resampling import ResamplingConv2d, doubled_convolution, halved_convolution, same_convolution
+from lit_an.networks.resampling import (
+    Resampling,
+    ResamplingConv2d,
+    doubled_convolution,
+    halved_convolution,
+    same_convolution,
+)
 
 Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
-FORMS = {"matrix": 0, "convolution": 1 << 62}  # values of MATRIX_FROM
+FORMS = {"matrix": 0, "convolution": 1 << 62}  # limits
 
 
 def plain_doubled(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -33,6 +39,15 @@ def plain_same(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 PAIRS = [(doubled_convolution, plain_doubled), (halved_convolution, plain_halved), (same_convolution, plain_same)]
 every_pair = pytest.mark.parametrize(("cheap", "plain"), PAIRS, ids=["doubled", "halved", "same"])
 every_form = pytest.mark.parametrize("form", FORMS)
+
+
+def set_limit(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resampling, "MATRIX_FROM", dict.fromkeys(resampling.MATRIX_FROM, limit))
+
+
+def take(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is computed in this form."""
+    set_limit(FORMS[form], monkeypatch)
 
 
 def drawn(seed: int, layout: torch.memory_format = torch.contiguous_format) -> list[Tensor]:
@@ -64,7 +79,7 @@ def test_outputs_and_gradients_are_those_of_the_plain_order(
     layout: torch.memory_format,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     tensors = drawn(seed, layout)
     direction = torch.randn_like(plain(*tensors))
     found, expected = (with_gradients(function, tensors, direction) for function in (cheap, plain))
@@ -79,7 +94,7 @@ def test_outputs_and_gradients_are_those_of_the_plain_order(
 def test_first_and_second_derivatives(
     form: str, cheap: Convolution, plain: Convolution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     torch.manual_seed(0)
     shapes = [(2, 2, 4, 2), (3, 2, 3, 3), (3,)]
     tensors = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
@@ -98,7 +113,7 @@ def test_the_form_depends_on_weights_and_positions_but_not_on_the_batch(
         monkeypatch.setattr(resampling, name, lambda *a, f=original, **k: forms.append("matrix") or f(*a, **k))
     side = 4 if cheap is halved_convolution else 2
     for limit, expected in ((128, True), (129, False)):
-        monkeypatch.setattr(resampling, "MATRIX_FROM", limit)
+        set_limit(limit, monkeypatch)
         for batch in (1, 2, 64):
             forms.clear()
             cheap(torch.zeros(batch, 16, side, side), torch.zeros(32, 16, 3, 3), None)
@@ -110,13 +125,13 @@ def test_the_papers_networks_take_both_forms() -> None:
     matrix = [(cheap, c, d, n) for cheap, c, d, n in published_layers() if c * d / n > 4096]
     assert {cheap for cheap, *_ in matrix} == {"none", "double", "halve"}
     for cheap, c, d, positions in published_layers():
-        chosen = resampling._prefers_matrix(torch.zeros(1, c, 1, 1), torch.zeros(d, c, 3, 3), positions)
+        chosen = resampling._prefers_matrix(cheap, torch.zeros(1, c, 1, 1), torch.zeros(d, c, 3, 3), positions)
         assert chosen is ((cheap, c, d, positions) in matrix)
 
 
-def published_layers() -> list[tuple[str, int, int, int]]:
+def published_layers() -> list[tuple[Resampling, int, int, int]]:
     """Resampling, channels, and positions of the small map of every residual 3×3 convolution, on ``meta``."""
-    found: list[tuple[str, int, int, int]] = []
+    found: list[tuple[Resampling, int, int, int]] = []
 
     def note(module: nn.Module, args: tuple[Tensor], output: Tensor) -> None:
         assert isinstance(module, ResamplingConv2d)
@@ -180,7 +195,7 @@ NETWORKS: dict[str, Callable[[], tuple[nn.Module, list[Tensor]]]] = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_against_its_plain_form(name: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In training mode, with spectral norm: outputs, gradients of all weights, and buffers afterwards."""
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     torch.manual_seed(1)
     network, inputs = NETWORKS[name]()
     network.double()
@@ -237,7 +252,7 @@ def test_exported_graphs_have_plain_operators_for_every_batch(resampled: str) ->
     torch.export.save(program, file)
     file.seek(0)
     torch.testing.assert_close(torch.export.load(file).module()(x), layer(x), rtol=1e-4, atol=1e-5)
-    assert resampling._prefers_matrix(x, layer.weight, 4), "the eager layer takes the other form"
+    assert resampling._prefers_matrix(layer.resampling, x, layer.weight, 4), "the eager layer takes the other form"
 
 
 @every_form
@@ -246,7 +261,7 @@ def test_transformations_of_functions(
     form: str, cheap: Convolution, plain: Convolution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Per-sample gradients and derivatives forward."""
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     torch.manual_seed(0)
     x, weight = torch.randn(3, 1, 2, 4, 4), torch.randn(3, 2, 3, 3)
 
@@ -265,7 +280,7 @@ def test_transformations_of_functions(
 @every_pair
 def test_bfloat16_autocast(form: str, cheap: Convolution, plain: Convolution, monkeypatch: pytest.MonkeyPatch) -> None:
     """As near to the exact result as twice the plain order."""
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     torch.manual_seed(0)
     x, weight, bias = torch.randn(4, 32, 8, 8), torch.randn(32, 32, 3, 3) / 17, torch.randn(32)
     exact = plain(x, weight, bias)
@@ -280,7 +295,7 @@ def test_bfloat16_autocast(form: str, cheap: Convolution, plain: Convolution, mo
 def test_compiled_in_one_graph(
     form: str, cheap: Convolution, plain: Convolution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resampling, "MATRIX_FROM", FORMS[form])
+    take(form, monkeypatch)
     torch.compiler.reset()
     compiled = torch.compile(cheap, backend="aot_eager", fullgraph=True, dynamic=False)
     for seed in range(2):

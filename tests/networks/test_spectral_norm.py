@@ -57,6 +57,10 @@ def test_first_and_second_derivatives(shape: tuple[int, ...], layout: torch.memo
     module.eval()
     assert torch.autograd.gradcheck(module, weight)
     assert torch.autograd.gradgradcheck(module, weight)
+    direction = torch.randn_like(weight)
+    (closed,) = torch.autograd.grad(module(weight), weight, direction)
+    (composed,) = torch.autograd.grad(module(weight), weight, direction, create_graph=True)
+    torch.testing.assert_close(composed, closed, rtol=1e-12, atol=1e-12)
 
 
 @every_layout
