@@ -27,9 +27,14 @@ def free_port() -> int:
     return port
 
 
+def run_in_processes(count: int, function: Callable[..., None], *arguments: Any) -> None:
+    """Calls ``function(rank, port, *arguments)`` in several processes, with a free port for all of them."""
+    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=count)
+
+
 def run_in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
-    """Calls ``function(rank, port, *arguments)`` in two processes, with a free port for both."""
-    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=2)
+    """As ``run_in_processes``, in two."""
+    run_in_processes(2, function, *arguments)
 
 
 def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalGAN:

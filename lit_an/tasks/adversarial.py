@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -25,6 +24,7 @@ from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
 from lit_an.tasks.game import Game, Terms
 from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
+from lit_an.tasks.networkwise_ddp import wrap_networkwise
 from lit_an.tasks.non_finite import Policy
 from lit_an.tasks.number_control import NumberControl
 from lit_an.tasks.resuming import (
@@ -208,9 +208,8 @@ class AdversarialTask(Game, pl.LightningModule):
         self.log(name, value, sync_dist=self.trainer.world_size > 1, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Prepares the strategy: each backward pass leaves the other network's parameters unused."""
-        if isinstance(self.trainer.strategy, DDPStrategy):
-            self.trainer.strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+        """Prepares the strategy, and checks the data."""
+        wrap_networkwise(self.trainer.strategy)
         self.check_data(getattr(self.trainer, "datamodule", None))
 
     def check_data(self, data: Any) -> None:
