@@ -18,9 +18,9 @@ from torch.optim import Optimizer
 
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import at_least
-from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
+from lit_an.tasks.compiling import check_backend, compile_networks, uncompile_networks
 from lit_an.tasks.game import Game, Terms
 from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
@@ -58,6 +58,8 @@ class AdversarialTask(Game, pl.LightningModule):
         accumulate: parts that each step's batch is split into to save memory, ≥ 1.
         gradient_clip_norm: largest norm of a network's gradient at a step; 0 for no limit.
         channels_last: lay out convolutions channels-last, faster in mixed precision.
+        compile: backend of ``torch.compile`` for both networks in training, such as ``inductor``; None for none.
+            Evaluation and gradient penalties are not compiled; see ``lit_an.tasks.compiling``.
         non_finite: what follows numbers that are not finite: ``stop`` ends the run at the next log iteration or
             checkpoint with a sentence; ``skip`` drops each update whose gradients are not finite, and waits for the
             device once per update to know; ``ignore`` goes on with a warning.
@@ -79,12 +81,14 @@ class AdversarialTask(Game, pl.LightningModule):
         accumulate: int = 1,
         gradient_clip_norm: float = 0.0,
         channels_last: bool = True,
+        compile: str | None = None,
         non_finite: Policy = "stop",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         at_least(type(self).__name__, 1, discriminator_steps=discriminator_steps, accumulate=accumulate)
         at_least(type(self).__name__, 0, gradient_clip_norm=gradient_clip_norm)
+        check_backend(compile)
         self.generator, self.discriminator = generator, discriminator
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -92,7 +96,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._optimizers_of = (generator_optimizer, discriminator_optimizer)
         self._schedulers_of = (generator_scheduler, discriminator_scheduler)
         self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
-        self.gradient_clip_norm, self.channels_last = gradient_clip_norm, channels_last
+        self.gradient_clip_norm, self.channels_last, self._backend = gradient_clip_norm, channels_last, compile
         self.iteration = 0
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -162,14 +166,6 @@ class AdversarialTask(Game, pl.LightningModule):
         if 0 <= self.trainer.max_steps <= self.optimizer_steps(self.iteration):
             self.trainer.should_stop = True
 
-    def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
-        """The penalties of a network's norms as a term, if there are any."""
-        penalty = total_penalty(network) if weight > 0 else None
-        return {} if penalty is None else {"orthogonality": weight * penalty}
-
-    def _laid_out(self, image: Tensor) -> Tensor:
-        return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
-
     def _seed_iteration(self) -> None:
         torch.manual_seed(mix_seed(self._run_seed, self.iteration, self.global_rank))
 
@@ -224,7 +220,8 @@ class AdversarialTask(Game, pl.LightningModule):
         check_image_sizes(generator=self.generator, discriminator=self.discriminator, data=data)
 
     def on_fit_start(self) -> None:
-        """Applies the config to a checkpoint's optimizers, which Lightning restores next."""
+        """Applies the config to a checkpoint's optimizers, which Lightning restores next; compiles the networks."""
+        compile_networks(self.generator, self.discriminator, self._backend)
         self._run_seed = torch.initial_seed()
         self._term_log = TermLog()
         if self._resumed_from is not None:
@@ -241,6 +238,7 @@ class AdversarialTask(Game, pl.LightningModule):
 
     def on_fit_end(self) -> None:
         """As ``on_train_start``, for a run with nothing left to train."""
+        uncompile_networks(self.generator, self.discriminator)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
 
     def configure_optimizers(self) -> Any:
