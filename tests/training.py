@@ -37,7 +37,7 @@ def run_in_two_processes(function: Callable[..., None], *arguments: Any) -> None
     run_in_processes(2, function, *arguments)
 
 
-def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalGAN:
+def make_task(long_range: str = "attentive", optimizer: Any = ADAM, **kwargs: Any) -> ClassConditionalGAN:
     torch.manual_seed(0)
     generator = ResNetGenerator(
         32,
@@ -49,7 +49,7 @@ def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalG
         long_range_kwargs={"num_regions": 4, "temperature": 1.0},
     )
     discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=2)
-    return ClassConditionalGAN(generator, discriminator, ADAM, ADAM, **kwargs)
+    return ClassConditionalGAN(generator, discriminator, optimizer, optimizer, **kwargs)
 
 
 def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = None, **kwargs: Any) -> InpaintingGAN:

@@ -150,6 +150,7 @@ class AdversarialTask(Game, pl.LightningModule):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._numbers.drop_update(parameters)
         if self.gradient_clip_norm > 0:
+            self._numbers.unscale(optimizer)
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
 
     def _count(self, batch: Any) -> None:

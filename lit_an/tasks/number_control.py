@@ -38,8 +38,10 @@ class NumberControl:
     def follow(self, optimizers: Sequence[Optimizer]) -> None:
         """Counts the steps that optimizers make: the loss scale of fp16 leaves out those that overflow."""
 
-        def count(*args: Any) -> None:
-            self._steps += 1
+        def count(optimizer: Any, *args: Any) -> None:
+            # A fused optimizer makes its step itself, or none; in fp16 it is told which.
+            found = getattr(optimizer, "found_inf", None)
+            self._steps += found is None or not found.item()
 
         for optimizer in optimizers:
             optimizer.register_step_post_hook(count)
@@ -77,6 +79,12 @@ class NumberControl:
                 "finite; train/skipped_updates counts them",
                 "skipped",
             )
+
+    def unscale(self, optimizer: Optimizer) -> None:
+        """Takes the loss scale of fp16 off gradients, where an optimizer would do it in its step: a fused one."""
+        scaler = getattr(self._task.trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            scaler.unscale_(optimizer)
 
     def counts(self) -> dict[str, float]:
         """Counts for the log: updates that the policy or the loss scale dropped, where they can."""

@@ -137,18 +137,6 @@ def test_intervals_below_one_are_refused() -> None:
         SemanticLayoutLogger(images_per_row=3, measured_per_row=2)
 
 
-def test_progress_counts_iterations_of_the_whole_run(tmp_path: Path, image_folder: Path) -> None:
-    from callbacks import Checkpointing, IterationProgressBar
-
-    for iterations, checkpoint in ((3, None), (8, tmp_path / "checkpoints" / "last.ckpt")):
-        task, bar = make_task(), IterationProgressBar(refresh_rate=1)
-        trainer = make_trainer(tmp_path, task, iterations, [bar, Checkpointing()], enable_progress_bar=True)
-        trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
-        assert (bar.train_progress_bar.n, bar.train_progress_bar.total) == (iterations, iterations)
-        assert bar.train_progress_bar.initial == (0 if checkpoint is None else 3)
-        assert {"train/generator/adversarial", "train/discriminator/adversarial"} <= set(bar._newest)
-
-
 def test_a_layout_that_stays_uniform_is_counted_and_said_once(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     layout = task.generator.long_range.layout  # type: ignore[union-attr]
