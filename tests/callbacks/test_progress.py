@@ -1,5 +1,6 @@
 """What a run says about its progress, with a terminal and without."""
 
+import itertools
 import logging
 import os
 import pty
@@ -65,7 +66,7 @@ def test_lines_become_rarer(tmp_path: Path, image_folder: Path, caplog: pytest.L
         if caplog.text.count(" left") > before:
             pauses.append(second)
     assert begin == bar._started
-    assert [later - sooner for sooner, later in zip(pauses, pauses[1:], strict=False)][:4] == [20, 40, 60, 60]
+    assert [later - sooner for sooner, later in itertools.pairwise(pauses)][:4] == [20, 40, 60, 60]
 
 
 def test_the_line_says_what_is_left() -> None:
