@@ -43,7 +43,9 @@ def test_a_run_records_it_and_its_evaluation_has_it_too(
 ) -> None:
     caplog.set_level(logging.INFO)
     folder, option = tmp_path / "run", "--trainer.float32_matmul_precision"
-    assert cli.main(arguments(image_folder, folder, f"{option}=exact")) == 2
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments(image_folder, folder, f"{option}=exact"))
+    assert ended.value.code == 2
     assert "float32_matmul_precision" in capsys.readouterr().err
     assert not folder.exists()
     assert cli.main(arguments(image_folder, folder, f"{option}=high")) == 0
