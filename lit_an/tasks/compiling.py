@@ -19,7 +19,9 @@ class CompiledForward:
       parameters (the network's own update) or only the inputs (that of the other network) have gradients.
 
     It takes the place of ``network.forward``, below the hooks of the network. So the names of parameters and buffers,
-    checkpoints, averages and wrappers stay what they are.
+    checkpoints, averages and wrappers stay what they are. Each pass in training gets copies of the buffers: the
+    generated code may keep a buffer for its backward pass, such as the vectors of spectral norm, which the next pass
+    changes.
 
     Args:
         network: runs alone, as it is called in a training step.
@@ -38,6 +40,8 @@ class CompiledForward:
         Raises:
             InputError: the backend does not work on this machine.
         """
+        if self._network.training:
+            _renew_buffers(self._network)
         if not self._network.training or self._is_differentiated_twice(inputs):
             return self._written(*inputs, **options)
         from torch._dynamo.exc import TorchDynamoException
@@ -46,7 +50,7 @@ class CompiledForward:
         try:
             return self._compiled(*inputs, **options)
         except (TorchDynamoException, InvalidCxxCompiler) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = str(getattr(error, "inner_exception", error)).strip().partition("\n")[0]
             raise InputError(
                 f"--model.compile {self._backend}: {type(self._network).__name__} cannot be compiled on this machine "
                 f"({reason}); leave the option out"
@@ -57,6 +61,13 @@ class CompiledForward:
             return False
         to_inputs = any(isinstance(each, Tensor) and each.requires_grad for each in inputs)
         return to_inputs and any(parameter.requires_grad for parameter in self._network.parameters())
+
+
+def _renew_buffers(network: nn.Module) -> None:
+    """Replaces all buffers by copies."""
+    for module in network.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, buffer.clone())
 
 
 def check_backend(backend: str | None) -> None:

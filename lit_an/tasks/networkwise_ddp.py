@@ -40,6 +40,7 @@ class NetworkwiseDDP(DDPStrategy):
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the task's step with the buffers of the first process, as a wrapper of the task would."""
         for wrapper in self._wrappers:
+            wrapper._assign_modules_buffers()  # compiled networks replace theirs
             if wrapper.will_sync_module_buffers():
                 wrapper._sync_buffers()
         return super().training_step(*args, **kwargs)

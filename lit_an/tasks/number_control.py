@@ -50,13 +50,13 @@ class NumberControl:
     def update(self, side: str) -> Iterator[None]:
         """Around an update: one that is dropped leaves the running statistics as they were, too."""
         self._judged, self._is_dropped, steps = None, False, self._steps
-        kept = self._copied_buffers() if self.watch.policy == "skip" else []
+        kept = self._copied_buffers() if self.watch.policy == "skip" else {}
         yield
         scale = self._scale
         by_scale = scale is not None and self._steps == steps
         if self._is_dropped:
-            for buffer, copy in kept:
-                buffer.copy_(copy)
+            for name, buffer in self._task.named_buffers():
+                buffer.copy_(kept[name])
         self._is_dropped = self._is_dropped or by_scale
         if self.watch.count(side, self._is_dropped, by_scale):
             self.watch.give_up(side, self._task.iteration + 1, self._folder, None if scale is None else scale())
@@ -92,9 +92,8 @@ class NumberControl:
             return {"fp16_overflows": float(self.watch.overflows)}
         return {"skipped_updates": float(self.watch.skipped)} if self.watch.policy == "skip" else {}
 
-    def _copied_buffers(self) -> list[tuple[Tensor, Tensor]]:
-        networks = (self._task.generator, self._task.discriminator)
-        return [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+    def _copied_buffers(self) -> dict[str, Tensor]:
+        return {name: buffer.clone() for name, buffer in self._task.named_buffers()}
 
     @property
     def _scale(self) -> Any:

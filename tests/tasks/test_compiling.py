@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch._inductor.config
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ EAGER_GRAPHS = "aot_eager"  # traces and differentiates as inductor does, and ge
 @pytest.fixture(autouse=True)
 def nothing_compiled() -> None:
     torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
 
 
 def fit(folder: Path, images: Path, task: Any, iterations: int, *callbacks: Callback, **kwargs: Any) -> Any:
@@ -126,14 +128,43 @@ def test_only_first_derivatives_in_training_are_compiled() -> None:
     assert not runs_compiled(generator, latent, label)
 
 
-def test_what_cannot_be_compiled_is_one_sentence(
-    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_buffers_that_a_pass_keeps_do_not_change() -> None:
+    """As inductor keeps the vectors of spectral norm, whose next values another pass computes in place."""
+    network = randomized(make_task()).discriminator
+    image, label = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
+    compile_networks(nn.Identity(), network, EAGER_GRAPHS)
+    network(image, label)
+    kept = dict(network.named_buffers())
+    copies = {name: buffer.clone() for name, buffer in kept.items()}
+    network(image, label)
+    network(image.requires_grad_(), label)
+    torch.testing.assert_close(kept, copies, rtol=0, atol=0)
+    now = dict(network.named_buffers())
+    assert now.keys() == kept.keys()
+    assert any(not torch.equal(buffer, copies[name]) for name, buffer in now.items())
+
+
+def test_what_cannot_be_compiled_is_one_sentence() -> None:
     with pytest.raises(InputError, match=r"compile must be null or a backend of torch.compile \(.*inductor.*'fast'"):
         make_task(compile="fast")
-    monkeypatch.setenv("CXX", str(tmp_path / "no_compiler"))
-    torch._inductor.cpp_builder.get_cpp_compiler.cache_clear() if hasattr(
-        torch._inductor.cpp_builder.get_cpp_compiler, "cache_clear"
-    ) else None
-    with pytest.raises(InputError, match=r"--model.compile inductor: \w+ cannot be compiled on this machine \(.+\)"):
-        fit(tmp_path, image_folder, make_task(compile="inductor"), 1)
+    network, x = nn.Sequential(nn.Linear(3, 3), nn.GELU()), torch.ones(2, 3)
+    sentence = r"--model.compile {}: Sequential cannot be compiled on this machine \({}.*\); leave the option out"
+    with pytest.raises(InputError, match=sentence.format("tvm", "(No module named|Please install)")):
+        CompiledForward(network, "tvm")(x)
+    no_compiler = {"cpp.cxx": ("/nowhere/c++",), "force_disable_caches": True}
+    with (
+        torch._inductor.config.patch(no_compiler),
+        pytest.raises(InputError, match=sentence.format("inductor", r"No working C\+\+ compiler")),
+    ):
+        CompiledForward(network, "inductor")(x)
+
+
+@pytest.mark.slow
+def test_generated_code_has_the_gradients_of_an_eager_run(tmp_path: Path, image_folder: Path) -> None:
+    found = []
+    for backend in (None, "inductor"):
+        task, kept = randomized(make_task(compile=backend, r1_weight=1.0), deviation=0.1), Gradients()
+        fit(tmp_path / str(backend), image_folder, task, 1, kept)
+        found.append(kept.seen)
+    for eager, compiled in zip(*found, strict=True):
+        torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4 * float(eager.abs().max()))
