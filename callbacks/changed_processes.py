@@ -1,4 +1,6 @@
-"""Processes of a resumed run: the same start for all of them, and what another number of them means."""
+"""Processes of a run: the same start for all of them, their group, and what another number of them means."""
+
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -22,6 +24,15 @@ def check_common_start(trainer: pl.Trainer, iteration: int) -> None:
             f"the processes of the run start from different checkpoints, of iterations {-first} to {last}; name one "
             "that all machines see with --ckpt_path"
         )
+
+
+def hosts_of(trainer: pl.Trainer) -> Any:
+    """A group of all processes that exchanges tensors in main memory: what is exchanged there at each iteration does
+    not wait for the device. None for a single process.
+    """
+    if trainer.world_size == 1:
+        return None
+    return torch.distributed.new_group(backend="gloo", timeout=getattr(trainer.strategy, "_timeout", None))
 
 
 def line_of_change(

@@ -11,7 +11,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from callbacks.changed_processes import check_common_start, line_of_change
+from callbacks.changed_processes import check_common_start, hosts_of, line_of_change
 from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
 from lit_an.checkpoints.folder import CheckpointFolder
@@ -54,6 +54,7 @@ class Checkpointing(Checkpoint):
         self._signals = SignalInbox()
         self._inside = False  # an iteration
         self._optimizer_steps = 0  # before it
+        self._hosts: Any = None  # a process group
 
     # When
 
@@ -61,6 +62,7 @@ class Checkpointing(Checkpoint):
         check_common_start(trainer, task.iteration)
         self._saved_at, self._saved_time = task.iteration, time.monotonic()
         self.stopped_by = None
+        self._hosts = hosts_of(trainer)
         self._signals.open()
 
     def on_train_batch_start(self, trainer: pl.Trainer, *args: Any) -> None:
@@ -126,9 +128,9 @@ class Checkpointing(Checkpoint):
         """Whether any process is due, and the signal that any has received: clocks differ, and so do signals."""
         if trainer.world_size == 1:
             return is_due, received
-        mine = torch.tensor([int(is_due), received], device=trainer.strategy.root_device)
+        mine = torch.tensor([int(is_due), received])
         # Lightning's ``reduce`` would add a barrier to it.
-        torch.distributed.all_reduce(mine, torch.distributed.ReduceOp.MAX)
+        torch.distributed.all_reduce(mine, torch.distributed.ReduceOp.MAX, self._hosts)
         due, newest = mine.tolist()
         return bool(due), int(newest)
 

@@ -26,6 +26,7 @@ class PictureLogger(Callback):
 
     Args:
         every_iterations: iterations between pictures, ≥ 1.
+        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
 
     Attributes:
         folder: first part of all tags of the class.
@@ -36,10 +37,10 @@ class PictureLogger(Callback):
 
     folder: str
 
-    def __init__(self, every_iterations: int) -> None:
+    def __init__(self, every_iterations: int, early: bool = True) -> None:
         if every_iterations < 1:
             raise InputError(f"{type(self).__name__}: every_iterations must be at least 1, got {every_iterations}")
-        self.every_iterations = every_iterations
+        self.every_iterations, self.early = every_iterations, early
         self._logged_at = -1
         self._tags: set[str] = set()
         self._has_failed = self._has_trained = False
@@ -62,11 +63,17 @@ class PictureLogger(Callback):
         show_picture(trainer, Picture(tag, iteration, image, path))
         self._tags.add(tag)
 
+    def is_due(self, iteration: int) -> bool:
+        """Whether an iteration has pictures; a function of its number, so that a resumed run has the same."""
+        return iteration % self.every_iterations == 0 or (
+            self.early and iteration < self.every_iterations and _is_round(iteration)
+        )
+
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._has_trained = True
-        if task.iteration % self.every_iterations == 0:
+        if self.is_due(task.iteration):
             self._log_once(trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
@@ -96,6 +103,13 @@ class PictureLogger(Callback):
             if not self._has_failed:
                 rank_zero_warn(f"{error}; the run goes on, and tries again with each picture", category=UserWarning)
             self._has_failed = True
+
+
+def _is_round(iteration: int) -> bool:
+    """Whether an iteration is 1, 2 or 5 times a power of ten, from 10 on."""
+    while iteration >= 100 and iteration % 10 == 0:
+        iteration //= 10
+    return iteration in (10, 20, 50)
 
 
 def _is_finished(folder: Path, iteration: int) -> bool:

@@ -16,6 +16,7 @@ class InpaintingPanelLogger(PictureLogger):
 
     Args:
         every_iterations: iterations between panels, ≥ 1; one more at the end of training.
+        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
         rows: images, one a row, ≥ 1.
 
     Raises:
@@ -24,8 +25,8 @@ class InpaintingPanelLogger(PictureLogger):
 
     folder = "inpainting"
 
-    def __init__(self, every_iterations: int = 500, rows: int = 8) -> None:
-        super().__init__(every_iterations)
+    def __init__(self, every_iterations: int = 500, rows: int = 8, early: bool = True) -> None:
+        super().__init__(every_iterations, early)
         if rows < 1:
             raise InputError(f"InpaintingPanelLogger: rows must be at least 1, got {rows}")
         self.rows = rows

@@ -285,13 +285,13 @@ def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
 
 
 def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Iterator[Any]:
-    """Iterates with a progress bar in the first process, if the run shows progress bars.
+    """Iterates with a progress bar in the first process, if the run shows progress bars and has a terminal.
 
     Raises:
         MeasurementStopped: a signal stops the run.
     """
     hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
-    for batch in tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden):
+    for batch in tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden or None):
         yield batch
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, Checkpointing) and callback.is_asked_to_stop(trainer):

@@ -13,6 +13,7 @@ class SampleGridLogger(PictureLogger):
 
     Args:
         every_iterations: iterations between grids, ≥ 1; one more at the end of training.
+        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
         columns: samples in a row, ≥ 1.
         rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
 
@@ -22,8 +23,8 @@ class SampleGridLogger(PictureLogger):
 
     folder = "samples"
 
-    def __init__(self, every_iterations: int = 500, columns: int = 8, rows: int = 16) -> None:
-        super().__init__(every_iterations)
+    def __init__(self, every_iterations: int = 500, columns: int = 8, rows: int = 16, early: bool = True) -> None:
+        super().__init__(every_iterations, early)
         if min(columns, rows) < 1:
             raise InputError(f"SampleGridLogger: columns and rows must be at least 1, got {columns} and {rows}")
         self.columns, self.rows = columns, rows

@@ -36,6 +36,7 @@ class SemanticLayoutLogger(PictureLogger):
 
     Args:
         every_iterations: iterations between panels, ≥ 1; one more at the end of training.
+        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
         images_per_row: images in the panel of each row of the task's preview (each class), ≥ 1.
         measured_per_row: images of each row that the scalars are computed from, ≥ ``images_per_row``.
         rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
@@ -55,8 +56,9 @@ class SemanticLayoutLogger(PictureLogger):
         measured_per_row: int = 8,
         rows: int = 8,
         warn_after: int | None = None,
+        early: bool = True,
     ) -> None:
-        super().__init__(every_iterations)
+        super().__init__(every_iterations, early)
         if min(images_per_row, rows) < 1 or measured_per_row < images_per_row:
             raise InputError(
                 "SemanticLayoutLogger: images_per_row and rows must be at least 1, and measured_per_row at least "

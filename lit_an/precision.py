@@ -1,9 +1,12 @@
-"""Computation in float32 or better, regardless of autocast."""
+"""Computation in float32 or better, regardless of autocast; how exact float32 is."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Float32Precision = Literal["highest", "high", "medium"]
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -26,3 +29,17 @@ def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     """
     device = x.device.type
     return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+
+
+def set_float32_precision(precision: Float32Precision) -> None:
+    """Sets how exact products and convolutions of float32 tensors are, in the whole process.
+
+    Args:
+        precision: ``highest`` rounds as float32 does. ``high`` rounds the factors to TF32 (10 bits of mantissa) and
+            ``medium`` to bfloat16 (7 bits), where the device has these; convolutions of NVIDIA GPUs have TF32 only.
+            Sums stay in float32.
+
+    Source: PyTorch's notes on CUDA semantics, "TensorFloat-32 (TF32) on Ampere (and later) devices".
+    """
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"

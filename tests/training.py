@@ -27,12 +27,17 @@ def free_port() -> int:
     return port
 
 
+def run_in_processes(count: int, function: Callable[..., None], *arguments: Any) -> None:
+    """Calls ``function(rank, port, *arguments)`` in several processes, with a free port for all of them."""
+    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=count)
+
+
 def run_in_two_processes(function: Callable[..., None], *arguments: Any) -> None:
-    """Calls ``function(rank, port, *arguments)`` in two processes, with a free port for both."""
-    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=2)
+    """As ``run_in_processes``, in two."""
+    run_in_processes(2, function, *arguments)
 
 
-def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalGAN:
+def make_task(long_range: str = "attentive", optimizer: Any = ADAM, **kwargs: Any) -> ClassConditionalGAN:
     torch.manual_seed(0)
     generator = ResNetGenerator(
         32,
@@ -44,7 +49,7 @@ def make_task(long_range: str = "attentive", **kwargs: Any) -> ClassConditionalG
         long_range_kwargs={"num_regions": 4, "temperature": 1.0},
     )
     discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=2)
-    return ClassConditionalGAN(generator, discriminator, ADAM, ADAM, **kwargs)
+    return ClassConditionalGAN(generator, discriminator, optimizer, optimizer, **kwargs)
 
 
 def make_inpainting_task(local: str = "window", losses: dict[str, Any] | None = None, **kwargs: Any) -> InpaintingGAN:

@@ -18,6 +18,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from lit_an.command_line.parent_watch import name_launcher
 from lit_an.command_line.pulse import own_store
 from lit_an.command_line.watchdog import Watchdog, check_others
+from lit_an.tasks.networkwise_ddp import NetworkwiseDDP
 
 # NCCL ends the process at this timeout without a sentence; the watchdog does it earlier.
 _MARGIN_OF_NCCL = timedelta(minutes=1)
@@ -73,7 +74,7 @@ class Launcher(_SubprocessScriptLauncher):
         return result
 
 
-class ManyProcesses(DDPStrategy):
+class ManyProcesses(NetworkwiseDDP):
     """DDP in which the others wait for the first process as long as it takes, as long as it lives.
 
     The process group has a timeout of minutes, so that the loss of a process is noticed. Where one process works for

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
+from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from lit_an.command_line.many_processes import prepare
 from lit_an.errors import InputError, at_least
+from lit_an.precision import Float32Precision, set_float32_precision
 
 
 class Rule(NamedTuple):
@@ -94,6 +96,10 @@ _WORKS: dict[str, Rule] = {
     "enable_autolog_hparams": Rule("nothing: the run folder has the whole config"),
 }
 _OURS: dict[str, Rule] = {
+    "float32_matmul_precision": Rule(
+        "how exact float32 products and convolutions are: highest, or high (TF32) or medium (bfloat16) where the "
+        "device has them; null leaves PyTorch's defaults, on NVIDIA GPUs TF32 in convolutions alone"
+    ),
     "timeout_minutes": Rule(
         "a run of several processes ends if one of them gives no sign of life for so long; default 5"
     ),
@@ -134,6 +140,7 @@ class RunTrainer(Trainer):
     Args:
         timeout_minutes: a run of several processes ends if one of them gives no sign of life for so long, > 0.
         grace_seconds: a process that only waits for others ends so long after a stop signal, > 0.
+        float32_matmul_precision: see ``lit_an.precision.set_float32_precision``; None leaves what PyTorch has.
 
     Raises:
         InputError: a time that is not above 0.
@@ -144,12 +151,16 @@ class RunTrainer(Trainer):
         *,
         timeout_minutes: float = 5.0,
         grace_seconds: float = 30.0,
+        float32_matmul_precision: Float32Precision | None = None,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,
         limit_test_batches: int | float | None = None,
         limit_predict_batches: int | float | None = None,
         **kwargs: Any,
     ) -> None:
+        if float32_matmul_precision is not None:
+            set_float32_precision(float32_matmul_precision)
+            rank_zero_info(f"float32 products and convolutions: {float32_matmul_precision} precision")
         super().__init__(
             limit_train_batches=limit_train_batches,
             limit_val_batches=limit_val_batches,

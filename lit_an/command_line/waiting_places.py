@@ -13,8 +13,6 @@ _IDLE = 0.05
 
 _COLLECTIVES = ("torch.distributed.", "torch.nn.parallel.distributed")
 _BACKWARD_PASS = ("torch.autograd.graph", "_engine_run_backward")
-# On a GPU, the main thread waits for a collective where it reads the result.
-_AGREEMENT = ("callbacks.checkpointing", "_agree")
 _MEETING = ("lit_an.command_line.many_processes", "_meet")
 _SAVING = ("callbacks.checkpointing", "_write")
 _ENDING = ("pytorch_lightning.trainer.call", "_interrupt")
@@ -71,8 +69,6 @@ class MainThread:
 
 def _place_of(frame: FrameType, idle: bool, spins: bool) -> str | None:
     module, function = _name(frame)
-    if spins and (module, function) == _AGREEMENT:
-        return "the agreement on checkpoints and signals"
     if module.startswith(_COLLECTIVES):
         return function if idle or spins else None
     if (module, function) == _BACKWARD_PASS:

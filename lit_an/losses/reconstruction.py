@@ -4,6 +4,8 @@ Each image has the same weight regardless of the size of its hole: losses averag
 over the batch. Smaller is better.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -125,7 +127,7 @@ def confidence_map(
         )
     # A Gaussian is separable, and a blur of rows is a product with a banded matrix: dense products of this size are
     # many times as fast as convolutions with 64 taps on one channel.
-    rows, columns = (_blur_matrix(side, size, deviation).to(mask) for side in mask.shape[-2:])
+    rows, columns = (_blur_matrix(side, size, deviation, mask.device, mask.dtype) for side in mask.shape[-2:])
     with without_autocast(mask):
         confidence = torch.zeros_like(mask)
         for _ in range(iterations):
@@ -133,18 +135,20 @@ def confidence_map(
     return confidence
 
 
-def _blur_matrix(side: int, size: int, deviation: float) -> Tensor:
-    """(side, side), float64: entry (i, j) is what pixel j gives to pixel i."""
-    tap = torch.arange(side) - torch.arange(side)[:, None] + (size - 1) // 2
-    kernel = torch.exp(-0.5 * ((torch.arange(size, dtype=torch.float64) - (size - 1) / 2) / deviation) ** 2)
-    inside = (tap >= 0) & (tap < size)
-    return torch.where(inside, (kernel / kernel.sum())[tap.clamp(0, size - 1)], 0)
+@functools.lru_cache(maxsize=8)  # sending it to a GPU waits for the GPU
+def _blur_matrix(side: int, size: int, deviation: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(side, side): entry (i, j) is what pixel j gives to pixel i."""
+    with torch.inference_mode(False):  # it may be made in a validation and used in training
+        tap = torch.arange(side) - torch.arange(side)[:, None] + (size - 1) // 2
+        kernel = torch.exp(-0.5 * ((torch.arange(size, dtype=torch.float64) - (size - 1) / 2) / deviation) ** 2)
+        inside = (tap >= 0) & (tap < size)
+        return torch.where(inside, (kernel / kernel.sum())[tap.clamp(0, size - 1)], 0).to(device, dtype)
 
 
 def _weighted_l1(prediction: Tensor, image: Tensor, weight: Tensor, area: Tensor | int) -> Tensor:
     difference = at_least_float32(prediction - image).abs()
     total = (difference * weight).sum((1, 2, 3))  # (B,)
-    divisor = prediction.shape[1] * torch.as_tensor(area).to(total)
+    divisor = prediction.shape[1] * (area.to(total) if isinstance(area, Tensor) else total.new_full((), area))
     return (total / divisor.clamp(min=1e-6)).mean()
 
 

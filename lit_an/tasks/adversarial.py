@@ -12,19 +12,19 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from pytorch_lightning.core.optimizer import LightningOptimizer
-from pytorch_lightning.strategies import DDPStrategy
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import at_least
-from lit_an.norms.base import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
+from lit_an.tasks.compiling import check_backend, compile_networks, uncompile_networks
 from lit_an.tasks.game import Game, Terms
 from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
+from lit_an.tasks.networkwise_ddp import wrap_networkwise
 from lit_an.tasks.non_finite import Policy
 from lit_an.tasks.number_control import NumberControl
 from lit_an.tasks.resuming import (
@@ -58,6 +58,8 @@ class AdversarialTask(Game, pl.LightningModule):
         accumulate: parts that each step's batch is split into to save memory, ≥ 1.
         gradient_clip_norm: largest norm of a network's gradient at a step; 0 for no limit.
         channels_last: lay out convolutions channels-last, faster in mixed precision.
+        compile: backend of ``torch.compile`` for both networks in training, such as ``inductor``; None for none.
+            Evaluation and gradient penalties are not compiled; see ``lit_an.tasks.compiling``.
         non_finite: what follows numbers that are not finite: ``stop`` ends the run at the next log iteration or
             checkpoint with a sentence; ``skip`` drops each update whose gradients are not finite, and waits for the
             device once per update to know; ``ignore`` goes on with a warning.
@@ -79,12 +81,14 @@ class AdversarialTask(Game, pl.LightningModule):
         accumulate: int = 1,
         gradient_clip_norm: float = 0.0,
         channels_last: bool = True,
+        compile: str | None = None,
         non_finite: Policy = "stop",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         at_least(type(self).__name__, 1, discriminator_steps=discriminator_steps, accumulate=accumulate)
         at_least(type(self).__name__, 0, gradient_clip_norm=gradient_clip_norm)
+        check_backend(compile)
         self.generator, self.discriminator = generator, discriminator
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -92,7 +96,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._optimizers_of = (generator_optimizer, discriminator_optimizer)
         self._schedulers_of = (generator_scheduler, discriminator_scheduler)
         self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
-        self.gradient_clip_norm, self.channels_last = gradient_clip_norm, channels_last
+        self.gradient_clip_norm, self.channels_last, self._backend = gradient_clip_norm, channels_last, compile
         self.iteration = 0
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -148,6 +152,7 @@ class AdversarialTask(Game, pl.LightningModule):
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self._numbers.drop_update(parameters)
         if self.gradient_clip_norm > 0:
+            self._numbers.unscale(optimizer)
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
 
     def _count(self, batch: Any) -> None:
@@ -163,14 +168,6 @@ class AdversarialTask(Game, pl.LightningModule):
         """Ends a run that has its length; Lightning counts optimizer steps, of which some may be skipped."""
         if 0 <= self.trainer.max_steps <= self.optimizer_steps(self.iteration):
             self.trainer.should_stop = True
-
-    def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
-        """The penalties of a network's norms as a term, if there are any."""
-        penalty = total_penalty(network) if weight > 0 else None
-        return {} if penalty is None else {"orthogonality": weight * penalty}
-
-    def _laid_out(self, image: Tensor) -> Tensor:
-        return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image
 
     def _seed_iteration(self) -> None:
         torch.manual_seed(mix_seed(self._run_seed, self.iteration, self.global_rank))
@@ -210,9 +207,8 @@ class AdversarialTask(Game, pl.LightningModule):
         self.log(name, value, sync_dist=self.trainer.world_size > 1, **kwargs)
 
     def setup(self, stage: str) -> None:
-        """Prepares the strategy: each backward pass leaves the other network's parameters unused."""
-        if isinstance(self.trainer.strategy, DDPStrategy):
-            self.trainer.strategy._ddp_kwargs.setdefault("find_unused_parameters", True)
+        """Prepares the strategy, and checks the data."""
+        wrap_networkwise(self.trainer.strategy)
         self.check_data(getattr(self.trainer, "datamodule", None))
 
     def check_data(self, data: Any) -> None:
@@ -227,7 +223,8 @@ class AdversarialTask(Game, pl.LightningModule):
         check_image_sizes(generator=self.generator, discriminator=self.discriminator, data=data)
 
     def on_fit_start(self) -> None:
-        """Applies the config to a checkpoint's optimizers, which Lightning restores next."""
+        """Applies the config to a checkpoint's optimizers, which Lightning restores next; compiles the networks."""
+        compile_networks(self.generator, self.discriminator, self._backend)
         self._run_seed = torch.initial_seed()
         self._term_log = TermLog()
         if self._resumed_from is not None:
@@ -244,6 +241,7 @@ class AdversarialTask(Game, pl.LightningModule):
 
     def on_fit_end(self) -> None:
         """As ``on_train_start``, for a run with nothing left to train."""
+        uncompile_networks(self.generator, self.discriminator)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
 
     def configure_optimizers(self) -> Any:

@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from lit_an.norms.base import total_penalty
 from lit_an.tasks.preview import Preview
 
 Terms = dict[str, Tensor]
@@ -11,6 +13,8 @@ Terms = dict[str, Tensor]
 
 class Game:
     """The losses and images of a generator and a discriminator; ``AdversarialTask`` makes the updates."""
+
+    channels_last: bool
 
     def discriminator_terms(self, batch: Any) -> Terms:
         """Loss terms of the discriminator on a batch, by name; their sum is minimized.
@@ -38,3 +42,12 @@ class Game:
     def preview(self, columns: int, rows: int) -> Preview:
         """Images of fixed inputs for logging: at most ``rows`` rows of ``columns`` each."""
         raise NotImplementedError
+
+    def _orthogonality(self, network: nn.Module, weight: float) -> Terms:
+        """The penalties of a network's norms as a term, if there are any."""
+        penalty = total_penalty(network) if weight > 0 else None
+        return {} if penalty is None else {"orthogonality": weight * penalty}
+
+    def _laid_out(self, image: Tensor) -> Tensor:
+        """The image in the memory order of the networks."""
+        return image.contiguous(memory_format=torch.channels_last) if self.channels_last else image

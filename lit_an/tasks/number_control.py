@@ -38,8 +38,10 @@ class NumberControl:
     def follow(self, optimizers: Sequence[Optimizer]) -> None:
         """Counts the steps that optimizers make: the loss scale of fp16 leaves out those that overflow."""
 
-        def count(*args: Any) -> None:
-            self._steps += 1
+        def count(optimizer: Any, *args: Any) -> None:
+            # A fused optimizer makes its step itself, or none; in fp16 it is told which.
+            found = getattr(optimizer, "found_inf", None)
+            self._steps += found is None or not found.item()
 
         for optimizer in optimizers:
             optimizer.register_step_post_hook(count)
@@ -48,13 +50,13 @@ class NumberControl:
     def update(self, side: str) -> Iterator[None]:
         """Around an update: one that is dropped leaves the running statistics as they were, too."""
         self._judged, self._is_dropped, steps = None, False, self._steps
-        kept = self._copied_buffers() if self.watch.policy == "skip" else []
+        kept = self._copied_buffers() if self.watch.policy == "skip" else {}
         yield
         scale = self._scale
         by_scale = scale is not None and self._steps == steps
         if self._is_dropped:
-            for buffer, copy in kept:
-                buffer.copy_(copy)
+            for name, buffer in self._task.named_buffers():
+                buffer.copy_(kept[name])
         self._is_dropped = self._is_dropped or by_scale
         if self.watch.count(side, self._is_dropped, by_scale):
             self.watch.give_up(side, self._task.iteration + 1, self._folder, None if scale is None else scale())
@@ -78,15 +80,20 @@ class NumberControl:
                 "skipped",
             )
 
+    def unscale(self, optimizer: Optimizer) -> None:
+        """Takes the loss scale of fp16 off gradients, where an optimizer would do it in its step: a fused one."""
+        scaler = getattr(self._task.trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            scaler.unscale_(optimizer)
+
     def counts(self) -> dict[str, float]:
         """Counts for the log: updates that the policy or the loss scale dropped, where they can."""
         if self._scale is not None:
             return {"fp16_overflows": float(self.watch.overflows)}
         return {"skipped_updates": float(self.watch.skipped)} if self.watch.policy == "skip" else {}
 
-    def _copied_buffers(self) -> list[tuple[Tensor, Tensor]]:
-        networks = (self._task.generator, self._task.discriminator)
-        return [(buffer, buffer.clone()) for network in networks for buffer in network.buffers()]
+    def _copied_buffers(self) -> dict[str, Tensor]:
+        return {name: buffer.clone() for name, buffer in self._task.named_buffers()}
 
     @property
     def _scale(self) -> Any:

@@ -137,18 +137,6 @@ def test_intervals_below_one_are_refused() -> None:
         SemanticLayoutLogger(images_per_row=3, measured_per_row=2)
 
 
-def test_progress_counts_iterations_of_the_whole_run(tmp_path: Path, image_folder: Path) -> None:
-    from callbacks import Checkpointing, IterationProgressBar
-
-    for iterations, checkpoint in ((3, None), (8, tmp_path / "checkpoints" / "last.ckpt")):
-        task, bar = make_task(), IterationProgressBar(refresh_rate=1)
-        trainer = make_trainer(tmp_path, task, iterations, [bar, Checkpointing()], enable_progress_bar=True)
-        trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
-        assert (bar.train_progress_bar.n, bar.train_progress_bar.total) == (iterations, iterations)
-        assert bar.train_progress_bar.initial == (0 if checkpoint is None else 3)
-        assert {"train/generator/adversarial", "train/discriminator/adversarial"} <= set(bar._newest)
-
-
 def test_a_layout_that_stays_uniform_is_counted_and_said_once(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     layout = task.generator.long_range.layout  # type: ignore[union-attr]
@@ -179,3 +167,15 @@ def test_one_region_is_no_map_either(usage: list[float], expected: str | None) -
     layout[0, 0, 0, : round(10 * usage[0])] = 1
     layout[0, 1] = 1 - layout[0, 0]
     assert degeneracy(layout_statistics(layout, torch.zeros(1, 3, 1, 10))) == expected
+
+
+def test_the_first_pictures_come_early(tmp_path: Path, image_folder: Path) -> None:
+    for early, expected in ((True, ["0000010", "0000011"]), (False, ["0000011"])):
+        folder, task = tmp_path / str(early), make_task()
+        logger = SampleGridLogger(every_iterations=200, columns=1, rows=1, early=early)
+        make_trainer(folder, task, 11, [logger]).fit(task, datamodule=make_data(image_folder))
+        assert sorted(path.stem for path in folder.glob("samples/*.png")) == [f"iteration_{n}" for n in expected]
+    due = [iteration for iteration in range(1, 16001) if SampleGridLogger(5000).is_due(iteration)]
+    assert due == [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 15000]
+    assert [n for n in range(1, 61) if SampleGridLogger(25).is_due(n)] == [10, 20, 25, 50]
+    assert [n for n in range(1, 61) if SampleGridLogger(25, early=False).is_due(n)] == [25, 50]

@@ -19,8 +19,7 @@ from lit_an.errors import InputError
 
 def test_the_functions_are_there() -> None:
     """A function that is renamed must be renamed there too."""
-    methods = {waiting_places._AGREEMENT: Checkpointing, waiting_places._SAVING: Checkpointing}
-    methods[waiting_places._MEETING] = ManyProcesses
+    methods = {waiting_places._SAVING: Checkpointing, waiting_places._MEETING: ManyProcesses}
     for (module, name), kind in methods.items():
         assert kind.__module__ == module
         assert callable(getattr(kind, name))
