@@ -9,7 +9,7 @@ from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 from lit_an.commands.matching_command import Command, check_command, is_export
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
-from lit_an.showcase import SHOWCASE, Name, showcase
+from lit_an.showcase.models import SHOWCASE, Name, showcase
 from lit_an.trained.checkpoints import run_folder_of
 from lit_an.trained.exported import DESCRIPTION, load_exported, load_exported_inpainter
 from lit_an.trained.generator import TrainedGenerator, load_generator

@@ -8,6 +8,6 @@ its folder, and write its card anew; ``tests/showcase`` says what the card must 
 ``lit_an.inpainting.load_exported_inpainter``.
 """
 
-from lit_an.showcase.models import SHOWCASE, Name, showcase
+from lit_an.showcase.models import showcase
 
-__all__ = ["SHOWCASE", "Name", "showcase"]
+__all__ = ["showcase"]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import cli
-from lit_an.showcase import SHOWCASE, showcase
+from lit_an.showcase.models import SHOWCASE, showcase
 from tests.commands.photographs_with_holes import mask_of, photograph
 from tests.training import free_port
 

@@ -12,7 +12,7 @@ import torch
 from lit_an.errors import InputError
 from lit_an.inpainting import load_exported_inpainter
 from lit_an.sampling import load_exported, sample
-from lit_an.showcase import SHOWCASE, Name, showcase
+from lit_an.showcase.models import SHOWCASE, Name, showcase
 
 NAMES = get_args(Name)
 SECTIONS = ["Use", "Data", "Recipe", "Figures", "Limits", "License"]

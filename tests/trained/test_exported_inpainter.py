@@ -86,9 +86,7 @@ def test_each_command_and_each_function_names_the_right_one(run: Path, capsys: p
         load_exported_inpainter(export)
 
 
-def test_options_that_do_not_fit_are_refused(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_options_that_do_not_fit_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", f"--ckpt_path={run}", "--statistics=standing"]) == 2
     assert "--statistics standing is for class-conditional generators; omit it" in said(capsys)
     assert cli.main(["export", f"--ckpt_path={run}", "--half=true", "--formats=[onnx]"]) == 2
@@ -119,7 +117,9 @@ def test_half_the_size_and_nearly_the_same_pictures(run: Path, tmp_path: Path) -
     assert sizes[1].stat().st_size < 0.75 * sizes[0].stat().st_size
     with torch.no_grad():
         big.network.fine_to_image.weight.fill_(1e5)  # type: ignore[union-attr, operator]
-    with pytest.raises(InputError, match=r"the weights fine_to_image.weight reach 1e\+05, more than float16 holds; exp"):
+    with pytest.raises(
+        InputError, match=r"the weights fine_to_image.weight reach 1e\+05, more than float16 holds; exp"
+    ):
         save_exported(big, tmp_path / "beyond", half=True)
     assert not (tmp_path / "beyond").exists()
 
