@@ -47,7 +47,7 @@ def run(
     """
     if half and "safetensors" not in formats:
         raise InputError("--half is about safetensors; add it to --formats, or omit --half")
-    chosen = Chosen(checkpoint_at(ckpt_path), config and user_path(config))
+    chosen = Chosen(checkpoint_at(ckpt_path), None if config is None else user_path(config))
     generator: TrainedNetwork
     if match_command(*chosen).command == "inpaint":
         if statistics != "running":

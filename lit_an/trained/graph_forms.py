@@ -99,7 +99,7 @@ class InpaintingForm(GraphForm):
         batch = torch.export.Dim("batch", min=1, max=_LARGEST_BATCH)
         least, most = -(-_SMALLEST_SIDE // self._multiple), _LARGEST_SIDE // self._multiple
         rows, columns = (torch.export.Dim(name, min=least, max=most) for name in ("rows", "columns"))
-        free = {0: batch, 2: self._multiple * rows, 3: self._multiple * columns}
+        free: dict[int, Any] = {0: batch, 2: self._multiple * rows, 3: self._multiple * columns}
         return free, dict(free)
 
     def _inputs(self, size: int, height: int, width: int) -> tuple[Tensor, ...]:

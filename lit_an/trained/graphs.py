@@ -111,25 +111,14 @@ def traced(generator: TrainedNetwork) -> torch.export.ExportedProgram:
 
 
 @torch.no_grad()
-def largest_difference(generator: TrainedNetwork, form: GraphForm, run: Run) -> float:
-    """The largest difference of an image value, over inputs of other sizes than in the trace.
-
-    Args:
-        generator: what is right.
-        form: its inputs.
-        run: takes them and gives its outputs.
-    """
+def _checked(generator: TrainedNetwork, form: GraphForm, run: Run, path: str | Path) -> float:
+    """The largest difference of an image value, over inputs of other sizes than in the trace."""
     right: TrainedNetwork = copy.deepcopy(generator).cpu()
     largest = 0.0
     for inputs in form.checked():
         for made, expected in zip(run(*inputs), _as_tuple(right(*inputs)), strict=True):
             # Python's max() would drop a NaN.
             largest = float(torch.tensor([largest, float((made - expected).abs().max())]).max())
-    return largest
-
-
-def _checked(generator: TrainedNetwork, form: GraphForm, run: Run, path: str | Path) -> float:
-    largest = largest_difference(generator, form, run)
     if not largest <= TOLERANCE:
         raise InputError(
             f"{path}: its images differ from the generator's by {largest:.1e}, more than {TOLERANCE}; it is not written"

@@ -1,4 +1,4 @@
-"""``sample``, ``inpaint`` and ``demo`` without a checkpoint: real processes in a folder of a user, the package unchanged."""
+"""``sample``, ``inpaint`` and ``demo`` without a checkpoint; real processes, and the package stays as it was."""
 
 import os
 import re

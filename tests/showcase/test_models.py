@@ -93,7 +93,7 @@ def test_the_inpainting_one_fills_a_hole_better_than_gray() -> None:
 def test_the_card_is_of_these_weights(name: Name) -> None:
     """A new export needs a new card: its facts, and the iterations of its recipe and of its figures."""
     card = card_of(name)
-    sections = dict(re.findall(r"^## (.+)\n\n(.*?)(?=^## |\Z)", card, re.MULTILINE | re.DOTALL))
+    sections = dict(re.findall(r"^## ([^\n]+)\n\n(.*?)(?=^## |\Z)", card, re.MULTILINE | re.DOTALL))
     assert list(sections) == SECTIONS
     facts = [line for line in card.splitlines() if line.startswith("| ") and "trained at" not in line]
     assert "\n".join(facts).startswith(f"| | |\n{facts_table(name)}")
