@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -113,7 +112,3 @@ def test_the_snippets_of_the_cards_run() -> None:
         (snippet,) = re.findall(r"^```python\n(.*?)^```", card_of(name), re.MULTILINE | re.DOTALL)
         exec(compile(snippet, f"{name}/README.md", "exec"), space)
         assert space["made"].fine.shape == (1, 3, 64, 64) if name == "inpainting" else space["images"].shape[0] == 2
-
-
-def test_the_folder_is_where_the_package_is() -> None:
-    assert Path(__file__).parents[2] / "lit_an" / "showcase" == SHOWCASE
