@@ -97,6 +97,19 @@ def test_all_configs_are_there(site: Path) -> None:
     assert theirs == ours
 
 
+def test_the_showcase_is_there_and_works(site: Path, tmp_path: Path) -> None:
+    ours, theirs = (
+        {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.*") if path.suffix != ".pyc"}
+        for root in (ROOT / "lit_an/showcase", site / "lit_an/showcase")
+    )
+    assert theirs == ours
+    assert "inpainting/generator.safetensors" in ours
+    options = ["--samples_per_class=1", "--write=[png]", "--classes=[desert]"]
+    said = run([str(site / "bin" / "lit-an"), "sample", *options], site, tmp_path)
+    assert str(site / "lit_an/showcase/class_conditional/README.md") in said
+    assert (tmp_path / "predictions/showcase_class_conditional/desert/00000.png").is_file()
+
+
 def test_the_help_of_the_commands_needs_nothing(site: Path, tmp_path: Path) -> None:
     code = HELP_ALONE.format(site=str(site))
     assert "generate images with a class-conditional checkpoint" in run(

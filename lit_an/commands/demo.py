@@ -5,17 +5,16 @@ import tempfile
 import threading
 from pathlib import Path
 
-from lit_an.commands.checkpoint_option import checkpoint_at
+from lit_an.commands.checkpoint_option import chosen_for, say_showcase
 from lit_an.files import user_path
 from lit_an.inpainting.page import build_page, quiet_gradio, serve
 from lit_an.inpainting.pairing import pictures_in
 from lit_an.inpainting.tiling import Tiling, check_tiling
 from lit_an.trained.checkpoints import parse_device
-from lit_an.trained.inpainter import load_inpainter
 
 
 def run(
-    ckpt_path: str,
+    ckpt_path: str | None = None,
     config: str | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
@@ -28,7 +27,8 @@ def run(
     """Serves a page for painting a hole into a picture and filling it; Ctrl-C ends it.
 
     Args:
-        ckpt_path: the folder of a run of InpaintingGAN, or one of its .ckpt files.
+        ckpt_path: the folder of a run of InpaintingGAN, one of its .ckpt files, or the folder of an export. Default:
+            the generator that comes with lit_an.
         config: the config of the run. Default: config.yaml in its run folder.
         host: address to serve at. The default is reachable from this machine only, 0.0.0.0 from others too.
         port: to serve at. Default: the first free one from 7860 on.
@@ -47,7 +47,8 @@ def run(
     pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        inpainter = load_inpainter(checkpoint_at(ckpt_path), config and user_path(config)).to(parse_device(device))
+        inpainter = chosen_for("inpaint", ckpt_path, config).inpainter().to(parse_device(device))
+        say_showcase(ckpt_path, inpainter)
         page = build_page(gradio, inpainter, Path(place), pictures, tiling, max_picture)
         address = serve(gradio, page, host, port, max_file_size, folder)
         ended = threading.Event()

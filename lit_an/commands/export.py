@@ -2,13 +2,14 @@
 
 from typing import Literal
 
-from lit_an.commands.checkpoint_option import checkpoint_at
+from lit_an.commands.checkpoint_option import Chosen, checkpoint_at
+from lit_an.commands.matching_command import match_command
+from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.sampling.statistics import use_statistics
-from lit_an.trained.checkpoints import run_folder_of
-from lit_an.trained.exported import WEIGHTS, save_exported
-from lit_an.trained.generator import load_generator
+from lit_an.trained.exported import READERS, save_exported
 from lit_an.trained.graphs import TOLERANCE, save_onnx, save_program
+from lit_an.trained.network import TrainedNetwork
 
 Format = Literal["safetensors", "torch", "onnx"]
 
@@ -18,6 +19,7 @@ def run(
     config: str | None = None,
     output: str | None = None,
     formats: tuple[Format, ...] = ("safetensors", "torch", "onnx"),
+    half: bool = False,
     statistics: Literal["running", "standing"] = "running",
     truncation: float | None = None,
     standing_passes: int = 100,
@@ -25,24 +27,40 @@ def run(
     """Writes the generator of a checkpoint, with its averaged weights, in formats that need no training code.
 
     Args:
-        ckpt_path: the folder of a run, or one of its .ckpt files.
+        ckpt_path: the folder of a run, one of its .ckpt files, or the folder of an export.
         config: the config of the run. Default: config.yaml in its run folder.
         output: the folder to write to. Default: export in the run folder.
         formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
             the last two are compared with the generator's.
-        statistics: of batch norm: running (kept in training) or standing (estimated for the export).
+        half: in safetensors, store weights of two or more dimensions in float16, which halves the file.
+        statistics: of batch norm, of a class-conditional generator: running (kept in training) or standing (estimated
+            for the export).
         truncation: of the latents of standing statistics. Default: none.
         standing_passes: batches of 64 that standing statistics are estimated from.
+
+    Returns:
+        0.
+
+    Raises:
+        InputError: a checkpoint that is missing or of another kind, an option that does not fit it, or weights beyond
+            the range of float16.
     """
-    path = checkpoint_at(ckpt_path)
-    generator = use_statistics(
-        load_generator(path, config and user_path(config)), statistics, truncation, standing_passes
-    )
-    folder = user_path(output) if output is not None else run_folder_of(path) / "export"
+    if half and "safetensors" not in formats:
+        raise InputError("--half is about safetensors; add it to --formats, or omit --half")
+    chosen = Chosen(checkpoint_at(ckpt_path), None if config is None else user_path(config))
+    generator: TrainedNetwork
+    if match_command(*chosen).command == "inpaint":
+        if statistics != "running":
+            raise InputError(
+                f"--statistics {statistics} is for class-conditional generators; omit it for {chosen.path}"
+            )
+        generator = chosen.inpainter()
+    else:
+        generator = use_statistics(chosen.generator(), statistics, truncation, standing_passes)
+    folder = user_path(output) if output is not None else chosen.folder / "export"
     if "safetensors" in formats:
-        print(
-            f"{printable(save_exported(generator, folder))}, {WEIGHTS}: for lit_an.sampling.load_exported", flush=True
-        )
+        written = save_exported(generator, folder, half)
+        print(f"{printable(written)}: for lit_an.trained.{READERS[generator.task]}", flush=True)
     graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}
     for name, (file, save) in graphs.items():
         if name in formats:

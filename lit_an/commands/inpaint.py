@@ -1,4 +1,4 @@
-"""``python cli.py inpaint``: fills holes in your own pictures with an inpainting checkpoint."""
+"""``python cli.py inpaint``: fills holes in your own pictures with an inpainting generator."""
 
 import os
 import sys
@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from lit_an.commands.checkpoint_option import checkpoint_at
-from lit_an.commands.matching_command import check_command
+from lit_an.commands.checkpoint_option import chosen_for, say_showcase
 from lit_an.errors import InputError, OutputError
 from lit_an.files import OF_ONE_NAME, printable, remove_leftovers, user_path
 from lit_an.images.files import count_by_ending
@@ -23,13 +22,13 @@ from lit_an.inpainting.results import Kind, Request, key_of, write_copy, write_r
 from lit_an.inpainting.tiling import Tiling, check_tiling, tiles_with_holes
 from lit_an.masks.base import HoleShape
 from lit_an.sampling.streaming import claim
-from lit_an.trained.checkpoints import parse_device, run_folder_of, weights_hash
-from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
+from lit_an.trained.checkpoints import parse_device, weights_hash
+from lit_an.trained.inpainter import TrainedInpainter
 
 
 def run(
-    ckpt_path: str,
     images: str,
+    ckpt_path: str | None = None,
     config: str | None = None,
     masks: str | None = None,
     color_key: str = "",
@@ -47,17 +46,19 @@ def run(
     quality: int | None = None,
     device: str = "auto",
 ) -> int:
-    """Fills holes in pictures with an inpainting checkpoint; a second run skips finished files.
+    """Fills holes in pictures with an inpainting generator; a second run skips finished files.
 
     Args:
-        ckpt_path: the folder of a run, or one of its .ckpt files.
         images: a folder of pictures, including its sub-folders, or one picture.
+        ckpt_path: the folder of a run, one of its .ckpt files, or the folder of an export. Default: the generator that
+            comes with lit_an.
         config: the config of the run. Default: config.yaml in its run folder.
         masks: a folder of masks with the pictures' names (any ending, with or without _mask), or one mask for all;
             bright is hole. Masks match the pictures as viewers show them.
         color_key: in place of masks: the color, such as ff00ff, that is painted where the hole is.
         hole_shape: in place of masks: a class of lit_an.masks that draws them.
-        output: the folder to write to. Default: predictions/iteration_… in the run folder.
+        output: the folder to write to. Default: predictions/iteration_… in the run folder; for the generator that
+            comes with lit_an, predictions/showcase_inpainting in the current folder.
         write: any of composite (the picture with its holes filled), coarse and fine (the outputs of the two stages),
             erased (the picture with gray holes) and layouts (the regions of the norm).
         threshold: share of white above which a mask's pixel is hole.
@@ -83,13 +84,11 @@ def run(
     masks_of = None if masks is None else Masks(user_path(masks), root)
     check_threshold(threshold)
     source = DilatedHoles(_source(masks_of, color_key, hole_shape, threshold, inverted, tolerance, seed), dilate)
-    checkpoint = checkpoint_at(ckpt_path)
-    chosen = None if config is None else user_path(config)
-    check_command("inpaint", checkpoint, chosen)
-    inpainter = load_inpainter(checkpoint, chosen).to(parse_device(device))
+    chosen = chosen_for("inpaint", ckpt_path, config)
+    inpainter = chosen.inpainter().to(parse_device(device))
+    say_showcase(ckpt_path, inpainter)
     iteration = inpainter.description.iteration
-    default = run_folder_of(checkpoint) / "predictions" / f"iteration_{iteration:07d}"
-    folder = user_path(output) if output is not None else default
+    folder = chosen.output(output, f"iteration_{iteration:07d}")
     found = pictures_in(root, [folder, *(masks_of.beside() if masks_of else [])])
     pictures = found.images
     settings = {

@@ -9,10 +9,16 @@ from typing import Literal, NamedTuple, NoReturn
 from lit_an.errors import InputError
 from lit_an.files import user_path
 from lit_an.trained.checkpoints import task_of
+from lit_an.trained.exported import exported_task
+from lit_an.trained.network import Task
 
 Command = Literal["sample", "inpaint"]
 
 _COMMAND_OF: dict[str, Command] = {"ClassConditionalGAN": "sample", "InpaintingGAN": "inpaint"}
+_EXPORTS: dict[Task, tuple[str, Command]] = {
+    "class_conditional": ("an export of a class-conditional generator", "sample"),
+    "inpainting": ("an export of an inpainting generator", "inpaint"),
+}
 _FURTHER_OPTIONS: dict[Command, str] = {"sample": "", "inpaint": " --images PICTURES --masks MASKS"}
 
 
@@ -28,6 +34,11 @@ class Match(NamedTuple):
     command: Command | None
 
 
+def is_export(path: Path) -> bool:
+    """Whether a path that ``checkpoint_at`` found is the folder or the JSON file of an export."""
+    return path.is_dir() or path.suffix == ".json"
+
+
 def match_command(path: Path, config: Path | None = None) -> Match:
     """Finds the command for a checkpoint or an export.
 
@@ -38,8 +49,8 @@ def match_command(path: Path, config: Path | None = None) -> Match:
     Raises:
         InputError: the checkpoint or its config is missing or of another kind.
     """
-    if path.is_dir() or path.suffix == ".json":
-        return Match("an export of a class-conditional generator", "sample")
+    if is_export(path):
+        return Match(*_EXPORTS[exported_task(path)])
     class_path = task_of(path, config)
     name = class_path.rpartition(".")[2]
     known = (_COMMAND_OF[base] for base in _names_of_bases(class_path) if base in _COMMAND_OF)

@@ -1,16 +1,14 @@
-"""``python cli.py sample``: generates images and pictures with a class-conditional checkpoint, without the data set."""
+"""``python cli.py sample``: generates images and pictures with a class-conditional generator, without the data set."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
-from lit_an.commands.checkpoint_option import checkpoint_at
-from lit_an.commands.matching_command import check_command
+from lit_an.commands.checkpoint_option import chosen_for, say_showcase
 from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
-from lit_an.files import printable, user_path
+from lit_an.files import printable
 from lit_an.latents import check_truncation
 from lit_an.panels import write_png
 from lit_an.registry import nearest
@@ -19,9 +17,8 @@ from lit_an.sampling.neighbors import nearest_neighbors
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.sampling.statistics import Statistics, use_statistics
 from lit_an.sampling.streaming import claim, requests_of, write_samples
-from lit_an.trained.checkpoints import config_beside, parse_device, run_folder_of, weights_hash
-from lit_an.trained.exported import load_exported
-from lit_an.trained.generator import TrainedGenerator, load_generator
+from lit_an.trained.checkpoints import config_beside, parse_device, weights_hash
+from lit_an.trained.generator import TrainedGenerator
 
 if TYPE_CHECKING:
     from lit_an.data.class_data import ClassData
@@ -32,7 +29,7 @@ _ROWS_OF_A_SHEET = 50
 
 
 def run(
-    ckpt_path: str,
+    ckpt_path: str | None = None,
     config: str | None = None,
     output: str | None = None,
     write: tuple[What, ...] = ("png", "sheet"),
@@ -49,13 +46,15 @@ def run(
     shard: int = 0,
     shards: int = 1,
 ) -> int:
-    """Generates images with a class-conditional checkpoint; a second run skips finished files.
+    """Generates images with a class-conditional generator; a second run skips finished files.
 
     Args:
-        ckpt_path: the folder of a run, one of its .ckpt files, or the folder of an export.
+        ckpt_path: the folder of a run, one of its .ckpt files, or the folder of an export. Default: the generator that
+            comes with lit_an.
         config: the config of the run. Default: config.yaml in its run folder.
         output: the folder to write to. Default: predictions/iteration_… in the run folder, named after truncation and
-            statistics too.
+            statistics too; for the generator that comes with lit_an, predictions/showcase_class_conditional… in the
+            current folder.
         write: any of png (one file per image), npz (all images in one file), sheet (one row per class), latents and
             classes (interpolations between two latents, two classes), layouts (images beside the regions of the
             norm) and neighbors (images beside the nearest training images, which needs the data).
@@ -85,17 +84,16 @@ def run(
     if batch_size < 1 or not 0 <= shard < shards:
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     check_truncation(truncation)
-    path = checkpoint_at(ckpt_path)
-    chosen = None if config is None else user_path(config)
-    check_command("sample", path, chosen)
-    generator = _load(path, chosen).to(parse_device(device))
+    chosen = chosen_for("sample", ckpt_path, config, needs_data="neighbors" in write)
+    generator = chosen.generator().to(parse_device(device))
+    say_showcase(ckpt_path, generator)
     labels = _labels(generator, classes)
     requests = requests_of(labels, samples_per_class, first_seed)
-    default = _name_of(generator.description.iteration, truncation, statistics)
-    folder = user_path(output) if output is not None else run_folder_of(path) / "predictions" / default
+    iteration = generator.description.iteration
+    folder = chosen.output(output, f"iteration_{iteration:07d}", _suffix_of(truncation, statistics))
     settings = {
         "weights_sha256": weights_hash(generator.network.state_dict()),
-        "iteration": generator.description.iteration,
+        "iteration": iteration,
         "truncation": truncation,
         "statistics": statistics,
         # Further settings of the images: passes of standing statistics, or the size of self-normalizing batches.
@@ -113,22 +111,17 @@ def run(
             # Imported here, since it imports Lightning, which nothing else needs.
             from lit_an.commands.configured_data import configured_data
 
-            data = configured_data(chosen or config_beside(path))
+            data = configured_data(chosen.config or config_beside(chosen.path))
             sheet = _neighbors(generator, data, _spread(labels, rows), first_seed, truncation)
             write_png(folder / "neighbors.png", sheet)
     print(f"The samples are in {printable(folder)}", flush=True)
     return 0
 
 
-def _load(path: Path, config: Path | None) -> TrainedGenerator:
-    exported = path.is_dir() or path.suffix == ".json"
-    return load_exported(path) if exported else load_generator(path, config)
-
-
-def _name_of(iteration: int, truncation: float | None, statistics: str) -> str:
+def _suffix_of(truncation: float | None, statistics: str) -> str:
     """Samples with other settings go to another folder."""
     truncated = "" if truncation is None else f"_truncation_{truncation:g}"
-    return f"iteration_{iteration:07d}{truncated}{'' if statistics == 'running' else f'_{statistics}'}"
+    return truncated + ("" if statistics == "running" else f"_{statistics}")
 
 
 def _labels(generator: TrainedGenerator, classes: Sequence[str] | None) -> list[int]:

@@ -13,14 +13,22 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.files import json_text, replacing, sha256_of
-from lit_an.trained.checkpoints import Description
+from lit_an.trained.checkpoints import Description, Trained
 from lit_an.trained.generator import TrainedGenerator, assemble
+from lit_an.trained.inpainter import TrainedInpainter
+from lit_an.trained.network import Task, TrainedNetwork, build_network
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "generator.json"
 _FORMAT = "lit_an generator 1"
+# The function of this package that reads an export, by its task.
+READERS: dict[Task, str] = {"class_conditional": "load_exported", "inpainting": "load_exported_inpainter"}
+_KINDS: dict[Task, str] = {
+    "class_conditional": "a class-conditional generator",
+    "inpainting": "an inpainting generator",
+}
 
 
-def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
+def save_exported(generator: TrainedNetwork, folder: str | Path, half: bool = False) -> Path:
     """Writes ``generator.safetensors`` and, last, ``generator.json``, which holds the hash of the first.
 
     Both are written before the first is renamed, so that an earlier error leaves a former pair unchanged.
@@ -28,28 +36,31 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
     Args:
         generator: what to save; its weights are saved as they are, batch-norm statistics included.
         folder: where to; made if missing.
+        half: store weights of two or more dimensions in float16, which halves the file. They are float32 again when
+            they are loaded, rounded to 11 bits. Vectors, such as statistics and biases, stay as they are.
 
     Returns:
         The path of the JSON file.
 
     Raises:
-        InputError: safetensors is not installed, arguments of the network that JSON cannot hold, or a folder that
-            cannot be written to.
+        InputError: safetensors is not installed, arguments of the network that JSON cannot hold, weights beyond the
+            range of float16, or a folder that cannot be written to.
     """
-    safetensors = _safetensors()
+    safetensors = _safetensors("export")
     folder = Path(folder)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.network.state_dict().items()}
+    if half:
+        weights = {name: _halved(name, tensor) for name, tensor in weights.items()}
     # The same weights give the same bytes: no time stamp is written.
     # Serialized to memory first: safetensors has its own error for a full disk.
     content: bytes = safetensors.save(weights, metadata={"format": "pt"})
     facts = {
         "format": _FORMAT,
+        "task": generator.task,
         **asdict(generator.description),
-        "class_names": generator.class_names,
-        "num_classes": generator.num_classes,
-        "latent_dim": generator.latent_dim,
-        "image_size": generator.image_size,
+        **generator.facts(),
         "image_range": [-1, 1],
+        "precision": "float16" if half else "float32",
         "lit_an_version": _version(),
         "torch_version": str(torch.__version__),
         "weights": WEIGHTS,
@@ -68,7 +79,7 @@ def save_exported(generator: TrainedGenerator, folder: str | Path) -> Path:
 
 
 def load_exported(path: str | Path) -> TrainedGenerator:
-    """A generator from its two files; imports neither Lightning nor the data set.
+    """A class-conditional generator from its two files; imports neither Lightning nor the data set.
 
     Args:
         path: the folder or its JSON file.
@@ -76,16 +87,30 @@ def load_exported(path: str | Path) -> TrainedGenerator:
     Raises:
         InputError: a file that is missing, damaged or of another kind, or safetensors is not installed.
     """
-    path = Path(path)
-    path = path / DESCRIPTION if path.is_dir() else path
-    facts = _read_json(path)
-    weights = path.with_name(WEIGHTS)
-    if not weights.is_file():
-        raise InputError(f"{path}: the weights {WEIGHTS} are not beside it; keep both files in one folder")
-    if sha256_of(weights) != facts.get("sha256"):
-        raise InputError(f"{weights}: its SHA-256 is not the one in {path.name}; export the generator again")
-    known = {field.name: facts[field.name] for field in fields(Description) if field.name in facts}
-    return assemble(Description(**known), read_weights(weights), str(weights))
+    trained, origin = _read(path, "class_conditional")
+    return assemble(*trained, origin)
+
+
+def load_exported_inpainter(path: str | Path) -> TrainedInpainter:
+    """An inpainting generator from its two files.
+
+    Takes and raises the same as ``load_exported``.
+    """
+    trained, origin = _read(path, "inpainting")
+    return TrainedInpainter(build_network(trained, origin), trained.description)
+
+
+def exported_task(path: str | Path) -> Task:
+    """What an export is for; its weights are not read.
+
+    Args:
+        path: the folder or its JSON file.
+
+    Raises:
+        InputError: a file that is missing or of another kind.
+    """
+    path = _description_at(path)
+    return _task_in(_read_json(path), path)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -94,13 +119,34 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: safetensors is not installed.
     """
-    weights: dict[str, Tensor] = _safetensors().load_file(path)
+    weights: dict[str, Tensor] = _safetensors("showcase").load_file(path)
     return weights
 
 
-def needs_extra(what: str, package: str) -> InputError:
-    """The error for a missing package."""
-    return InputError(f"{what} needs the package {package}; pip install '.[export]'")
+def needs_extra(what: str, package: str, extra: str = "export") -> InputError:
+    """The error for a missing package, which an extra of lit_an has."""
+    return InputError(f"{what} needs the package {package}; pip install '.[{extra}]'")
+
+
+def _read(path: str | Path, task: Task) -> tuple[Trained, str]:
+    """What an export for this task holds, and the file of its weights, for sentences."""
+    path = _description_at(path)
+    facts = _read_json(path)
+    found = _task_in(facts, path)
+    if found != task:
+        raise InputError(f"{path}: it describes {_KINDS[found]}; load it with {READERS[found]}")
+    weights = path.with_name(WEIGHTS)
+    if not weights.is_file():
+        raise InputError(f"{path}: the weights {WEIGHTS} are not beside it; keep both files in one folder")
+    if sha256_of(weights) != facts.get("sha256"):
+        raise InputError(f"{weights}: its SHA-256 is not the one in {path.name}; export the generator again")
+    known = {field.name: facts[field.name] for field in fields(Description) if field.name in facts}
+    return Trained(Description(**known), read_weights(weights)), str(weights)
+
+
+def _description_at(path: str | Path) -> Path:
+    path = Path(path)
+    return path / DESCRIPTION if path.is_dir() else path
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
@@ -115,11 +161,30 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     return facts
 
 
-def _safetensors() -> Any:
+def _task_in(facts: Mapping[str, Any], path: Path) -> Task:
+    # Exports of versions that knew one task do not name it.
+    found = facts.get("task", "class_conditional")
+    for task in _KINDS:
+        if found == task:
+            return task
+    raise InputError(f"{path}: it is for the task {found!r}, but this version of lit_an knows {' and '.join(_KINDS)}")
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    if tensor.dim() < 2 or not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    if not bool(half.isfinite().all()):
+        largest = float(tensor.abs().max())
+        raise InputError(f"the weights {name} reach {largest:.3g}, more than float16 holds; export them without half")
+    return half
+
+
+def _safetensors(extra: str) -> Any:
     try:
         import safetensors.torch
     except ImportError as error:
-        raise needs_extra("a generator as safetensors", "safetensors") from error
+        raise needs_extra("a generator as safetensors", "safetensors", extra) from error
     return safetensors.torch
 
 

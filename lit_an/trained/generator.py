@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,6 +22,8 @@ class TrainedGenerator(TrainedNetwork):
         InputError: another number of class names than of classes, or no class-conditional generator.
     """
 
+    task = "class_conditional"
+
     def __init__(self, network: nn.Module, description: Description) -> None:
         super().__init__(network, description)
         missing = [name for name in ("latent_dim", "num_classes", "image_size") if not hasattr(network, name)]
@@ -35,6 +38,15 @@ class TrainedGenerator(TrainedNetwork):
         self.class_names = list(description.class_names) or [str(label) for label in range(self.num_classes)]
         if len(self.class_names) != self.num_classes:
             raise InputError(f"{len(self.class_names)} class names for a generator of {self.num_classes} classes")
+
+    def facts(self) -> dict[str, Any]:
+        """Class names, and the sizes of its input and output."""
+        return {
+            "class_names": self.class_names,
+            "num_classes": self.num_classes,
+            "latent_dim": self.latent_dim,
+            "image_size": self.image_size,
+        }
 
     def forward(self, latent: Tensor, label: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [-1, 1] from latents (B, latent_dim) and labels (B,), or mixtures (B, num_classes)."""

@@ -4,32 +4,34 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils import parametrize
 
 from lit_an.errors import InputError
 from lit_an.files import replacing
-from lit_an.latents import latents_of
 from lit_an.trained.exported import needs_extra
-from lit_an.trained.generator import TrainedGenerator, assemble
+from lit_an.trained.graph_forms import GraphForm, form_of
+from lit_an.trained.network import TrainedNetwork
 
 # Largest difference of an image value, in [-1, 1], between a graph and the module that it was made from: half a step
 # of 255 is 4e-3; float32 sums in another order differ by about 1e-6.
 TOLERANCE = 1e-4
 
-_CHECKED_SIZES = (1, 5)
+Run = Callable[..., Sequence[Tensor]]
 
 
-def save_program(generator: TrainedGenerator, path: str | Path) -> float:
-    """Writes the generator as a ``torch.export`` program with a free batch size, and compares it.
+def save_program(generator: TrainedNetwork, path: str | Path) -> float:
+    """Writes the generator as a ``torch.export`` program of free sizes, and compares it.
 
-    Load it with ``torch.export.load(path).module()``; it takes ``(latent, label)``.
+    Load it with ``torch.export.load(path).module()``. That of a class-conditional generator takes ``(latent, label)``,
+    with a free batch size, and gives the image. That of an inpainting generator takes ``(image, mask)``, with a free
+    batch size, height and width, multiples of 4, and gives ``(coarse, fine)``.
 
     Args:
         generator: in evaluation mode.
@@ -41,19 +43,22 @@ def save_program(generator: TrainedGenerator, path: str | Path) -> float:
     Raises:
         InputError: a difference above ``TOLERANCE``; the file is then not written.
     """
+    form = form_of(generator)
     # Serialized to memory first: torch has its own error for a full disk.
     content = io.BytesIO()
     torch.export.save(traced(generator), content)
     with replacing(path) as temporary:
         temporary.write_bytes(content.getbuffer())
         module = torch.export.load(temporary).module()
-        return _checked(generator, lambda latent, label: module(latent, label), path)
+        return _checked(generator, form, lambda *inputs: _as_tuple(module(*inputs)), path)
 
 
-def save_onnx(generator: TrainedGenerator, path: str | Path) -> float:
-    """Writes the generator as ONNX with a free batch size, and compares it as onnxruntime runs it on the CPU.
+def save_onnx(generator: TrainedNetwork, path: str | Path) -> float:
+    """Writes the generator as ONNX of free sizes, and compares it as onnxruntime runs it on the CPU.
 
-    Inputs ``latent`` (B, latent_dim), float32, and ``label`` (B,), int64; output ``image``.
+    A class-conditional generator: inputs ``latent`` (B, latent_dim), float32, and ``label`` (B,), int64; output
+    ``image``. An inpainting generator: inputs ``image`` (B, 3, H, W) and ``mask`` (B, 1, H, W), float32, H and W
+    multiples of 4; outputs ``coarse`` and ``fine``.
 
     Args:
         generator: in evaluation mode.
@@ -68,12 +73,13 @@ def save_onnx(generator: TrainedGenerator, path: str | Path) -> float:
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         _import(package)
+    form = form_of(generator)
     with replacing(path) as temporary:
         with _quiet():
             exported = torch.onnx.export(
                 traced(generator),
-                input_names=["latent", "label"],
-                output_names=["image"],
+                input_names=list(form.input_names),
+                output_names=list(form.output_names),
                 dynamo=True,
                 verbose=False,
             )
@@ -81,40 +87,38 @@ def save_onnx(generator: TrainedGenerator, path: str | Path) -> float:
         exported.save(temporary, external_data=False)
         session = _import("onnxruntime").InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
 
-        def run(latent: Tensor, label: Tensor) -> Tensor:
-            (image,) = session.run(["image"], {"latent": latent.numpy(), "label": label.numpy()})
-            return torch.from_numpy(image)
+        def run(*inputs: Tensor) -> list[Tensor]:
+            given = {name: tensor.numpy() for name, tensor in zip(form.input_names, inputs, strict=True)}
+            return [torch.from_numpy(output) for output in session.run(list(form.output_names), given)]
 
-        return _checked(generator, run, path)
+        return _checked(generator, form, run, path)
 
 
-def traced(generator: TrainedGenerator) -> torch.export.ExportedProgram:
-    """The generator as a graph on the CPU, with a free batch size.
+def traced(generator: TrainedNetwork) -> torch.export.ExportedProgram:
+    """The generator as a graph on the CPU, of free sizes.
 
     Its weights are the normalized ones: spectral normalization, which is fixed in evaluation, is applied once.
     """
+    form = form_of(generator)
     # Built again, since torch's deepcopy shares the class whose parametrization is removed.
-    network = assemble(generator.description, generator.network.state_dict(), "the generator").network
+    network = form.rebuilt()
     for module in list(network.modules()):
         if parametrize.is_parametrized(module):
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
-    batch = torch.export.Dim("batch", min=1, max=1 << 16)
-    example = _inputs(generator, 3)
     with torch.no_grad(), _quiet():
-        return torch.export.export(network, example, dynamic_shapes=({0: batch}, {0: batch}))
+        return torch.export.export(network, form.example(), dynamic_shapes=form.free_sizes())
 
 
 @torch.no_grad()
-def _checked(generator: TrainedGenerator, run: Any, path: str | Path) -> float:
-    """The largest difference over batches of other sizes than in the trace."""
-    network: nn.Module = copy.deepcopy(generator.network).cpu()
+def _checked(generator: TrainedNetwork, form: GraphForm, run: Run, path: str | Path) -> float:
+    """The largest difference of an image value, over inputs of other sizes than in the trace."""
+    right: TrainedNetwork = copy.deepcopy(generator).cpu()
     largest = 0.0
-    for size in _CHECKED_SIZES:
-        inputs = _inputs(generator, size)
-        expected = network(*inputs)
-        # Python's max() would drop a NaN.
-        largest = float(torch.tensor([largest, float((run(*inputs) - expected).abs().max())]).max())
+    for inputs in form.checked():
+        for made, expected in zip(run(*inputs), _as_tuple(right(*inputs)), strict=True):
+            # Python's max() would drop a NaN.
+            largest = float(torch.tensor([largest, float((made - expected).abs().max())]).max())
     if not largest <= TOLERANCE:
         raise InputError(
             f"{path}: its images differ from the generator's by {largest:.1e}, more than {TOLERANCE}; it is not written"
@@ -122,9 +126,8 @@ def _checked(generator: TrainedGenerator, run: Any, path: str | Path) -> float:
     return largest
 
 
-def _inputs(generator: TrainedGenerator, size: int) -> tuple[Tensor, Tensor]:
-    label = torch.arange(size) % generator.num_classes
-    return latents_of(label.tolist(), range(size), generator.latent_dim), label
+def _as_tuple(outputs: Any) -> tuple[Tensor, ...]:
+    return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class TrainedInpainter(TrainedNetwork):
         InputError: the network takes no mask.
     """
 
+    task = "inpainting"
+
     def __init__(self, network: nn.Module, description: Description) -> None:
         super().__init__(network, description)
         if "mask" not in inspect.signature(network.forward).parameters:

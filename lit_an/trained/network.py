@@ -1,6 +1,7 @@
 """A trained network, built from its description and weights, in evaluation mode."""
 
 import importlib
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -9,6 +10,8 @@ from lit_an.errors import InputError
 from lit_an.finite import first_non_finite
 from lit_an.trained.checkpoints import Description, Trained
 
+Task = Literal["class_conditional", "inpainting"]
+
 
 class TrainedNetwork(nn.Module):
     """A network in evaluation mode with its description.
@@ -16,12 +19,21 @@ class TrainedNetwork(nn.Module):
     Args:
         network: with its weights.
         description: facts about it.
+
+    Attributes:
+        task: what it is for; each subclass has its own.
     """
+
+    task: ClassVar[Task]
 
     def __init__(self, network: nn.Module, description: Description) -> None:
         super().__init__()
         self.network, self.description = network, description
         self.eval()
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of an export wants to know besides the description; numbers and names only."""
+        return {}
 
     @property
     def device(self) -> torch.device:
