@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, Literal
 
 import pytorch_lightning as pl
@@ -35,12 +36,12 @@ class GenerationMetrics(Measuring):
     """Measures the generator, with averaged weights where there are any, against real images.
 
     At every ``every_validations``-th validation, and at every ``validate`` and ``test``, it generates ``num_images``
-    images on all processes, the same number of each class, and logs ``val/fid``, ``val/kid``, ``val/inception_score``,
+    images on all processes and logs ``val/fid``, ``val/kid``, ``val/inception_score``,
     ``val/precision``, ``val/recall``, ``val/density``, ``val/coverage`` and ``val/intra_fid`` (``test/…``). The
     figures and all settings that they depend on are written to ``<run folder>/metrics_<stage>_<iteration>.json``.
 
-    Each image is a function of its class and number alone: those that the command ``sample`` writes for
-    ``samples_per_class`` = ``num_images`` / number of classes.
+    Each image is a function of its class and its number in the class alone: those that the command ``sample`` writes
+    for so many ``samples_per_class``.
 
     Args:
         num_images: images to generate, ≥ 2; None takes those of the protocol, or 10,000 without one.
@@ -64,6 +65,8 @@ class GenerationMetrics(Measuring):
         statistics: of the generator's batch norm: ``running`` (kept in training) or ``standing`` (estimated from
             the averaged weights, see ``lit_an.sampling.standing_statistics``); None takes those of the protocol, or
             ``running`` without one.
+        class_shares: images of each class: the same number (``even``), or in the shares of the real images (``real``),
+            so that a difference of the shares is not part of the distance.
         standing_passes: batches of 64 that standing statistics are estimated from, ≥ 1; every process runs all.
 
     Raises:
@@ -85,6 +88,7 @@ class GenerationMetrics(Measuring):
         protocol: ProtocolName | None = None,
         images_per_class: int | Literal["real"] | None = None,
         statistics: Statistics | None = None,
+        class_shares: Literal["even", "real"] = "even",
         standing_passes: int = 100,
     ) -> None:
         least = images_per_class if isinstance(images_per_class, int) else None
@@ -100,7 +104,11 @@ class GenerationMetrics(Measuring):
             statistics=statistics,
         )
         super().__init__(every_validations, self.settings.extractor, extractor_kwargs, batch_size, keep, cache_dir)
-        self.protocol, self.standing_passes = protocol, standing_passes
+        if class_shares not in ("even", "real"):
+            raise InputError(f"GenerationMetrics: class_shares must be 'even' or 'real', got {class_shares!r}")
+        if protocol is not None and class_shares != "even":
+            raise InputError(f"class_shares={class_shares} contradicts protocol {protocol!r}; leave one of the two out")
+        self.protocol, self.standing_passes, self.class_shares = protocol, standing_passes, class_shares
         self._references: dict[str, ReferenceStatistics | None] = {}  # None in all processes but the first
 
     def setup(self, trainer: pl.Trainer, task: ClassConditionalGAN, stage: str) -> None:
@@ -117,6 +125,8 @@ class GenerationMetrics(Measuring):
         found = super().data_problems(data, processes, stage)
         dataset = data.dataset(self._split_of(stage))
         label = getattr(dataset, "label", ())
+        if self.class_shares == "real" and len(label) != len(dataset):
+            found.append("GenerationMetrics: class_shares='real' needs data whose classes are known before reading")
         # Without labels, this is checked when the images have been read.
         if self.settings.images_per_class == "real" and len(label) == len(dataset) == self._most_images_of(dataset):
             counts = torch.bincount(torch.as_tensor(label), minlength=len(data.class_names)).tolist()
@@ -140,7 +150,7 @@ class GenerationMetrics(Measuring):
             self._references[split] = self._real(trainer, task, split)
         reference = self._references[split]
         with self._statistics(task):
-            fake = self._generated(trainer, task)
+            fake = self._generated(trainer, task, split)
             check_images(fake.moments.outer.isfinite().all())
             classes = self._by_class(trainer, task, reference)
         result = share_outcome(trainer, in_first_process(trainer, self._compute, task, fake, reference, classes))
@@ -169,20 +179,35 @@ class GenerationMetrics(Measuring):
         assert reference is not None
         described, device = self._network.description(), float64_device(task)
         made: dict[str, Any] = {"statistics": self.settings.statistics, "protocol": self.protocol}
+        if self.class_shares != "even":
+            made["class_shares"] = self.class_shares
         if self.settings.statistics == "standing":
             made["passes"] = self.standing_passes
         return generation_result(fake, described, reference, task.num_classes, device, classes, self.keep, made)
 
-    def _generated(self, trainer: pl.Trainer, task: ClassConditionalGAN) -> FeatureSet:
-        """Features of the generated images: image i of N is of class ⌊i K / N⌋, its seed counts inside the class."""
-        count = self.settings.num_images
-        collector = FeatureCollector(count, self.keep, with_scores=True)
-        numbers = torch.arange(trainer.global_rank, count, trainer.world_size)
+    def _generated(self, trainer: pl.Trainer, task: ClassConditionalGAN, split: str) -> FeatureSet:
+        """Features of the generated images: those of class 0 first; a seed counts inside the class."""
+        ends = torch.tensor(self._counts(trainer, task, split)).cumsum(0)
+        starts = ends.roll(1).index_fill(0, torch.tensor(0), 0)
+        collector = FeatureCollector(self.settings.num_images, self.keep, with_scores=True)
+        numbers = torch.arange(trainer.global_rank, self.settings.num_images, trainer.world_size)
         for index in with_progress(trainer, "generating", numbers.split(self.batch_size)):
-            label = index * task.num_classes // count
-            first = -(-label * count // task.num_classes)
-            collector.add(self._seen(task, label, index - first), label, index)
+            label = torch.searchsorted(ends, index, right=True)
+            collector.add(self._seen(task, label, index - starts[label]), label, index)
         return collector.collected()
+
+    def _counts(self, trainer: pl.Trainer, task: ClassConditionalGAN, split: str) -> list[int]:
+        """Images to generate of each class, which sum to ``num_images``."""
+        shares = torch.ones(task.num_classes)
+        if self.class_shares == "real":
+            dataset = trainer.datamodule.dataset(split)  # type: ignore[attr-defined]
+            positions = self._chosen(trainer, dataset, split, self.settings.real_images)
+            shares = torch.bincount(torch.as_tensor(dataset.label)[positions], minlength=task.num_classes)
+        # Rounded up at each boundary between two classes, so that no image is lost.
+        ends = [
+            -(-int(part) * self.settings.num_images // int(shares.sum())) for part in [0, *shares.cumsum(0).tolist()]
+        ]
+        return [after - before for before, after in pairwise(ends)]
 
     def _by_class(
         self, trainer: pl.Trainer, task: ClassConditionalGAN, reference: ReferenceStatistics | None

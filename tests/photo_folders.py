@@ -38,6 +38,14 @@ def make_classes(root: Path, names: Sequence[str], number: int, ending: str = "p
     return root
 
 
+def make_uneven_classes(root: Path, counts: Sequence[int]) -> Path:
+    """Class folders 0, 1, … of so many images."""
+    for label, count in enumerate(counts):
+        for i in range(count):
+            write(root / str(label) / f"{i:02d}.png", sum(counts[:label]) + i)
+    return root
+
+
 def make_photographs(root: Path, number: int = 30) -> Path:
     """PNGs at different depths."""
     for i in range(number):

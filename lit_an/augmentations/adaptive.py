@@ -78,7 +78,9 @@ class AdaptiveAugmentation(Augmentation):
     def observe(self, real_logits: Tensor) -> None:
         self._place(real_logits)
         # A NaN counts as undecided: one would make the probability NaN to the end of the run.
-        self._signs = self._signs + real_logits.detach().float().sign().nan_to_num().sum()
+        signs = real_logits.detach().float().sign().nan_to_num()
+        # The mean of an image's logits, where it has several, so that each image counts once.
+        self._signs = self._signs + signs.reshape(len(signs), -1).mean(1).sum()
         self._images += len(real_logits)
         self._batches += 1
         if self._batches == self.adapt_every:

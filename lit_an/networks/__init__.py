@@ -8,12 +8,14 @@ has ``forward(image, label) -> logits``. An inpainting generator erases the hole
 """
 
 from lit_an.networks.coarse_to_fine_generator import CoarseToFineGenerator
+from lit_an.networks.feature_discriminator import FeatureDiscriminator
 from lit_an.networks.inpainting_critics import GlobalAndLocalCritics, SNPatchDiscriminator
 from lit_an.networks.projection_discriminator import ProjectionDiscriminator
 from lit_an.networks.resnet_generator import ResNetGenerator
 
 __all__ = [
     "CoarseToFineGenerator",
+    "FeatureDiscriminator",
     "GlobalAndLocalCritics",
     "ProjectionDiscriminator",
     "ResNetGenerator",

@@ -115,6 +115,8 @@ class AdversarialTask(Game, pl.LightningModule):
         parts = split_batch(batch, self.discriminator_steps)
         if self.trains_discriminator():
             for part in parts:
+                if part is parts[-1]:
+                    self.before_last_step(part)
                 self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
         # The generator's step sees as many images as one discriminator step.
         self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])

@@ -41,6 +41,8 @@ class ClassConditionalGAN(AdversarialTask):
         augmentation: applied to all inputs of the discriminator in training: ``none``, ``diffaugment`` or
             ``ada``; for small data sets. Gradient penalties are computed at the images before it.
         augmentation_kwargs: its arguments.
+        share_fakes: judge the same fakes in the last discriminator step of an iteration and in the generator's, which
+            saves a pass of the generator and keeps its graph in between; else each step draws its own.
         kwargs: see ``lit_an.tasks.AdversarialTask``.
 
     Raises:
@@ -65,6 +67,7 @@ class ClassConditionalGAN(AdversarialTask):
         penalty_every: int = 1,
         augmentation: str = "none",
         augmentation_kwargs: dict[str, bool | int | float | str] | None = None,
+        share_fakes: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(generator, discriminator, generator_optimizer, discriminator_optimizer, **kwargs)
@@ -82,6 +85,10 @@ class ClassConditionalGAN(AdversarialTask):
         self.r1_weight, self.r2_weight, self.gradient_penalty_weight = r1_weight, r2_weight, gradient_penalty_weight
         self.penalty_every = penalty_every
         self.augmentation = AUGMENTATIONS.create(augmentation, **(augmentation_kwargs or {}))
+        if share_fakes and self.accumulate > 1:
+            raise InputError("ClassConditionalGAN: share_fakes=true keeps a whole batch in memory; set accumulate=1")
+        self.share_fakes = share_fakes
+        self._shared: Tensor | None = None
         self.class_names = [str(label) for label in range(self.num_classes)]
 
     @property
@@ -125,10 +132,14 @@ class ClassConditionalGAN(AdversarialTask):
 
     # Training
 
+    def before_last_step(self, batch: ClassBatch) -> None:
+        if self.share_fakes:
+            self._shared = self._generate(batch.label)
+
     def discriminator_terms(self, batch: ClassBatch) -> Terms:
         real = self._laid_out(batch.image)
         with torch.no_grad():
-            fake = self._generate(batch.label)
+            fake = self._generate(batch.label) if self._shared is None else self._shared.detach()
         # One pass for both is faster than two.
         logits = self._judge(self.augmentation(_joined(real, fake)), batch.label.repeat(2))
         real_logits, fake_logits = logits.chunk(2)
@@ -145,7 +156,8 @@ class ClassConditionalGAN(AdversarialTask):
         def discriminate(image: Tensor) -> Tensor:
             return self._judge(self.augmentation(image), batch.label)
 
-        fake_logits = discriminate(self._generate(batch.label))
+        fake, self._shared = self._shared, None
+        fake_logits = discriminate(self._generate(batch.label) if fake is None else fake)
         adversarial = self.adversarial.generator_loss(lambda: discriminate(self._laid_out(batch.image)), fake_logits)
         return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
 

@@ -24,6 +24,9 @@ class Game:
         """Loss terms of the generator on a batch, by name; see ``discriminator_terms``."""
         raise NotImplementedError
 
+    def before_last_step(self, batch: Any) -> None:
+        """Called before the last discriminator step of an iteration, with the batch of the generator's step too."""
+
     def run_networks(self, batch: Any) -> None:
         """Runs both networks once on a batch as in a training step, so that hooks can observe their features."""
         raise NotImplementedError

@@ -146,3 +146,10 @@ def test_a_window_counts_signs_and_starts_anew() -> None:
     ada.observe(torch.ones(4))
     # E sign is 6 / 8, above the target of 0.6.
     assert ada.state() == pytest.approx({"probability": 0.08, "signs": 0.0, "images": 0, "batches": 0})
+
+
+def test_an_image_with_several_logits_counts_once() -> None:
+    """As one logit each of which is decided as much as they are on average."""
+    ada = AdaptiveAugmentation(adapt_every=2)
+    ada.observe(torch.tensor([[2.0, 0.5, -3.0, 1.0], [1.0, 1.0, 1.0, 1.0]]))
+    assert ada.state() == {"probability": 0.0, "signs": 1.5, "images": 2, "batches": 1}

@@ -18,7 +18,9 @@ from lit_an.metrics.frechet import frechet_distance_of_features
 from lit_an.metrics.generation import GenerationResult
 from lit_an.metrics.protocols import PROTOCOLS
 from lit_an.sampling import Description, TrainedGenerator, sample, standing_statistics
+from lit_an.tasks import ClassConditionalGAN
 from tests.metrics.small_extractor import save_small_extractor
+from tests.photo_folders import make_uneven_classes
 from tests.training import make_data, make_task, make_trainer, run_in_two_processes
 
 
@@ -160,6 +162,8 @@ def test_a_protocol_chooses_and_is_not_contradicted(small: dict[str, Any]) -> No
         GenerationMetrics(images_per_class=1)
     with pytest.raises(InputError, match="standing_passes must be at least 1, got 0"):
         GenerationMetrics(standing_passes=0)
+    with pytest.raises(InputError, match="class_shares=real contradicts protocol 'biggan'"):
+        GenerationMetrics(protocol="biggan", class_shares="real")
 
 
 def test_the_images_are_those_of_sample(tmp_path: Path, image_folder: Path, small: dict[str, Any]) -> None:
@@ -287,3 +291,30 @@ def test_an_overlay_adds_the_callback(
     assert callbacks[-1]["class_path"] == "callbacks.GenerationMetrics"
     assert callbacks[-1]["init_args"][chosen[0]] == chosen[1]
     assert len(callbacks) > 1
+
+
+def test_classes_in_the_shares_of_the_real_images(
+    tmp_path: Path, small: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each class its share of 31 images, rounded to one of the two numbers beside it, with seeds from 0."""
+    folder = make_uneven_classes(tmp_path / "images", [40, 20, 10])
+    data = make_data(folder, val_fraction=0.9)
+    data.setup("test")
+    real = torch.bincount(data.dataset("test").label)
+    assert real.unique().numel() == 3
+    seen: list[tuple[int, int]] = []
+    generate = ClassConditionalGAN.generate
+
+    def spied(task: ClassConditionalGAN, label: torch.Tensor, seed: torch.Tensor) -> torch.Tensor:
+        seen.extend(zip(label.tolist(), seed.tolist(), strict=True))
+        return generate(task, label, seed)
+
+    monkeypatch.setattr(ClassConditionalGAN, "generate", spied)
+    for shares, share in (("even", torch.ones(3) / 3), ("real", real / real.sum())):
+        seen.clear()
+        stored = measured(tmp_path / shares, folder, GenerationMetrics(**small, class_shares=shares))  # type: ignore[arg-type]
+        counts = torch.bincount(torch.tensor([label for label, _ in seen]))
+        assert counts.sum() == 31
+        assert ((counts - 31 * share).abs() < 1).all()
+        assert seen == [(label, seed) for label, count in enumerate(counts.tolist()) for seed in range(count)]
+        assert stored["generator"].get("class_shares", "even") == shares

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lit_an.augmentations import Augmentation
 from lit_an.batch import ClassBatch
+from lit_an.errors import InputError
 from lit_an.latents import latents_of
 from lit_an.losses import ADVERSARIAL_LOSSES, wgan_gradient_penalty, zero_centered_penalty
 from lit_an.networks import ProjectionDiscriminator
@@ -185,3 +186,30 @@ def test_losses_and_pictures_are_float32_whatever_the_networks_give() -> None:
     with torch.no_grad():
         assert task._judge(BATCH.image, BATCH.label).dtype == torch.float32
         assert task.generate(torch.tensor([0]), torch.tensor([1])).dtype == torch.float32
+
+
+def test_shared_fakes_are_drawn_once_and_give_the_same_terms() -> None:
+    """One pass of the generator; terms and gradients of both sides as with two passes of the same latents."""
+    passes: list[Tensor] = []
+    results = []
+    for share in (False, True):
+        task = doubling_task(share_fakes=share)
+        task.generator.register_forward_hook(lambda *args: passes.append(args[-1]))
+        torch.manual_seed(1)
+        task.before_last_step(BATCH)
+        values = []
+        for side in ("discriminator", "generator"):
+            if not share:
+                torch.manual_seed(1)
+            (term,) = getattr(task, f"{side}_terms")(BATCH).values()
+            gradients = torch.autograd.grad(term, list(getattr(task, side).parameters()), allow_unused=True)
+            values += [term, *(g for g in gradients if g is not None)]
+        results.append(values)
+    assert len(passes) == 2 + 1
+    for shared, apart in zip(*results, strict=True):
+        torch.testing.assert_close(shared, apart, rtol=1e-4, atol=1e-6)
+
+
+def test_shared_fakes_do_not_go_with_accumulation() -> None:
+    with pytest.raises(InputError, match="share_fakes=true keeps a whole batch in memory; set accumulate=1"):
+        make_task(share_fakes=True, accumulate=2)

