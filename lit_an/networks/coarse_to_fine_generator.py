@@ -51,8 +51,8 @@ class CoarseToFineGenerator(nn.Module):
         padding: of convolutions at the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
         coarse: the first stage, ``learned``, as published, or ``pyramid``: a smooth filling without weights
-            (``pyramid_fill``), to which the fine stage adds a correction that is small at first. Half the time, and
-            for a run of minutes better from its first iteration on; ``docs/inpainting_sweep.md`` has the figures.
+            (``pyramid_fill``), to which the fine stage adds a correction that is small at first: half the time, and
+            better in runs of minutes (``docs/inpainting_sweep.md``). Its distances are constants: ``coarse_weight`` 0.
 
     Attributes:
         multiple: the network works at multiples of this size; others are mirrored up to one and cropped back.
@@ -63,8 +63,9 @@ class CoarseToFineGenerator(nn.Module):
     Source: Wang et al., CVPR 2020, section 4 and the authors' code, whose layers these are: 17 convolutions in the
     coarse stage and 25 in the fine one, with 3,767,558 weights at width 32, AN's not counted. They come from DeepFill
     v1 (Yu et al., CVPR 2018, arXiv 1801.07892).
-    Differs: ``pyramid`` is ours; convolutions of stride 2 add a border on all four sides, where TensorFlow adds it right and below; the
-    clip lets gradients through that lead back into the range, so that no pixel dies; AN's differences are told there.
+    Differs: ``pyramid`` is ours; convolutions of stride 2 add a border on all four sides, where TensorFlow adds it
+    right and below; the clip lets gradients through that lead back into the range, so that no pixel dies; AN's
+    differences are told there.
 
     Example:
         >>> generator = CoarseToFineGenerator(width=2)
