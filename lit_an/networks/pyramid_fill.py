@@ -8,7 +8,7 @@ from lit_an.holes import is_hole
 from lit_an.precision import at_least_float32
 
 # Blurs of the hole at each level; without one the squares of the coarser level show, more of them cost more.
-_BLURS = 2
+_BLURS = 4
 
 
 @torch.no_grad()

@@ -39,7 +39,7 @@ def fill_in_loops(values: list[list[float | None]]) -> list[list[float]]:
         return [[f if v is None else v for v, f in zip(*row, strict=True)] for row in rows]
 
     filled = mixed(up.tolist())
-    for _ in range(2):
+    for _ in range(4):
         near = [
             [
                 sum(
