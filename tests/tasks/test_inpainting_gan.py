@@ -143,6 +143,10 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
         task = make_inpainting_task(losses=losses, adversarial_from=adversarial_from)
         with pytest.raises(InputError, match=r"VGG19Features: weights='.*none\.pth' is no file"):
             make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
+    alone = {"id_mrf_weight": 0.0, "perceptual_weight": 0.05, "features_from": 1000}
+    task = make_inpainting_task(losses=losses | alone, adversarial_from=None)
+    with pytest.raises(InputError, match=r"VGG19Features: weights='.*none\.pth' is no file"):
+        make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
     task = make_inpainting_task(losses=losses, adversarial_from=None)  # never needs them
     make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
 
