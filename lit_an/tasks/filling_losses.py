@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lit_an.backbones import BACKBONES, create_backbone
 from lit_an.batch import CriticOutput, Inpainted, InpaintingBatch
 from lit_an.errors import InputError, at_least
+from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss
 from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
@@ -21,8 +21,6 @@ Terms = dict[str, Tensor]
 # Liu et al., arXiv 1804.07723, section 3.3: the first three poolings of VGG.
 _POOLINGS = ("pool1", "pool2", "pool3")
 _VGG19 = "vgg19"
-# Of a backbone: the maps at strides 4, 8 and 16. The last, at 32, is two positions wide at 64 px.
-_STRIDES = ("stride4", "stride8", "stride16")
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ class FillingWeights:
         at_least("losses", 0, features_from=self.features_from)
         if self.features_of not in ("both", "composite"):
             raise InputError(f"losses: features_of must be 'both' or 'composite', got {self.features_of!r}")
-        known = [_VGG19, *BACKBONES.names()]
+        known = [_VGG19, *BackboneFeatures.names()]
         if self.features not in known:
             meant = nearest(self.features, known)
             raise InputError(f"losses: features must be one of {', '.join(known)}, got {self.features!r}{meant}")
@@ -104,9 +102,9 @@ class FillingLosses:
         on_vgg = weights.features == _VGG19
         layers = list(ID_MRF_WEIGHTS) if weights.id_mrf_weight > 0 else []
         layers += _POOLINGS if compares and on_vgg else ()
-        self._compared = _POOLINGS if on_vgg else _STRIDES
+        self._compared = _POOLINGS if on_vgg else BackboneFeatures.layers
         self._vgg = VGG19Features(weights.vgg_weights, layers, weights.recompute) if layers else None
-        self._backbone = create_backbone(weights.features) if compares and not on_vgg else None
+        self._backbone = BackboneFeatures(weights.features) if compares and not on_vgg else None
 
     def load(self) -> None:
         """Reads the networks that the terms need, so that errors appear before training.
@@ -164,8 +162,7 @@ class FillingLosses:
         """The maps of all networks, by name."""
         maps = {} if self._vgg is None else self._vgg(image)
         if self._backbone is not None:
-            # The map at stride 32 is not compared.
-            maps = maps | dict(zip(_STRIDES, self._backbone(image), strict=False))
+            maps = maps | self._backbone(image)
         return maps
 
     def feature_matching(self, fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Terms:
