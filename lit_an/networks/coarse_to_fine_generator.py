@@ -51,8 +51,9 @@ class CoarseToFineGenerator(nn.Module):
         padding: of convolutions at the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
         coarse: the first stage, ``learned``, as published, or ``pyramid``: a smooth filling without weights
-            (``pyramid_fill``), to which the fine stage adds a correction that is small at first: half the time, and
-            better in runs of minutes (``docs/inpainting_sweep.md``). Its distances are constants: ``coarse_weight`` 0.
+            (``pyramid_fill``), to which the fine stage adds a correction in the hole, small at first: half the time,
+            and better in runs of minutes (``docs/inpainting_sweep.md``). What is known is the image's in both results;
+            the filling's distances are constants, so that ``coarse_weight`` and ``context_weight`` are 0.
 
     Attributes:
         multiple: the network works at multiples of this size; others are mirrored up to one and cropped back.
@@ -149,7 +150,9 @@ class CoarseToFineGenerator(nn.Module):
         painted = self.fine_to_image(
             self.fine(torch.cat([self.dilated(given, mask), self.long_range(given, mask)], 1), mask)
         )
-        fine = self._image(painted if self.learns_coarse else known_or_coarse + painted, image.dtype)
+        fine = self._image(painted if self.learns_coarse else coarse + painted, image.dtype)
+        if not self.learns_coarse:
+            fine = composite(erased, fine, mask)  # what is known needs no correction
         return Inpainted(coarse[..., :height, :width], fine[..., :height, :width])
 
     @staticmethod

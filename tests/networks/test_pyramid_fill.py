@@ -103,6 +103,8 @@ def test_a_generator_begins_near_the_filling_and_corrects_it() -> None:
     coarse, fine = network(image, mask)
     assert torch.equal(coarse, pyramid_fill(image, mask))
     assert 0 < (fine - coarse).abs().mean() < 0.1
+    known = mask.expand_as(image) == 0
+    assert torch.equal(fine[known], image[known])
     torch.nn.init.zeros_(network.fine_to_image.weight)
     torch.testing.assert_close(network(image, mask).fine, coarse)
 
