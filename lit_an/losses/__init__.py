@@ -5,6 +5,7 @@ How to add one: a new file here with the function and its import below; an adver
 """
 
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES, AdversarialLoss
+from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss, id_mrf_of_maps
@@ -15,6 +16,7 @@ __all__ = [
     "ADVERSARIAL_LOSSES",
     "ID_MRF_WEIGHTS",
     "AdversarialLoss",
+    "BackboneFeatures",
     "VGG19Features",
     "confidence_map",
     "context_l1",

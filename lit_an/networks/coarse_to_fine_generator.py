@@ -1,5 +1,7 @@
 """Coarse-to-fine inpainting generator with slots for norms: the network of the AN paper, after DeepFill v1."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -17,10 +19,16 @@ from lit_an.networks.inpainting_blocks import (
     encoder,
 )
 from lit_an.networks.mirroring import mirrored
+from lit_an.networks.pyramid_fill import pyramid_fill
 from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, resolve_long_range, resolve_norm
 from lit_an.norms.registry import MakeNorm, norm_factory
 
 SMALLEST_SIDE = 8
+
+Coarse = Literal["learned", "pyramid"]
+
+# Of the initial weights of the last convolution where it only corrects: full ones would begin with noise.
+_CORRECTION_GAIN = 0.1
 
 
 class CoarseToFineGenerator(nn.Module):
@@ -42,6 +50,10 @@ class CoarseToFineGenerator(nn.Module):
         initialization: ``xavier``, as published, or ``orthogonal``.
         padding: of convolutions at the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
+        coarse: the first stage, ``learned``, as published, or ``pyramid``: a smooth filling without weights
+            (``pyramid_fill``), to which the fine stage adds a correction in the hole, small at first: half the time,
+            and better in runs of minutes (``docs/inpainting_sweep.md``). What is known is the image's in both results;
+            the filling's distances are constants, so that ``coarse_weight`` and ``context_weight`` are 0.
 
     Attributes:
         multiple: the network works at multiples of this size; others are mirrored up to one and cropped back.
@@ -52,8 +64,9 @@ class CoarseToFineGenerator(nn.Module):
     Source: Wang et al., CVPR 2020, section 4 and the authors' code, whose layers these are: 17 convolutions in the
     coarse stage and 25 in the fine one, with 3,767,558 weights at width 32, AN's not counted. They come from DeepFill
     v1 (Yu et al., CVPR 2018, arXiv 1801.07892).
-    Differs: convolutions of stride 2 add a border on all four sides, where TensorFlow adds it right and below; the
-    clip lets gradients through that lead back into the range, so that no pixel dies; AN's differences are told there.
+    Differs: ``pyramid`` is ours; convolutions of stride 2 add a border on all four sides, where TensorFlow adds it
+    right and below; the clip lets gradients through that lead back into the range, so that no pixel dies; AN's
+    differences are told there.
 
     Example:
         >>> generator = CoarseToFineGenerator(width=2)
@@ -77,8 +90,11 @@ class CoarseToFineGenerator(nn.Module):
         initialization: Initialization = "xavier",
         padding: Padding = "zeros",
         spectral_norm: bool = False,
+        coarse: Coarse = "learned",
     ) -> None:
         super().__init__()
+        if coarse not in ("learned", "pyramid"):
+            raise InputError(f"CoarseToFineGenerator: coarse must be 'learned' or 'pyramid', got {coarse!r}")
         if width < 2 or width % 2:
             raise InputError(f"CoarseToFineGenerator: width must be even and at least 2, got {width}")
         self.width = width
@@ -87,20 +103,22 @@ class CoarseToFineGenerator(nn.Module):
         make_long_range = resolve_long_range(
             long_range, long_range_kwargs, form=long_range_form, provided=MASK_CONDITION
         )
-        self.coarse = InpaintingBlocks(
-            [
-                *encoder(5, width, layers, make_norm),
-                *dilated(4 * width, layers, make_norm),
-                *decoder(4 * width, width, layers, make_norm),
-            ]
-        )
-        self.coarse_to_image = layers.conv(width // 2, 3)
+        self.learns_coarse = coarse == "learned"
+        if self.learns_coarse:
+            self.coarse = InpaintingBlocks(
+                [
+                    *encoder(5, width, layers, make_norm),
+                    *dilated(4 * width, layers, make_norm),
+                    *decoder(4 * width, width, layers, make_norm),
+                ]
+            )
+            self.coarse_to_image = layers.conv(width // 2, 3)
         self.dilated = InpaintingBlocks([*encoder(5, width, layers, make_norm), *dilated(4 * width, layers, make_norm)])
         self.long_range = InpaintingBlocks(
             _long_range_branch(width, layers, make_norm, make_long_range or norm_factory("none"))
         )
         self.fine = InpaintingBlocks(decoder(8 * width, width, layers, make_norm))
-        self.fine_to_image = layers.conv(width // 2, 3)
+        self.fine_to_image = layers.conv(width // 2, 3, gain=1.0 if self.learns_coarse else _CORRECTION_GAIN)
 
     def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
         """Fills the hole.
@@ -123,10 +141,18 @@ class CoarseToFineGenerator(nn.Module):
             erased, mask = (mirrored(part, 0, right, 0, below) for part in (erased, mask))
         mask = mask.to(erased.dtype)
 
-        coarse = self._image(self.coarse_to_image(self.coarse(_with_mask(erased, mask), mask)), image.dtype)
-        known_or_coarse = _with_mask(composite(erased, coarse, mask), mask)
-        branches = self.dilated(known_or_coarse, mask), self.long_range(known_or_coarse, mask)
-        fine = self._image(self.fine_to_image(self.fine(torch.cat(branches, 1), mask)), image.dtype)
+        if self.learns_coarse:
+            coarse = self._image(self.coarse_to_image(self.coarse(_with_mask(erased, mask), mask)), image.dtype)
+        else:
+            coarse = pyramid_fill(erased, mask)
+        known_or_coarse = composite(erased, coarse, mask)
+        given = _with_mask(known_or_coarse, mask)
+        painted = self.fine_to_image(
+            self.fine(torch.cat([self.dilated(given, mask), self.long_range(given, mask)], 1), mask)
+        )
+        fine = self._image(painted if self.learns_coarse else coarse + painted, image.dtype)
+        if not self.learns_coarse:
+            fine = composite(erased, fine, mask)  # what is known needs no correction
         return Inpainted(coarse[..., :height, :width], fine[..., :height, :width])
 
     @staticmethod

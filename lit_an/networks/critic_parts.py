@@ -145,13 +145,15 @@ class PatchCritic(nn.Module):
     Args:
         base_width: channels of the first map.
         layers: makes the layers.
+        convolutions: how many of the published six, 1 to 6.
     """
 
-    def __init__(self, base_width: int, layers: LayerFactory) -> None:
+    def __init__(self, base_width: int, layers: LayerFactory, convolutions: int = len(SN_PATCH_WIDTHS)) -> None:
         super().__init__()
-        self.trunk = HalvingConvolutions(4, [base_width * multiple for multiple in SN_PATCH_WIDTHS], layers)
+        widths = SN_PATCH_WIDTHS[:convolutions]
+        self.trunk = HalvingConvolutions(4, [base_width * multiple for multiple in widths], layers)
 
     def forward(self, image: Tensor, mask: Tensor) -> CriticOutput:
-        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B, 4·base_width, ⌈H/64⌉, ⌈W/64⌉)."""
+        """(B, 3, H, W) in [-1, 1] and the mask (B, 1, H, W) to logits (B, C, ⌈H/2ⁿ⌉, ⌈W/2ⁿ⌉), n convolutions."""
         features = self.trunk(torch.cat([image, mask.to(image.dtype)], 1), mask)
         return CriticOutput(features[-1], features[:-1])

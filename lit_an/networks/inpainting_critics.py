@@ -8,6 +8,7 @@ from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.networks.critic_parts import (
     BEFORE_WINDOW,
+    SN_PATCH_WIDTHS,
     WINDOW_WIDTHS,
     HolePatchCritic,
     PatchCritic,
@@ -129,6 +130,8 @@ class SNPatchDiscriminator(_Critics):
         base_width: channels of the first map, ≥ 1; 64 in the paper.
         initialization: ``xavier`` or ``orthogonal``.
         spectral_norm: divide the weights by their largest singular value, as the paper does.
+        convolutions: each halves the map, 1 to 6; the paper's 6 leave 4×4 logits per channel of an image of 256 px, as
+            4 do of one of 64 px, of which 6 leave a single one.
 
     Raises:
         InputError: an argument out of range; at forward, shapes that do not fit.
@@ -145,10 +148,18 @@ class SNPatchDiscriminator(_Critics):
     """
 
     def __init__(
-        self, *, base_width: int = 64, initialization: Initialization = "xavier", spectral_norm: bool = True
+        self,
+        *,
+        base_width: int = 64,
+        initialization: Initialization = "xavier",
+        spectral_norm: bool = True,
+        convolutions: int = len(SN_PATCH_WIDTHS),
     ) -> None:
         _check_base_width("SNPatchDiscriminator", base_width)
-        super().__init__(PatchCritic(base_width, LayerFactory(initialization, spectral_norm=spectral_norm)))
+        if not 1 <= convolutions <= len(SN_PATCH_WIDTHS):
+            raise InputError(f"SNPatchDiscriminator: convolutions must be from 1 to 6, got {convolutions}")
+        layers = LayerFactory(initialization, spectral_norm=spectral_norm)
+        super().__init__(PatchCritic(base_width, layers, convolutions))
 
 
 def _check_base_width(network: str, base_width: int) -> None:

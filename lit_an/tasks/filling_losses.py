@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from lit_an.batch import CriticOutput, Inpainted, InpaintingBatch
-from lit_an.errors import at_least
+from lit_an.errors import InputError, at_least
+from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss
 from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
 from lit_an.losses.reconstruction import confidence_map, context_l1, hole_l1
+from lit_an.registry import nearest
 
 Terms = dict[str, Tensor]
 
 # Liu et al., arXiv 1804.07723, section 3.3: the first three poolings of VGG.
 _POOLINGS = ("pool1", "pool2", "pool3")
+_VGG19 = "vgg19"
 
 
 @dataclass(frozen=True)
@@ -34,16 +38,22 @@ class FillingWeights:
         hole_area: pixels that the hole's distances are divided by; None takes those of each image's own hole. The
             published code has 16384 with rectangles (128 · 128) and 65536 with free-form holes (the image).
         orthogonality_weight: of the penalties of the norms in both networks, ≥ 0.
-        id_mrf_weight: of ID-MRF, once the discriminator is trained, ≥ 0; needs VGG-19.
-        perceptual_weight: of the L1 distance of features, fine and composite, once the discriminator is trained,
-            ≥ 0; needs VGG-19; 0.05 in Liu et al.
+        id_mrf_weight: of ID-MRF, ≥ 0; needs VGG-19.
+        perceptual_weight: of the L1 distance of features, ≥ 0; 0.05 in Liu et al., for VGG-19.
         style_weight: of the L1 distance of Gram matrices, likewise; 120 there.
+        features: the network of the perceptual and the style term: ``vgg19``, as published, or the name of a backbone
+            (``lit_an.backbones``), whose maps at strides 4, 8 and 16 are compared. ``efficientnet_lite0`` comes with a
+            package and is many times as fast; its weights need other values, since its maps have another scale.
+        features_of: images that these two terms look at: the ``composite``, or ``both``, the fine stage and the
+            composite, as published.
+        features_from: first iteration of ID-MRF, the perceptual and the style term, ≥ 0; None, as published, for the
+            first one in which the discriminator is trained.
         feature_matching_weight: of the L1 distance of the critics' features, ≥ 0; pix2pixHD has 10.
         vgg_weights: file of VGG-19's weights; None takes torchvision's, downloaded once.
         recompute: compute VGG-19's maps again in the backward pass: less memory, more time.
 
     Raises:
-        InputError: a negative weight, or an area below 1.
+        InputError: a number out of range, or an unknown network or choice.
 
     Source: Wang et al., CVPR 2020, section 4.2 and the options of the published code; Liu et al., arXiv 1804.07723.
     """
@@ -57,6 +67,9 @@ class FillingWeights:
     id_mrf_weight: float = 0.07
     perceptual_weight: float = 0.0
     style_weight: float = 0.0
+    features: str = _VGG19
+    features_of: Literal["both", "composite"] = "both"
+    features_from: int | None = None
     feature_matching_weight: float = 0.0
     vgg_weights: str | None = None
     recompute: bool = False
@@ -65,12 +78,19 @@ class FillingWeights:
         weights = {field.name: getattr(self, field.name) for field in fields(self) if field.name.endswith("_weight")}
         at_least("losses", 0, **weights)
         at_least("losses", 1, hole_area=self.hole_area)
+        at_least("losses", 0, features_from=self.features_from)
+        if self.features_of not in ("both", "composite"):
+            raise InputError(f"losses: features_of must be 'both' or 'composite', got {self.features_of!r}")
+        known = [_VGG19, *BackboneFeatures.names()]
+        if self.features not in known:
+            meant = nearest(self.features, known)
+            raise InputError(f"losses: features must be one of {', '.join(known)}, got {self.features!r}{meant}")
 
 
 class FillingLosses:
     """Computes the terms with a positive weight in ``FillingWeights``.
 
-    It is not an ``nn.Module``, so that checkpoints and pickles do not contain VGG-19.
+    It is not an ``nn.Module``, so that checkpoints and pickles do not contain VGG-19 or a backbone.
 
     Args:
         weights: of each term.
@@ -78,19 +98,23 @@ class FillingLosses:
 
     def __init__(self, weights: FillingWeights) -> None:
         self.weights = weights
+        compares = weights.perceptual_weight > 0 or weights.style_weight > 0
+        on_vgg = weights.features == _VGG19
         layers = list(ID_MRF_WEIGHTS) if weights.id_mrf_weight > 0 else []
-        if weights.perceptual_weight > 0 or weights.style_weight > 0:
-            layers += _POOLINGS
+        layers += _POOLINGS if compares and on_vgg else ()
+        self._compared = _POOLINGS if on_vgg else BackboneFeatures.layers
         self._vgg = VGG19Features(weights.vgg_weights, layers, weights.recompute) if layers else None
+        self._backbone = BackboneFeatures(weights.features) if compares and not on_vgg else None
 
     def load(self) -> None:
-        """Reads VGG-19 if a term needs it, so that errors appear before training.
+        """Reads the networks that the terms need, so that errors appear before training.
 
         Raises:
-            InputError: its weights are missing and cannot be downloaded.
+            InputError: weights are missing and cannot be downloaded, or a package is missing.
         """
-        if self._vgg is not None:
-            self._vgg.load()
+        for network in (self._vgg, self._backbone):
+            if network is not None:
+                network.load()
 
     def reconstruction(self, made: Inpainted, batch: InpaintingBatch) -> Terms:
         """``hole`` and ``context``: distances of both stages, not composited, from the ground truth."""
@@ -112,24 +136,34 @@ class FillingLosses:
             made: the two stages.
             batch: the truth.
         """
-        if self._vgg is None:
-            return {}
         weights = self.weights
+        if self._vgg is None and self._backbone is None:
+            return {}
         with torch.no_grad():
-            true = self._vgg(batch.image)
-        whole = self._vgg(made.fine)
+            true = self._maps(batch.image)
+        both = weights.features_of == "both"
+        compares = weights.perceptual_weight > 0 or weights.style_weight > 0
+        whole = self._maps(made.fine) if weights.id_mrf_weight > 0 or (compares and both) else {}
         terms = {}
         if weights.id_mrf_weight > 0:
             terms["id_mrf"] = weights.id_mrf_weight * id_mrf_loss(whole, true)
-        if weights.perceptual_weight > 0 or weights.style_weight > 0:
-            both = [{name: seen[name] for name in _POOLINGS} for seen in (whole, self._vgg(filled))]
+        if compares:
+            seen = [whole, self._maps(filled)] if both else [self._maps(filled)]
+            compared = [{name: maps[name] for name in self._compared} for maps in seen]
             for name, weight, loss in (
                 ("perceptual", weights.perceptual_weight, perceptual_loss),
                 ("style", weights.style_weight, style_loss),
             ):
                 if weight > 0:
-                    terms[name] = weight * torch.stack([loss(seen, true) for seen in both]).sum()
+                    terms[name] = weight * torch.stack([loss(maps, true) for maps in compared]).sum()
         return terms
+
+    def _maps(self, image: Tensor) -> dict[str, Tensor]:
+        """The maps of all networks, by name."""
+        maps = {} if self._vgg is None else self._vgg(image)
+        if self._backbone is not None:
+            maps = maps | self._backbone(image)
+        return maps
 
     def feature_matching(self, fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Terms:
         """``feature_matching``: distance of the critics' features of the composite and of the ground truth."""

@@ -22,8 +22,9 @@ class InpaintingGAN(AdversarialTask):
     """Inpainting after DeepFill, GMCNN and AN: reconstruction first, then adversarial training.
 
     Before iteration ``adversarial_from`` the generator is trained by reconstruction alone. From then on the
-    discriminator is trained too, and the adversarial and feature terms are added. The published recipe makes two runs:
-    one with ``adversarial_from=null``, and one from its checkpoint with ``adversarial_from=0``.
+    discriminator is trained too, and the adversarial and feature terms are added, unless ``losses.features_from`` names
+    another iteration for the latter. The published recipe makes two runs: one with ``adversarial_from=null``, and one
+    from its checkpoint with ``adversarial_from=0``.
 
     The discriminator's input is the composite: the fine image in the hole, the ground truth around it.
 
@@ -104,7 +105,7 @@ class InpaintingGAN(AdversarialTask):
 
     def on_fit_start(self) -> None:
         super().on_fit_start()
-        if self.adversarial_from is not None:
+        if self.adversarial_from is not None or self.losses.weights.features_from is not None:
             self.losses.load()
 
     # Training
@@ -133,10 +134,16 @@ class InpaintingGAN(AdversarialTask):
             self.show("generator", {"spread": relative_spread_in_holes(made.fine, batch.image, batch.mask)})
         terms = self.losses.reconstruction(made, batch)
         terms |= self._orthogonality(self.generator, self.losses.weights.orthogonality_weight)
-        if not self.trains_discriminator():
+        plays, looks = self.trains_discriminator(), self._looks_at_features()
+        if not (plays or looks):
             return terms
         filled = composite(batch.image, made.fine, batch.mask)
-        return terms | self._adversarial_terms(filled, batch) | self.losses.on_features(filled, made, batch)
+        terms |= self._adversarial_terms(filled, batch) if plays else {}
+        return terms | (self.losses.on_features(filled, made, batch) if looks else {})
+
+    def _looks_at_features(self) -> bool:
+        first = self.losses.weights.features_from
+        return self.trains_discriminator() if first is None else self.iteration >= first
 
     def run_networks(self, batch: InpaintingBatch) -> None:
         self._critic_outputs(self(batch.image, batch.mask), batch.mask)

@@ -62,6 +62,16 @@ def test_the_patch_discriminator_judges_every_value_of_its_map() -> None:
     ]
 
 
+@pytest.mark.parametrize(("convolutions", "shape"), [(1, (2, 32, 32)), (4, (8, 4, 4)), (6, (8, 1, 1))])
+def test_fewer_convolutions_leave_a_larger_map(convolutions: int, shape: tuple[int, ...]) -> None:
+    network = SNPatchDiscriminator(base_width=2, convolutions=convolutions)
+    (output,) = network(*scene(64, 64))
+    assert output.logits.shape[1:] == shape
+    assert len(output.features) == convolutions - 1
+    output.logits.square().sum().backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in network.parameters())
+
+
 def count(widths: list[int], kernel: int = 5) -> int:
     return sum(fewer * more * kernel**2 + more for fewer, more in pairwise(widths))
 
@@ -283,3 +293,8 @@ def test_shapes_that_do_not_fit_get_one_sentence() -> None:
         GlobalAndLocalCritics(**SMALL)(mask, mask)
     with pytest.raises(InputError, match="SNPatchDiscriminator: base_width must be at least 1, got 0"):
         SNPatchDiscriminator(base_width=0)
+    for convolutions in (0, 7):
+        with pytest.raises(
+            InputError, match=f"SNPatchDiscriminator: convolutions must be from 1 to 6, got {convolutions}"
+        ):
+            SNPatchDiscriminator(convolutions=convolutions)

@@ -143,6 +143,10 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
         task = make_inpainting_task(losses=losses, adversarial_from=adversarial_from)
         with pytest.raises(InputError, match=r"VGG19Features: weights='.*none\.pth' is no file"):
             make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
+    alone = {"id_mrf_weight": 0.0, "perceptual_weight": 0.05, "features_from": 1000}
+    task = make_inpainting_task(losses=losses | alone, adversarial_from=None)
+    with pytest.raises(InputError, match=r"VGG19Features: weights='.*none\.pth' is no file"):
+        make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
     task = make_inpainting_task(losses=losses, adversarial_from=None)  # never needs them
     make_trainer(tmp_path, task, 1).fit(task, datamodule=make_photographs(image_folder))
 
@@ -151,6 +155,12 @@ def test_missing_weights_are_said_before_training(tmp_path: Path, image_folder: 
     ("make", "sentence"),
     [
         (lambda: FillingWeights(hole_weight=-1.0), "losses: hole_weight must be at least 0, got -1.0"),
+        (lambda: FillingWeights(features_from=-1), "losses: features_from must be at least 0, got -1"),
+        (lambda: FillingWeights(features_of="fine"), "features_of must be 'both' or 'composite', got 'fine'"),  # type: ignore[arg-type]
+        (
+            lambda: FillingWeights(features="efficientnet_light0"),
+            "losses: features must be one of vgg19, .*, got 'efficientnet_light0', did you mean 'efficientnet_lite0'?",
+        ),
         (lambda: make_inpainting_task(adversarial_from=-1), "adversarial_from must be at least 0, got -1"),
         (lambda: make_inpainting_task(adversarial_weight=-1.0), "adversarial_weight must be at least 0, got -1.0"),
         (

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lit_an.backbones import create_backbone
 from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
 from lit_an.losses.features import VGG19Features
@@ -159,6 +160,45 @@ def test_terms_on_features_are_of_the_fine_stage_and_the_composite(vgg_weights: 
 def test_one_term_on_features_is_enough_to_have_it(term: str, vgg_weights: str) -> None:
     task = make_randomized(losses={f"{term}_weight": 0.5, "vgg_weights": vgg_weights})
     assert set(task.generator_terms(make_batch())) - {"hole", "context", "orthogonality", "adversarial"} == {term}
+
+
+@pytest.mark.parametrize("features_of", ["both", "composite"])
+def test_terms_on_the_maps_of_a_backbone(features_of: str) -> None:
+    losses = {"perceptual_weight": 0.05, "style_weight": 7.0, "features": "efficientnet_lite0"}
+    task, batch = make_randomized(losses={**losses, "features_of": features_of}), make_batch()
+    backbone = create_backbone("efficientnet_lite0")
+    images = [filled_of(task, batch)] + [task.generator(batch.image, batch.mask).fine] * (features_of == "both")
+    perceptual = style = torch.zeros(())
+    for image in images:
+        for seen, true in zip(backbone(image)[:3], backbone(batch.image)[:3], strict=True):
+            perceptual = perceptual + (seen - true).abs().mean()
+            grams = [torch.einsum("bihw,bjhw->bij", x, x) / x[0].numel() for x in (seen, true)]
+            style = style + (grams[0] - grams[1]).abs().mean()
+    terms, parameters = task.generator_terms(batch), list(task.generator.parameters())
+    check_term(terms["perceptual"], 0.05 * perceptual, parameters)
+    check_term(terms["style"], 7.0 * style, parameters)
+
+
+def test_id_mrf_keeps_vgg19_beside_a_backbone(vgg_weights: str) -> None:
+    losses = {"id_mrf_weight": 0.5, "vgg_weights": vgg_weights, "perceptual_weight": 0.05}
+    task, batch = make_randomized(losses={**losses, "features": "efficientnet_lite0"}), make_batch()
+    maps = VGG19Features(vgg_weights, ["relu3_2", "relu4_2"])
+    fine = task.generator(batch.image, batch.mask).fine
+    terms = task.generator_terms(batch)
+    torch.testing.assert_close(terms["id_mrf"], 0.5 * id_mrf_loss(maps(fine), maps(batch.image)))
+    assert "perceptual" in terms
+
+
+@pytest.mark.parametrize("adversarial_from", [None, 8])
+def test_terms_on_features_begin_at_their_own_iteration(adversarial_from: int | None) -> None:
+    losses = {"perceptual_weight": 0.05, "features": "efficientnet_lite0", "features_from": 3}
+    task, batch = make_randomized(losses=losses, adversarial_from=adversarial_from), make_batch()
+    for iteration, expected in ((0, set()), (2, set()), (3, {"perceptual"})):
+        task.iteration = iteration
+        assert set(task.generator_terms(batch)) - {"hole", "context", "orthogonality"} == expected
+    task.iteration = 8
+    more = set() if adversarial_from is None else {"adversarial"}
+    assert set(task.generator_terms(batch)) - {"hole", "context", "orthogonality"} == {"perceptual"} | more
 
 
 @pytest.mark.parametrize("stage", ["val", "test"])
