@@ -6,7 +6,7 @@
 Prints for each row the processor time of its ``cli.py fit``, evaluations included, and the figures of
 ``configs/metrics/inpainting.yaml`` over all validation images; the last columns are the mean absolute difference of
 neighboring pixels, one of them in the hole, and of two in it, relative to that of the real images: 1 is no seam.
-``--ckpt_path`` measures a run that is there, and ``--ckpt_path biharmonic`` the baseline.
+``--ckpt_path`` measures a checkpoint, and ``--ckpt_path biharmonic`` the baseline.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--row", nargs="*", choices=ROWS, default=list(ROWS), help="the rows to run")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--ckpt_path", help="measure this run, or biharmonic, instead")
+    parser.add_argument("--ckpt_path", help="measure this file, or biharmonic, instead")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     batch, lpips = held_out(), Lpips("alex")
@@ -127,7 +127,7 @@ def main() -> None:
                     stderr=subprocess.DEVNULL,
                     check=True,
                 )
-                trained = load_inpainter(f"{folder}/run")
+                trained = load_inpainter(f"{folder}/run/checkpoints/last.ckpt")
                 show(name, f"{processor_seconds() - before:.0f}", lambda image, mask, g=trained: g(image, mask).fine)
 
 

@@ -32,6 +32,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 ITERATIONS = 60
 GRACE = 60.0  # seconds that the other processes of a killed run may need to end
+CONFIGS = {
+    "class_conditional": "configs/class_conditional/earth32_pixels.yaml",
+    "inpainting": "configs/inpainting/earth_quickstart.yaml",
+}
 TASKS = {
     "class_conditional": ["--model.generator.base_width=2", "--model.discriminator.base_width=2"],
     "inpainting": ["--model.generator.width=2", "--model.discriminator.base_width=2"],
@@ -84,7 +88,7 @@ class Soak:
         several = ["--trainer.devices=2", "--trainer.strategy=ddp"] if self.processes == 2 else []
         return [
             "fit",
-            f"--config={ROOT}/configs/{self.task}/earth_quickstart.yaml",
+            f"--config={ROOT / CONFIGS[self.task]}",
             f"--config={overlay}",
             f"--run_folder={folder}",
             "--ckpt_path=auto",

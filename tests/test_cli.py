@@ -15,7 +15,7 @@ import torch
 import cli
 from lit_an.norms import NORMS
 from lit_an.norms.registry import condition_kind
-from tests.command_line.small_runs import QUICKSTART, ROOT, arguments, load, start
+from tests.command_line.small_runs import SMALL_CLASSES, ROOT, arguments, load, start
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_run_is_named_after_its_first_config(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     argv = [a for a in arguments(image_folder, tmp_path) if "run_folder" not in a]
-    for folder in ("earth_quickstart", "earth_quickstart_2"):
+    for folder in ("earth32_pixels", "earth32_pixels_2"):
         assert cli.main(argv) == 0
         assert (tmp_path / "runs" / folder / "checkpoints" / "last.ckpt").exists()
 
@@ -190,7 +190,7 @@ def test_a_missing_extra_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
-    argv = ["fit", f"--config={QUICKSTART}", f"--run_folder={tmp_path / 'run'}", "--iterations=1"]
+    argv = ["fit", f"--config={SMALL_CLASSES}", f"--run_folder={tmp_path / 'run'}", "--iterations=1"]
     assert cli.main(argv) == 2
     assert "pip install '.[quickstart]'" in capsys.readouterr().err
 

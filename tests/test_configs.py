@@ -60,11 +60,12 @@ def toy(path: Path, image_folder: Path, run_folder: Path) -> list[str]:
             f"--data.batches_per_iteration={model['discriminator_steps']}",
             "--data.num_workers=0",
         ]
+    on_features = model["discriminator"]["class_path"].endswith("FeatureDiscriminator")
     return [
         *shrunk,
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
-        "--model.discriminator.base_width=2",
+        f"--model.discriminator.{'head_width' if on_features else 'base_width'}=2",
         "--data.source=lit_an.data.sources.ImageFolder",
         f"--data.source.root={image_folder}",
         f"--data.batch_size={max(4, model.get('accumulate', 1))}",
@@ -104,8 +105,7 @@ def test_a_config_trains(path: Path, image_folder: Path, tmp_path: Path) -> None
     assert (tmp_path / "run" / "config.yaml").exists()
 
 
-# Not of the small recipe for folders, whose optimizers are under revision.
-@pytest.mark.parametrize("path", [path for path in CONFIGS if path.stem != "folder64"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_optimizers_are_fused(path: Path) -> None:
     model = said_by(path)["model"]["init_args"]
     for side in ("generator", "discriminator"):

@@ -52,6 +52,9 @@ STAND_INS = {
 SMALL = {"--samples_per_class": "2", "--per_bin": "1"}
 SMALL_MASKS = {"--image_size": "32"}
 CLASSES = ["--model.generator.base_width=4", "--model.discriminator.base_width=4"]
+# Their discriminators look at the features of a frozen network.
+ON_FEATURES = ("earth_quickstart", "folder64")
+CLASSES_ON_FEATURES = ["--model.generator.base_width=4", "--model.discriminator.head_width=4"]
 HOLES = ["--model.generator.width=4", "--model.discriminator.base_width=4", "--model.losses.id_mrf_weight=0"]
 LENIENT = ["--max_small=1", "--max_overlap=1", "--sample=2", "--data.num_workers=0"]
 
@@ -89,7 +92,10 @@ def as_check(words: list[str], tiles: Earth) -> list[str]:
     """A command of the trainer as a check of the same config, with networks and data of a size for tests."""
     if "--config" not in words:  # the run's own is small
         return ["check", *words[1:], *LENIENT]
-    words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else CLASSES)]
+    on_features = any(f"class_conditional/{name}.yaml" in word for name in ON_FEATURES for word in words)
+    on_features &= not any("discriminator_pixels" in word for word in words)
+    classes = CLASSES_ON_FEATURES if on_features else CLASSES
+    words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else classes)]
     if "configs/class_conditional/earth_quickstart.yaml" in words:
         return [*words, "--data.source.stride=32", f"--data.source.cache_dir={tiles.cache_dir}"]
     return words if is_inpainting(words) else [*words, "--model.generator.num_classes=3"]
@@ -112,7 +118,8 @@ def place(image_folder: Path, few_tiles: Earth, tmp_path_factory: pytest.TempPat
         Image.new("RGB", mask.size, color).save(place / "PHOTOS" / name)
         mask.save(place / "MASKS" / name)
     Image.merge("RGB", (mask, Image.new("L", mask.size), mask)).save(place / "photo.png")  # the hole is ff00ff
-    arguments = ["fit", f"--config={ROOT}/configs/class_conditional/earth_quickstart.yaml", *CLASSES, "--iterations=1"]
+    arguments = ["fit", f"--config={ROOT}/configs/class_conditional/earth_quickstart.yaml", *CLASSES_ON_FEATURES]
+    arguments += ["--iterations=1"]
     arguments += [f"--run_folder={place}/runs/earth_quickstart", "--trainer.limit_val_batches=1", "--data.batch_size=4"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["cli.py"])

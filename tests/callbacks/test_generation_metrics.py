@@ -252,7 +252,7 @@ def test_the_command_line_prints_the_table(
 ) -> None:
     root = Path(__file__).parent.parent.parent
     common = [
-        *("--config", str(root / "configs/class_conditional/earth_quickstart.yaml")),
+        *("--config", str(root / "configs/class_conditional/earth32_pixels.yaml")),
         *("--trainer.precision=32-true", "--model.generator.base_width=2", "--model.generator.num_classes=3"),
         *("--model.discriminator.base_width=2", "--data.source=lit_an.data.sources.ImageFolder"),
         *(f"--data.source.root={image_folder}", "--data.batch_size=4"),

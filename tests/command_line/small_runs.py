@@ -1,4 +1,4 @@
-"""Commands for tests: the quickstart's config, shrunk to width 2 and to three classes of small files."""
+"""Commands for tests: a small config, shrunk to width 2 and to three classes of small files."""
 
 import subprocess
 import sys
@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parent.parent.parent
-QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+SMALL_CLASSES = str(ROOT / "configs/class_conditional/earth32_pixels.yaml")
 
 
 def arguments(image_folder: Path, run_folder: Path, *more: str, command: str = "fit") -> list[str]:
     return [
         command,
-        f"--config={QUICKSTART}",
+        f"--config={SMALL_CLASSES}",
         f"--run_folder={run_folder}",
         "--iterations=2",
         "--trainer.limit_val_batches=1",

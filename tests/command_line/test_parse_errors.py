@@ -3,7 +3,7 @@
 import pytest
 
 import cli
-from tests.test_cli import QUICKSTART
+from tests.test_cli import SMALL_CLASSES
 
 CASES = {
     "--model.generator.base_wdth=3": (
@@ -27,7 +27,7 @@ CASES = {
 @pytest.mark.parametrize("argument", CASES)
 def test_one_sentence_and_exit_code_2(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["fit", f"--config={QUICKSTART}", argument])
+        cli.main(["fit", f"--config={SMALL_CLASSES}", argument])
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")

@@ -41,7 +41,7 @@ def test_the_same_command_line_begins_and_goes_on(
     """In a folder that holds files of a run which was killed before its first checkpoint."""
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.INFO)
-    folder = tmp_path / "runs" / "earth_quickstart"
+    folder = tmp_path / "runs" / "earth32_pixels"
     folder.mkdir(parents=True)
     (folder / "metrics.csv").write_text("step,train/generator/adversarial\n1,5.0\n9,7.0\n")
     argv = [a for a in arguments(image_folder, folder) if not a.startswith(("--run_folder", "--iterations"))]
@@ -50,9 +50,9 @@ def test_the_same_command_line_begins_and_goes_on(
         monkeypatch.delenv("LIT_AN_RUN_FOLDER")
         monkeypatch.delenv("LIT_AN_CHECKPOINT")
         assert iteration(folder) == number
-    assert [path.name for path in folder.parent.iterdir()] == ["earth_quickstart"]
+    assert [path.name for path in folder.parent.iterdir()] == ["earth32_pixels"]
     assert "has no checkpoint yet, so a new run begins there" in caplog.text
-    assert "resuming from runs/earth_quickstart/checkpoints/last.ckpt" in caplog.text
+    assert "resuming from runs/earth32_pixels/checkpoints/last.ckpt" in caplog.text
     assert sorted(logged_rows(folder, "train/generator")) == [1, 2, 3]
 
 

@@ -17,14 +17,14 @@ from tests.photographs import WNIDS, break_some
 from tests.training import make_task
 
 ROOT = Path(__file__).parent.parent.parent
-QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+SMALL_CLASSES = str(ROOT / "configs/class_conditional/earth32_pixels.yaml")
 
 
 def check(root: Path, *more: str) -> int:
     return cli.main(
         [
             "check",
-            f"--config={QUICKSTART}",
+            f"--config={SMALL_CLASSES}",
             "--model.generator.base_width=2",
             "--model.generator.num_classes=3",
             "--model.discriminator.base_width=2",

@@ -14,7 +14,7 @@ from tests.photo_folders import make_photographs
 from tests.photographs import add_odd_but_sound, break_some, make_imagenet
 
 ROOT = Path(__file__).parent.parent.parent
-QUICKSTART = str(ROOT / "configs/class_conditional/earth_quickstart.yaml")
+SMALL_CLASSES = str(ROOT / "configs/class_conditional/earth32_pixels.yaml")
 
 
 def prepare(source: Path | str, out: Path, *more: str) -> list[str]:
@@ -27,9 +27,9 @@ def of_imagenet(root: Path, out: Path, *more: str) -> list[str]:
 
 
 def tiny(root: Path) -> list[str]:
-    """The quickstart's config at width 2, on shards."""
+    """A small config at width 2, on shards."""
     return [
-        f"--config={QUICKSTART}",
+        f"--config={SMALL_CLASSES}",
         "--model.generator.base_width=2",
         "--model.generator.num_classes=3",
         "--model.discriminator.base_width=2",

@@ -7,7 +7,7 @@ import pytest
 import cli
 from lit_an.trained.generator import TrainedGenerator, load_generator
 
-QUICKSTART = Path(__file__).parents[2] / "configs/class_conditional/earth_quickstart.yaml"
+SMALL_CLASSES = Path(__file__).parents[2] / "configs/class_conditional/earth32_pixels.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def run(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sampling") / "run"
     arguments = [
         "fit",
-        f"--config={QUICKSTART}",
+        f"--config={SMALL_CLASSES}",
         f"--run_folder={folder}",
         "--iterations=2",
         "--trainer.limit_val_batches=1",
