@@ -15,7 +15,7 @@ import torch
 import cli
 from lit_an.norms import NORMS
 from lit_an.norms.registry import condition_kind
-from tests.command_line.small_runs import SMALL_CLASSES, ROOT, arguments, load, start
+from tests.command_line.small_runs import ROOT, SMALL_CLASSES, arguments, load, start
 
 
 @pytest.fixture(scope="module")
