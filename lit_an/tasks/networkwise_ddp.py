@@ -57,16 +57,15 @@ class NetworkwiseDDP(DDPStrategy):
             InputError: a parameter has no part in the loss.
         """
         for wrapper in self._training():
-            if wrapper.find_unused_parameters:
+            if wrapper.find_unused_parameters or all(each.grad is not None for each in wrapper._module_parameters):
                 continue
             parameters = wrapper.module.named_parameters()
-            unused = next((name for name, each in parameters if each.requires_grad and each.grad is None), None)
-            if unused is not None:
-                raise InputError(
-                    f"{unused} of {type(wrapper.module).__name__} has no part in the loss, so that its gradient cannot "
-                    "be exchanged between processes; take it out of the network, set its requires_grad to false, or "
-                    "give --trainer.strategy ddp_find_unused_parameters_true"
-                )
+            unused = next(name for name, each in parameters if each.requires_grad and each.grad is None)
+            raise InputError(
+                f"{unused} of {type(wrapper.module).__name__} has no part in the loss, so that its gradient cannot be "
+                "exchanged between processes; take it out of the network, set its requires_grad to false, or give "
+                "--trainer.strategy ddp_find_unused_parameters_true"
+            )
 
     @contextmanager
     def block_backward_sync(self) -> Iterator[None]:
@@ -82,7 +81,7 @@ class NetworkwiseDDP(DDPStrategy):
 
     def _training(self) -> list[DistributedDataParallel]:
         """The wrappers of the networks that train now; the parameters of the others want no gradient."""
-        return [each for each in self._wrappers if any(p.requires_grad for p in each.module.parameters())]
+        return [each for each in self._wrappers if any(p.requires_grad for p in each._module_parameters)]
 
 
 def wrap_networkwise(strategy: Strategy) -> None:
@@ -100,7 +99,7 @@ def _settle_buckets(wrapper: DistributedDataParallel) -> None:
     DDP sorts them once, by the order in which gradients first arrive, and a sum over processes is rounded by its place
     in a bucket. Sorted in the first real pass, they would differ between a resumed and an uninterrupted iteration.
     """
-    parameters = [each for each in wrapper.module.parameters() if each.requires_grad]
+    parameters = wrapper._module_parameters
     total = sum(each.sum() for each in parameters)
     prepare_for_backward(wrapper, total)
     total.backward()  # type: ignore[union-attr]  # DDP has rejected a network without parameters

@@ -1,12 +1,15 @@
 """What a run says about its progress, with a terminal and without."""
 
+import fcntl
 import itertools
 import logging
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -79,8 +82,9 @@ def test_the_line_says_what_is_left() -> None:
 @pytest.mark.slow
 def test_a_terminal_shows_the_bar_with_the_time_left(tmp_path: Path, image_folder: Path) -> None:
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))  # rows and columns
     command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", "--iterations=20")]
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": "160"}) as process:
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         try:

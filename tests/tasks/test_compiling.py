@@ -167,4 +167,4 @@ def test_generated_code_has_the_gradients_of_an_eager_run(tmp_path: Path, image_
         fit(tmp_path / str(backend), image_folder, task, 1, kept)
         found.append(kept.seen)
     for eager, compiled in zip(*found, strict=True):
-        torch.testing.assert_close(compiled, eager, rtol=1e-3, atol=1e-4 * float(eager.abs().max()))
+        assert (compiled - eager).norm() <= 2e-3 * eager.norm()  # the second is taken after a step of Adam
