@@ -33,7 +33,7 @@ class CompiledForward:
         self._written = network.forward
         # Sizes are fixed in training. Each combination of mode, gradients and size is one graph.
         # The same random numbers as without compilation; inductor's own generator would draw others.
-        options = {"fallback_random": True} if backend == "inductor" else None
+        options: dict[str, Any] | None = {"fallback_random": True} if backend == "inductor" else None
         self._compiled = torch.compile(network.forward, backend=backend, dynamic=False, options=options)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
