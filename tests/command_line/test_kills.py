@@ -74,10 +74,10 @@ def events(folder: Path) -> dict[str, list[int]]:
     ("hook", "iteration", "number"),
     [
         pytest.param("on_before_save", 4, signal.SIGKILL, marks=pytest.mark.slow),  # the row is there
-        ("on_after_save", 4, signal.SIGKILL),  # the validation is missing
+        pytest.param("on_after_save", 4, signal.SIGKILL, marks=pytest.mark.slow),  # the validation is missing
         ("on_validation_batch_end", 4, signal.SIGKILL),
         pytest.param("on_validation_end", 4, signal.SIGKILL, marks=pytest.mark.slow),  # it is there, and not made again
-        ("on_after_save", 8, signal.SIGKILL),  # nothing is left to train
+        pytest.param("on_after_save", 8, signal.SIGKILL, marks=pytest.mark.slow),  # nothing is left to train
         pytest.param("on_train_batch_start", 7, signal.SIGKILL, marks=pytest.mark.slow),  # rows beyond it
         pytest.param("on_train_batch_start", 4, signal.SIGTERM, marks=pytest.mark.slow),  # skips it
         pytest.param("on_validation_batch_end", 4, signal.SIGTERM, marks=pytest.mark.slow),
