@@ -36,7 +36,10 @@ NOT_RUN = {
 }
 # Beginnings of commands that are only parsed, and why; and words that make a command one of these.
 PARSED = {"python cli.py demo": "serves until it is stopped"}
-PARSED_FOR = {"configs/metrics/inception.yaml": "downloads 90 MB of weights"}
+PARSED_FOR = {
+    "configs/metrics/inception.yaml": "downloads 90 MB of weights",
+    "torchscript": "a file of another package",
+}
 
 STAND_INS = {
     "N": "3",

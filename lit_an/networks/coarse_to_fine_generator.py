@@ -51,9 +51,9 @@ class CoarseToFineGenerator(nn.Module):
         padding: of convolutions at the border: ``zeros``, as published, ``reflect`` or ``replicate``.
         spectral_norm: divide the weights by their largest singular value.
         coarse: the first stage, ``learned``, as published, or ``pyramid``: a smooth filling without weights
-            (``pyramid_fill``), to which the fine stage adds a correction in the hole, small at first: half the time,
-            and better in runs of minutes (``docs/inpainting_sweep.md``). What is known is the image's in both results;
-            the filling's distances are constants, so that ``coarse_weight`` and ``context_weight`` are 0.
+            (``pyramid_fill``), to which the fine stage adds a correction in the hole, small at first: a third less
+            time, and better in runs of minutes (``docs/inpainting_sweep.md``). What is known is the image's in both
+            results; the filling's distances are constants, so that ``coarse_weight`` and ``context_weight`` are 0.
 
     Attributes:
         multiple: the network works at multiples of this size; others are mirrored up to one and cropped back.
