@@ -15,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = {
     "norms": "attentive normalization and everything that can stand in its place",
     "networks": "generators and discriminators",
+    "backbones": "frozen networks for discriminators, losses and metrics",
     "losses": "pure functions of tensors",
     "augmentations": "of what a discriminator sees",
     "masks": "shapes of holes, mask files",
