@@ -48,6 +48,7 @@ def watch_own(task: Any, kept: Gradients) -> None:
 KINDS: dict[str, Any] = {
     "r1": partial(make_task, r1_weight=1.0, discriminator_steps=2),
     "accumulated": partial(make_task, accumulate=2),
+    "shared fakes": partial(make_task, share_fakes=True),
     "inpainting": partial(make_inpainting_task, gradient_penalty_weight=10.0),
     "reconstruction first": partial(make_inpainting_task, adversarial_from=1),
 }
