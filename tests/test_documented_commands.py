@@ -39,6 +39,7 @@ PARSED = {"python cli.py demo": "serves until it is stopped"}
 PARSED_FOR = {
     "configs/metrics/inception.yaml": "downloads 90 MB of weights",
     "torchscript": "a file of another package",
+    "configs/metrics/small.yaml": "a file of another package",
 }
 
 STAND_INS = {
