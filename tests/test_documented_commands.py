@@ -100,7 +100,7 @@ def as_check(words: list[str], tiles: Earth) -> list[str]:
     on_features &= not any("discriminator_pixels" in word for word in words)
     classes = CLASSES_ON_FEATURES if on_features else CLASSES
     words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else classes)]
-    if "configs/class_conditional/earth_quickstart.yaml" in words:
+    if any(word.startswith("configs/class_conditional/earth") for word in words):
         return [*words, "--data.source.stride=32", f"--data.source.cache_dir={tiles.cache_dir}"]
     return words if is_inpainting(words) else [*words, "--model.generator.num_classes=3"]
 
