@@ -21,7 +21,10 @@ CONFIG = "configs/class_conditional/earth_quickstart.yaml"
 DISCRIMINATOR = "--model.discriminator"
 ROWS = {
     "recipe": [],
-    "a discriminator of pixels": ["--config=configs/ablations/discriminator_pixels.yaml"],
+    "a discriminator of pixels": [
+        f"{DISCRIMINATOR}=lit_an.networks.ProjectionDiscriminator",
+        f"{DISCRIMINATOR}.base_width=16",
+    ],
     "no map at stride 2": [f"{DISCRIMINATOR}.backbone_kwargs={{finest: 4}}", f"{DISCRIMINATOR}.width=32"],
     "images enlarged to 96 px, no map at stride 2": [
         f"{DISCRIMINATOR}.backbone_kwargs={{finest: 4}}",

@@ -45,4 +45,4 @@ def test_the_task_of_the_data_may_change_too(capsys: pytest.CaptureFixture[str])
     changed = printed(capsys, "class_conditional/folder64.yaml", "--data=lit_an.data.InpaintingData")["data"]
     assert changed["class_path"] == "lit_an.data.InpaintingData"
     assert changed["init_args"]["source"]["init_args"]["root"] == "data/images"
-    assert (changed["init_args"]["image_size"], changed["init_args"]["batch_size"]) == (64, 64)
+    assert (changed["init_args"]["image_size"], changed["init_args"]["batch_size"]) == (64, 32)

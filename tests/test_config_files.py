@@ -9,7 +9,7 @@ import cli
 from lit_an.config_files import chain_of, load_config
 from lit_an.errors import InputError
 
-QUICKSTART = Path(__file__).parent.parent / "configs/class_conditional/earth_quickstart.yaml"
+PLAIN = Path(__file__).parent.parent / "configs/class_conditional/earth32_pixels.yaml"
 
 
 def write(path: Path, text: str) -> Path:
@@ -37,10 +37,10 @@ def test_each_file_changes_what_those_before_it_say(tmp_path: Path) -> None:
 def test_the_command_line_reads_the_bases_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(
         tmp_path / "variant.yaml",
-        f"base: {QUICKSTART}\niterations: 7\nmodel: {{init_args: {{generator: {{init_args: {{norm: group}}}}}}}}\n"
+        f"base: {PLAIN}\niterations: 7\nmodel: {{init_args: {{generator: {{init_args: {{norm: group}}}}}}}}\n"
         "trainer: {callbacks+: [callbacks.InpaintingPanelLogger]}\n",
     )
-    plain, variant = printed(capsys, f"--config={QUICKSTART}"), printed(capsys, "--config", str(path))
+    plain, variant = printed(capsys, f"--config={PLAIN}"), printed(capsys, "--config", str(path))
     plain["iterations"] = 7
     plain["model"]["init_args"]["generator"]["init_args"]["norm"] = "group"  # type: ignore[index]
     added = variant["trainer"]["callbacks"].pop()  # type: ignore[index]

@@ -97,7 +97,6 @@ def as_check(words: list[str], tiles: Earth) -> list[str]:
     if "--config" not in words:  # the run's own is small
         return ["check", *words[1:], *LENIENT]
     on_features = any(f"class_conditional/{name}.yaml" in word for name in ON_FEATURES for word in words)
-    on_features &= not any("discriminator_pixels" in word for word in words)
     classes = CLASSES_ON_FEATURES if on_features else CLASSES
     words = ["check", *words[1:], *LENIENT, *(HOLES if is_inpainting(words) else classes)]
     if any(word.startswith("configs/class_conditional/earth") for word in words):

@@ -229,6 +229,8 @@ NOT_PUBLISHED = {
     "data.num_workers",
     "data.class_path",
     "data.image_size",
+    "generator_optimizer.fused",
+    "discriminator_optimizer.fused",
 } | {"data.batches_per_iteration"}
 ALL = {path.stem: path for path in [*RECIPES, *INPAINTING_RECIPES]}
 

@@ -136,7 +136,7 @@ def test_two_processes_train_with_the_console_script(site: Path, image_folder: P
         "atexit.register(tell)\n"
     )
     options = arguments(image_folder, tmp_path / "run", "--trainer.devices=2", "--trainer.strategy=ddp")
-    options[1] = f"--config={site / 'share/lit_an/configs/class_conditional/earth_quickstart.yaml'}"
+    options[1] = f"--config={site / 'share/lit_an/configs/class_conditional/earth32_pixels.yaml'}"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{site}", "OMP_NUM_THREADS": "1"}
     command = [str(site / "bin" / "lit-an"), *options, "--data.batch_size=2", "--trainer.accelerator=cpu"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True)

@@ -156,6 +156,7 @@ def test_several_at_once_and_the_csv_stays(tmp_path: Path, image_folder: Path) -
     assert [each["init_args"]["save_dir"] for each in kept] == [".", "./csv"], "it says nothing of where the run lay"
 
 
+@pytest.mark.slow
 def test_only_the_first_of_two_processes_logs(tmp_path: Path, image_folder: Path) -> None:
     pytest.importorskip("wandb", reason="the extra loggers is not installed")
     more = ["--trainer.devices=2", "--trainer.strategy=ddp", overlay("wandb"), "--trainer.logger.offline=true"]

@@ -55,7 +55,7 @@ def test_a_signal_to_one_process_stops_all(number: int, image_folder: Path, tmp_
             time.sleep(0.1)
 
 
-@pytest.mark.parametrize("when", ["at the start", "in training"])
+@pytest.mark.parametrize("when", ["at the start", pytest.param("in training", marks=pytest.mark.slow)])
 def test_processes_end_with_a_killed_launcher(when: str, image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with Run(tmp_path, fit(image_folder, folder, TWO)) as run:

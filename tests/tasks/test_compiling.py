@@ -83,6 +83,7 @@ class SaveAt(Callback):
             trainer.save_checkpoint(Path(trainer.default_root_dir, "two.ckpt"))
 
 
+@pytest.mark.slow
 def test_a_compiled_run_resumes_bit_for_bit(tmp_path: Path, image_folder: Path) -> None:
     whole, rest = (randomized(make_task(compile=EAGER_GRAPHS), deviation=0.1) for _ in range(2))
     fit(tmp_path, image_folder, whole, 4, GeneratorEMA(0.9), SaveAt())
