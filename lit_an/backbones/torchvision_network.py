@@ -91,9 +91,12 @@ class _Normalized(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+        # Buffers, since a new tensor in each pass would be a copy that waits for the device.
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(STANDARD_DEVIATION).view(3, 1, 1))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        mean, deviation = (image.new_tensor(values).view(3, 1, 1) for values in (MEAN, STANDARD_DEVIATION))
+        mean, deviation = (buffer.to(image.dtype) for buffer in self.buffers(recurse=False))
         return tuple(self.network(((image + 1) / 2 - mean) / deviation).values())
 
 

@@ -72,6 +72,7 @@ class VGG19Features:
                 raise InputError(f"VGG19Features: unknown layer {layer!r}{nearest(layer, LAYERS)}")
         self.weights, self.layers, self.recompute = weights, tuple(layers), recompute
         self._stages: nn.ModuleList | None = None
+        self._moments = torch.tensor([MEAN, STANDARD_DEVIATION]).view(2, 3, 1, 1)
 
     def load(self) -> "VGG19Features":
         """Reads the weights if they have not been read.
@@ -100,7 +101,9 @@ class VGG19Features:
         assert stages is not None
         with torch.inference_mode(False):
             stages.to(image.device)
-        mean, deviation = (image.new_tensor(values).view(3, 1, 1) for values in (MEAN, STANDARD_DEVIATION))
+            # Kept there, since a new tensor in each pass would be a copy that waits for the device.
+            self._moments = self._moments.to(image.device)
+        mean, deviation = self._moments.to(image.dtype)
         x, maps = ((image + 1) / 2 - mean) / deviation, {}
         for stage in stages:
             if self.recompute and torch.is_grad_enabled():

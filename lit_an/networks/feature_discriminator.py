@@ -39,7 +39,7 @@ class FeatureDiscriminator(nn.Module):
             0 for none. It sees colors and layout, to which a network trained for classification is blind.
 
     Raises:
-        InputError: an argument out of range, an unknown backbone, or weights that are not found.
+        InputError: an argument out of range, or an unknown backbone; at first use, what its ``load`` raises.
 
     Source: Sauer et al., "Projected GANs converge faster", NeurIPS 2021 (arXiv 2111.01007).
     Differs: the heads have no batch norm, so that a logit depends on its image alone; they end at 4×4 maps whose places
@@ -86,6 +86,14 @@ class FeatureDiscriminator(nn.Module):
         self.of_pixels = (
             ProjectionDiscriminator(image_size, num_classes, base_width=pixel_width) if pixel_width else None
         )
+
+    def load_backbone(self) -> None:
+        """Reads the frozen network's weights if they have not been read; a task calls this before training.
+
+        Raises:
+            InputError: a package is missing, or the weights are not found, cannot be downloaded or do not fit.
+        """
+        self.backbone.load()
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         """Computes the logits of images.

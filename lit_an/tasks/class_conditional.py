@@ -29,7 +29,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     Args:
         generator: ``latent_dim``, ``num_classes``, and ``forward(latent, label) -> image``.
-        discriminator: ``forward(image, label) -> logits``.
+        discriminator: ``forward(image, label) -> logits``; called before training: ``load_backbone()``, if it has that.
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer; two learning rates are TTUR.
         adversarial_loss: ``hinge``, ``non_saturating``, ``relativistic`` or ``wasserstein``.
         orthogonality_weight: weight of the norms' penalties, ≥ 0; 1e-3 in the paper.
@@ -95,6 +95,17 @@ class ClassConditionalGAN(AdversarialTask):
     def num_classes(self) -> int:
         """Number of classes of the generator."""
         return int(self.generator.num_classes)  # type: ignore[arg-type]
+
+    def setup(self, stage: str) -> None:
+        """Also has a discriminator on frozen features read them, so that errors appear before training.
+
+        Raises:
+            InputError: their weights are missing.
+        """
+        super().setup(stage)
+        load = getattr(self.discriminator, "load_backbone", None)
+        if load is not None:
+            load()
 
     def check_data(self, data: Any) -> None:
         """Also checks that data and networks have the same number of classes.

