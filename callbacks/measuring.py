@@ -91,6 +91,12 @@ class Measuring(Callback):
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"
             )
         self._make_network()
+        if self.extractor in task.frozen_networks():
+            rank_zero_warn(
+                f"{type(self).__name__}: the features of {self.extractor} are also a part of the loss, which makes these "
+                "figures too good to compare with those of another loss; choose the extractor inception_v3, or "
+                "torchscript with a file (docs/metrics.md)"
+            )
         if stage == "test" or trainer.limit_val_batches != 0:
             data: Any = trainer.datamodule  # type: ignore[attr-defined]
             against = self.data_problems(data, trainer.world_size, "test" if stage == "test" else "val")

@@ -38,6 +38,9 @@ class FeatureDiscriminator(nn.Module):
         pixel_width: base width of a ``ProjectionDiscriminator`` of the image itself, whose logit stands for 16 more;
             0 for none. It sees colors and layout, to which a network trained for classification is blind.
 
+    Attributes:
+        backbone_name: as registered; figures of the same features would be too good.
+
     Raises:
         InputError: an argument out of range, or an unknown backbone; at first use, what its ``load`` raises.
 
@@ -75,6 +78,7 @@ class FeatureDiscriminator(nn.Module):
         if mixing not in ("both", "channels", "none"):
             raise InputError(f"{name}: mixing must be 'both', 'channels' or 'none', got {mixing!r}")
         self.image_size, self.num_classes = image_size, num_classes
+        self.backbone_name = backbone
         self.backbone = create_backbone(backbone, **(backbone_kwargs or {}))
         self.mixing = _Mixing(self.backbone.channels, width, mixing)
         layers = LayerFactory("orthogonal", spectral_norm=True)

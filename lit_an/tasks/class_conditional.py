@@ -172,6 +172,10 @@ class ClassConditionalGAN(AdversarialTask):
         adversarial = self.adversarial.generator_loss(lambda: discriminate(self._laid_out(batch.image)), fake_logits)
         return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
 
+    def frozen_networks(self) -> frozenset[str]:
+        name = getattr(self.discriminator, "backbone_name", None)
+        return frozenset() if name is None else frozenset({name})
+
     def run_networks(self, batch: ClassBatch) -> None:
         self._judge(_joined(self._laid_out(batch.image), self._generate(batch.label)), batch.label.repeat(2))
 

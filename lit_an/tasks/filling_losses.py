@@ -94,6 +94,9 @@ class FillingLosses:
 
     Args:
         weights: of each term.
+
+    Attributes:
+        networks: names of the frozen networks that the terms look at.
     """
 
     def __init__(self, weights: FillingWeights) -> None:
@@ -105,6 +108,8 @@ class FillingLosses:
         self._compared = _POOLINGS if on_vgg else BackboneFeatures.layers
         self._vgg = VGG19Features(weights.vgg_weights, layers, weights.recompute) if layers else None
         self._backbone = BackboneFeatures(weights.features) if compares and not on_vgg else None
+        used = ((_VGG19, self._vgg), (weights.features, self._backbone))
+        self.networks = frozenset(name for name, network in used if network is not None)
 
     def load(self) -> None:
         """Reads the networks that the terms need, so that errors appear before training.

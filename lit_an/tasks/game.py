@@ -31,6 +31,10 @@ class Game:
     def before_last_step(self, batch: Any) -> None:
         """Called before the last discriminator step of an iteration, with the batch of the generator's step too."""
 
+    def frozen_networks(self) -> frozenset[str]:
+        """Names of the frozen networks whose features a loss looks at; figures of the same features are too good."""
+        return frozenset()
+
     def run_networks(self, batch: Any) -> None:
         """Runs both networks once on a batch as in a training step, so that hooks can observe their features."""
         raise NotImplementedError

@@ -113,6 +113,9 @@ class InpaintingGAN(AdversarialTask):
     def trains_discriminator(self) -> bool:
         return self.adversarial_from is not None and self.iteration >= self.adversarial_from
 
+    def frozen_networks(self) -> frozenset[str]:
+        return self.losses.networks
+
     def discriminator_terms(self, batch: InpaintingBatch) -> Terms:
         with torch.no_grad():
             fake = self(batch.image, batch.mask)

