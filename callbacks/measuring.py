@@ -93,8 +93,8 @@ class Measuring(Callback):
         self._make_network()
         if self.extractor in task.frozen_networks():
             rank_zero_warn(
-                f"{type(self).__name__}: the features of {self.extractor} are also a part of the loss, which makes these "
-                "figures too good to compare with those of another loss; choose the extractor inception_v3, or "
+                f"{type(self).__name__}: the features of {self.extractor} are also a part of the loss, which makes "
+                "these figures too good to compare with those of another loss; choose the extractor inception_v3, or "
                 "torchscript with a file (docs/metrics.md)"
             )
         if stage == "test" or trainer.limit_val_batches != 0:
