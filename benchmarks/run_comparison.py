@@ -10,8 +10,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 EVENTS = "events.out.tfevents"
-# Not compared: Lightning's count of validation batches, which includes validations that a signal broke off.
-_NOT_OF_THE_TRAINING = re.compile(r"epoch_loop\.val_loop\.batch_progress")
+# Not compared: Lightning's count of validation batches, which includes validations that a signal broke off, and times.
+_NOT_OF_THE_TRAINING = re.compile(r"epoch_loop\.val_loop\.batch_progress|/lit_an/seconds/")
+TIMES = "time/"
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -64,7 +65,7 @@ def _table(path: Path) -> dict[tuple[str, str], str]:
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             for column, value in row.items():
-                if column != "step" and value:
+                if column != "step" and value and not column.startswith(TIMES):
                     key = (row["step"], column)
                     found[key] = f"{found[key]} and {value}" if key in found else value
     return found
@@ -85,7 +86,7 @@ def _events(folder: Path) -> dict[tuple[str, int], str]:
         for tag in tags["images"]
         for event in accumulator.Images(tag)
     ]
-    for tag, step, value in entries:
+    for tag, step, value in (entry for entry in entries if not entry[0].startswith(TIMES)):
         same = found.get((tag, step), value) == value
         found[tag, step] = value if same else f"{found[tag, step]} and {value}"
     return found

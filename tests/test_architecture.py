@@ -57,10 +57,12 @@ MAY_IMPORT = {
     "trained": FOUNDATION | {"latents", "norms"},
     "sampling": FOUNDATION | {"latents", "norms", "panels", "trained"},
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "trained"},
+    "ablation": FOUNDATION | {"metrics", "panels"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "tasks"},
     "commands": FOUNDATION
     | {
+        "ablation",
         "latents",
         "norms",
         "losses",

@@ -15,6 +15,7 @@ reading it executes nothing. All entries that are not Lightning's are stored und
 - ``average``: the averaged state of the generator, by the names of its parameters and buffers; only of runs that keep
   an average.
 - ``terms``: the newest value of each loss term that is not in the log yet, by ``side/name``.
+- ``seconds``: time of the iterations so far, that of the clock and that of the first process's processors.
 
 The live weights are Lightning's ``state_dict``, the generator's below ``generator.``. A reader ignores entries
 that it does not know; an entry that changes its meaning needs a new number. Checkpoints from before the format
@@ -49,6 +50,7 @@ class Content(NamedTuple):
         processes: None in older checkpoints.
         finite: false if the run knew of a number that is not finite.
         terms: values of loss terms that were not logged yet.
+        seconds: of the clock and of processors; 0 in older checkpoints.
     """
 
     iteration: int | None = None
@@ -59,6 +61,7 @@ class Content(NamedTuple):
     processes: int | None = None
     finite: bool = True
     terms: Mapping[str, float] = {}
+    seconds: tuple[float, float] = (0.0, 0.0)
 
 
 def write_entries(checkpoint: dict[str, Any], **entries: Any) -> None:
@@ -108,6 +111,7 @@ def read_entries(checkpoint: Mapping[str, Any], origin: str) -> Content:
         entries.get("processes"),
         is_finite(checkpoint),
         entries.get("terms") or {},
+        tuple(entries.get("seconds") or (0.0, 0.0)),
     )
 
 

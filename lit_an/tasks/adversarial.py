@@ -36,6 +36,7 @@ from lit_an.tasks.resuming import (
     write_progress,
 )
 from lit_an.tasks.term_log import TermLog
+from lit_an.tasks.training_clock import TrainingClock
 from lit_an.tasks.turns import evaluation_mode, gradient_exchange, share_buffers, train_only
 
 
@@ -105,6 +106,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._trainings: list[NetworkTraining] = []
         self._resumed_from: dict[str, Any] | None = None
         self._term_log = TermLog()
+        self._clock = TrainingClock()
         self._numbers = NumberControl(self, non_finite)
         self.logs_now = False  # whether this iteration is logged
 
@@ -125,8 +127,9 @@ class AdversarialTask(Game, pl.LightningModule):
         # The generator's step sees as many images as one discriminator step.
         self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
         if self.logs_now:
-            self._log_terms()
+            self._log_terms(self.images_seen + self._images_in(batch))
         self._count(batch)
+        self._clock.stop()
 
     def _update(
         self, network: nn.Module, optimizer: LightningOptimizer, compute_terms: Callable[[Any], Terms], batch: Any
@@ -158,11 +161,15 @@ class AdversarialTask(Game, pl.LightningModule):
     def _count(self, batch: Any) -> None:
         """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
         self.iteration += 1
-        self.images_seen += batch_size(batch) * self.trainer.world_size
+        self.images_seen += self._images_in(batch)
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
         self._stop_at_length()
+
+    def _images_in(self, batch: Any) -> int:
+        """Images of an iteration in all processes."""
+        return batch_size(batch) * self.trainer.world_size
 
     def _stop_at_length(self) -> None:
         """Ends a run that has its length; Lightning counts optimizer steps, of which some may be skipped."""
@@ -182,7 +189,7 @@ class AdversarialTask(Game, pl.LightningModule):
         """Adds detached scalars that are no loss terms to the log; all ranks add the same, if ``logs_now``."""
         self._term_log.add(side, scalars)
 
-    def _log_terms(self) -> None:
+    def _log_terms(self, images_seen: int) -> None:
         """Writes the mean over ranks of each term before any checkpoint of this iteration; then judges them."""
         terms, dropped = self._term_log.take()
         means, first = self._numbers.gather(terms)
@@ -191,7 +198,7 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith("/adversarial"), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        write_row(self.trainer, row, self.iteration + 1)
+        write_row(self.trainer, {**row, **self._clock.row(images_seen)}, self.iteration + 1)
         self._numbers.judge(first)
 
     def check_finite(self, together: bool = True) -> None:
@@ -226,11 +233,13 @@ class AdversarialTask(Game, pl.LightningModule):
         """Applies the config to a checkpoint's optimizers, which Lightning restores next; compiles the networks."""
         compile_networks(self.generator, self.discriminator, self._backend)
         self._run_seed = torch.initial_seed()
-        self._term_log = TermLog()
+        self._term_log, self._clock = TermLog(), TrainingClock()
         if self._resumed_from is not None:
             for line in apply_config(self._trainings, self._resumed_from, self.iteration):
                 rank_zero_info(line)
-            self._term_log.restore(read_entries(self._resumed_from, "the checkpoint").terms, self.device)
+            entries = read_entries(self._resumed_from, "the checkpoint")
+            self._term_log.restore(entries.terms, self.device)
+            self._clock.go_on(entries.seconds, self.images_seen)
             self._resumed_from = None
 
     def on_train_start(self) -> None:
@@ -238,6 +247,11 @@ class AdversarialTask(Game, pl.LightningModule):
         drop_logged_after(self.trainer, self.iteration)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
         self._stop_at_length()
+        self._clock.start()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Lets the clock run again, after the pictures and checkpoints of an iteration."""
+        self._clock.start()
 
     def on_fit_end(self) -> None:
         """As ``on_train_start``, for a run with nothing left to train."""
@@ -262,7 +276,12 @@ class AdversarialTask(Game, pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """All processes evaluate the networks that a checkpoint holds; callbacks have put the average in place."""
+        self._clock.stop()
         share_buffers((self.generator, self.discriminator))
+
+    def on_validation_end(self) -> None:
+        """Lets the clock run again; a validation outside of a training has none."""
+        self._clock.start()
 
     on_test_start = on_validation_start
 
@@ -297,4 +316,4 @@ class AdversarialTask(Game, pl.LightningModule):
         """Adds the entries that the states of the networks and optimizers do not hold; judges these states."""
         write_progress(checkpoint, self, self.iteration, self._trainings)
         is_finite, waiting = self._numbers.judged(self._term_log.waiting())
-        write_entries(checkpoint, finite=is_finite, terms=waiting)
+        write_entries(checkpoint, finite=is_finite, terms=waiting, seconds=list(self._clock.sums()))
