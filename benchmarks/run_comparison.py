@@ -13,6 +13,7 @@ EVENTS = "events.out.tfevents"
 # Not compared: Lightning's count of validation batches, which includes validations that a signal broke off, and times.
 _NOT_OF_THE_TRAINING = re.compile(r"epoch_loop\.val_loop\.batch_progress|/lit_an/seconds/")
 TIMES = "time/"
+_ABOUT_THE_PROCESS = ("run.json",)
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -95,6 +96,7 @@ def _events(folder: Path) -> dict[tuple[str, int], str]:
 def _hashes(folder: Path) -> dict[str, str]:
     """Hashes of the other files: pictures, results, the config."""
     paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".ckpt", ".csv")]
+    paths = [path for path in paths if path.name not in _ABOUT_THE_PROCESS]
     texts = {path: path.read_bytes().replace(str(folder).encode(), b"<run folder>") for path in paths}
     return {
         _name(path, folder): hashlib.sha256(text).hexdigest()

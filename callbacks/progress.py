@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 from pytorch_lightning.callbacks.progress.tqdm_progress import Tqdm
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from lit_an.durations import in_words
 from lit_an.tasks.adversarial import AdversarialTask
 
 _FIRST, _LONGEST = 10.0, 60.0  # seconds to the first line, and between lines later
@@ -92,11 +93,4 @@ def progress_line(iteration: int, total: int, done: int, seconds: float) -> str:
     rate = f"{done / seconds:.1f} it/s" if done >= seconds else f"{seconds / done:.1f} s/it"
     if not total:
         return f"iteration {iteration}, {rate}"
-    return f"iteration {iteration} of {total}, {rate}, {_in_words((total - iteration) * seconds / done)} left"
-
-
-def _in_words(seconds: float) -> str:
-    whole = round(seconds)
-    units = [("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60)]
-    first = next((place for place, (_, count) in enumerate(units) if count), len(units) - 1)
-    return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2])
+    return f"iteration {iteration} of {total}, {rate}, {in_words((total - iteration) * seconds / done)} left"

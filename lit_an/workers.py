@@ -1,6 +1,9 @@
-"""Data-loader workers that end with the training process and never before it."""
+"""Processes that end with the one that started them and, if they load data, never before it."""
 
 import signal
+
+# Environment variable with the process id of the process that started a run, or a process of a run.
+LAUNCHER = "LIT_AN_LAUNCHER"
 
 
 def leave_signals_to_parent(worker: int) -> None:

@@ -25,6 +25,8 @@ FOUNDATION = {
     "workers",
     "text_files",
     "checkpoints",
+    "code_version",
+    "durations",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -42,6 +44,8 @@ MAY_IMPORT = {
     "config_files": {"errors"},
     "workers": set(),
     "content_hash": {"holes", "images"},
+    "code_version": set(),
+    "durations": set(),
     "checkpoints": {"errors", "files"},
     "showcase": {"errors"},
     "backbones": FOUNDATION,

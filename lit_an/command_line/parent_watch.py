@@ -1,17 +1,18 @@
 """Ends a process of a run when the process that started it has ended.
 
-A launcher that is killed cannot end the processes that it has started, and these would wait for it. Each of them
-therefore looks for its parent, from its first moment, since PyTorch takes seconds to import. A process that no launcher
-started has no such parent: it goes on when its shell ends.
+A launcher that is killed cannot end the processes that it has started: those of one run would wait for it, and those of
+an ablation would go on unseen. Each of them therefore looks for its parent, from its first moment, since PyTorch takes
+seconds to import. A process that no launcher started has no such parent: it goes on when its shell ends.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
 
-# Environment variable with the process id of the launcher.
-VARIABLE = "LIT_AN_LAUNCHER"
+from lit_an.workers import LAUNCHER
+
 # Exit code of a run that ended for a reason outside of it and can be resumed; sysexits.h calls it EX_TEMPFAIL.
 LOST_PROCESS = 75
 
@@ -19,26 +20,36 @@ _ended = threading.Event()
 
 _INTERVAL = 0.5  # seconds
 _PATIENCE = 5.0  # seconds for a process to end by itself, as all do at the end of a run
+_ADOPTING = 1  # the process that gets the children of one that has ended
+_TIME_TO_SAVE = 60.0  # seconds for the first process of a run to save a checkpoint
 
 
 def name_launcher() -> None:
     """Tells the processes that this one will start that it is their launcher."""
-    os.environ[VARIABLE] = str(os.getpid())
+    os.environ[LAUNCHER] = str(os.getpid())
 
 
 def end_with_launcher() -> None:
-    """Starts to look for the launcher, if this process has one: the first process of a run, or torchrun."""
+    """Starts to look for the launcher, if this process has one: the first process of a run, torchrun or a bench."""
     parent = _launcher()
     if parent is not None:
-        threading.Thread(target=_watch, args=(parent,), name="parent-watch", daemon=True).start()
+        threading.Thread(target=_watch, args=(parent, _begins_run()), name="parent-watch", daemon=True).start()
 
 
 def _launcher() -> int | None:
     if "TORCHELASTIC_RUN_ID" in os.environ:
         return os.getppid()
-    if os.environ.get("LOCAL_RANK", "0") != "0" and VARIABLE in os.environ:
-        return int(os.environ[VARIABLE])
-    return None
+    if LAUNCHER not in os.environ:
+        return None
+    launcher = int(os.environ[LAUNCHER])
+    # A command that a run starts has the variable too, and need not end with what started the run.
+    is_ours = not _begins_run() or os.getppid() in (launcher, _ADOPTING)
+    return launcher if is_ours else None
+
+
+def _begins_run() -> bool:
+    """Whether this is the first process of a run, which saves its checkpoints; of those of torchrun none is."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ and os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def launcher_has_ended() -> bool:
@@ -46,12 +57,16 @@ def launcher_has_ended() -> bool:
     return _ended.is_set()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int, saves: bool) -> None:
     while os.getppid() == parent:
         time.sleep(_INTERVAL)
     _ended.set()
-    time.sleep(_PATIENCE)
-    rank = os.environ.get("RANK", os.environ["LOCAL_RANK"])
+    if saves:
+        os.kill(os.getpid(), signal.SIGTERM)  # as a scheduler does: it saves
+        time.sleep(_TIME_TO_SAVE)
+    else:
+        time.sleep(_PATIENCE)
+    rank = os.environ.get("RANK") or os.environ.get("LOCAL_RANK", "0")
     print(
         f"error in process {rank}: its launcher, process id {parent}, has ended, so this process ends too",
         file=sys.stderr,

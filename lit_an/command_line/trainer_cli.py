@@ -136,7 +136,7 @@ class TrainerCli(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         folder = self._run_folder
         kwargs["default_root_dir"] = folder
-        kwargs["callbacks"] = enabled_callbacks(config)
+        kwargs["callbacks"] = [*enabled_callbacks(config), *_records(self.subcommand)]
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
@@ -239,6 +239,13 @@ def settings() -> dict[str, Any]:
         "parser_kwargs": {"parser_mode": "omegaconf+"},
         "trainer_defaults": {"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
     }
+
+
+def _records(subcommand: str) -> list[Any]:
+    """What every training writes about itself."""
+    from callbacks.run_record import RunRecord
+
+    return [RunRecord()] if subcommand == "fit" else []
 
 
 def _loggers(chosen: Any, folder: str) -> list[Any] | bool:

@@ -97,7 +97,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._optimizers_of = (generator_optimizer, discriminator_optimizer)
         self._schedulers_of = (generator_scheduler, discriminator_scheduler)
         self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
-        self.gradient_clip_norm, self.channels_last, self._backend = gradient_clip_norm, channels_last, compile
+        self.gradient_clip_norm, self.channels_last, self.backend = gradient_clip_norm, channels_last, compile
         self.iteration = 0
         self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
@@ -231,7 +231,7 @@ class AdversarialTask(Game, pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Applies the config to a checkpoint's optimizers, which Lightning restores next; compiles the networks."""
-        compile_networks(self.generator, self.discriminator, self._backend)
+        compile_networks(self.generator, self.discriminator, self.backend)
         self._run_seed = torch.initial_seed()
         self._term_log, self._clock = TermLog(), TrainingClock()
         if self._resumed_from is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.command_line.parent_watch import VARIABLE
 from lit_an.data.sampler import EndlessSampler
+from lit_an.workers import LAUNCHER
 from tests.command_line.several_processes import Run, fit, is_alive, iterations
 from tests.training import make_data
 
@@ -92,7 +92,7 @@ def test_a_run_goes_on_when_its_shell_ends(image_folder: Path, tmp_path: Path) -
     folder = tmp_path / "run"
     argv = fit(image_folder, folder, "--iterations=3")
     script = "import os, subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]])"
-    with Run(tmp_path, argv, program=["-c", script, "cli.py"], env={VARIABLE: "1"}) as shell:
+    with Run(tmp_path, argv, program=["-c", script, "cli.py"], env={LAUNCHER: "1"}) as shell:
         assert shell.code() == 0
         deadline = time.monotonic() + 120
         while iterations(folder) != [3]:

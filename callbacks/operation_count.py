@@ -1,0 +1,54 @@
+"""Multiply-adds of a network's forward pass, without running it a second time."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._pytree import tree_map
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class OperationCount:
+    """Counts the multiply-adds of convolutions and matrix products in the first forward pass that it sees.
+
+    It notes the shapes of that pass's arguments, and goes through the network once more with tensors that have a shape
+    and no values.
+
+    Args:
+        network: hooked until ``take``.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+        self._seen: tuple[Any, Any] | None = None
+        self._hook: Any = network.register_forward_pre_hook(self._note, with_kwargs=True)
+
+    def take(self) -> int | None:
+        """Multiply-adds for one image; None if the network has not run, or cannot run without values.
+
+        Takes the hook off the network; a second call returns None.
+        """
+        self._hook.remove()
+        seen, self._seen = self._seen, None
+        if seen is None:
+            return None
+        arguments, options = seen
+        images = next((len(value) for value in arguments if isinstance(value, Tensor) and value.dim()), 1)
+        shapes = {**dict(self._network.named_parameters()), **dict(self._network.named_buffers())}
+        valueless = {name: tensor.detach().to("meta") for name, tensor in shapes.items()}
+        counter = FlopCounterMode(display=False)
+        try:
+            with torch.random.fork_rng(devices=[]), torch.no_grad(), counter:
+                functional_call(self._network, valueless, arguments, options)
+        except Exception:  # networks of other packages may do anything with values
+            return None
+        return int(counter.get_total_flops()) // 2 // images
+
+    def _note(self, network: nn.Module, arguments: Any, options: Any) -> None:
+        if self._seen is None:
+            self._seen = tree_map(_shape_of, (arguments, options))
+
+
+def _shape_of(value: Any) -> Any:
+    return value.detach().to("meta") if isinstance(value, Tensor) else value

@@ -1,0 +1,148 @@
+"""The cells of a plan: one run folder each, and what is known of it."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lit_an.ablation.plan import Plan, Variant, arguments_of, config_hash
+from lit_an.files import json_text, replacing
+
+State = Literal["new", "unfinished", "done", "failed", "changed", "other code"]
+# What the file of a cell says of its last process.
+Status = Literal["running", "done", "failed", "stopped"]
+_FORMER = "former"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a plan.
+
+    Its run folder is an ordinary one; beside it stand ``<folder>.json``, what was started there, and ``<folder>.log``,
+    what it printed.
+
+    Args:
+        variant: of the plan.
+        seed: of its random numbers.
+        folder: its run folder.
+    """
+
+    variant: Variant
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """For lines: ``attentive, seed 0``."""
+        return f"{self.variant.name}, seed {self.seed}"
+
+    @property
+    def record(self) -> Path:
+        """The file of what was started."""
+        return self.folder.with_name(f"{self.folder.name}.json")
+
+    @property
+    def log(self) -> Path:
+        """The file of what the run printed, over all its processes."""
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+    @property
+    def lock(self) -> Path:
+        """The file that a process of this run holds."""
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
+    def arguments(self) -> list[str]:
+        """Arguments of the command line that begins this run, or goes on with it."""
+        return ["fit", *arguments_of(self.variant, self.seed), f"--run_folder={self.folder}", "--ckpt_path=auto"]
+
+    def hash(self) -> str:
+        """See ``config_hash``."""
+        return config_hash(self.variant, self.seed)
+
+
+def cells_of(plan: Plan, output: Path) -> list[Cell]:
+    """The cells of a plan: all variants with the first seed, then all with the second, …, so that half of a bench has
+    all variants.
+
+    Args:
+        plan: what to run.
+        output: folder of its cells.
+    """
+    variants = plan.variants()
+    return [Cell(each, seed, output / each.folder / f"seed_{seed}") for seed in plan.seeds for each in variants]
+
+
+def state_of(cell: Cell, code: str | None) -> State:
+    """What a call has to do with a cell.
+
+    Args:
+        cell: of a plan.
+        code: hash of the code that would run it; None if any code's runs are as good.
+
+    Returns:
+        ``new``: never started; ``unfinished``: it can go on; ``done``; ``failed``: its last process ended with an
+        error; ``changed``: another config was started there; ``other code``: other code was.
+    """
+    known = read_record(cell)
+    if known is None:
+        return "new"
+    if known.get("config_hash") != cell.hash():
+        return "changed"
+    if code is not None and known.get("code") != code:
+        return "other code"
+    status = known.get("status")
+    return status if status in ("done", "failed") else "unfinished"  # type: ignore[return-value]
+
+
+def read_record(cell: Cell) -> dict[str, Any] | None:
+    """What the file of a cell says; None if there is none, or none that can be read."""
+    try:
+        content = json.loads(cell.record.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def write_record(cell: Cell, code: str, status: Status, **more: Any) -> None:
+    """Writes the file of a cell.
+
+    Args:
+        cell: of a plan.
+        code: hash of the code that runs it.
+        status: of its process.
+        more: such as ``exit_code``.
+
+    Raises:
+        OutputError: the disk is full.
+    """
+    facts: Mapping[str, Any] = {
+        "levels": dict(cell.variant.levels),
+        "seed": cell.seed,
+        "arguments": cell.arguments(),
+        "config_hash": cell.hash(),
+        "code": code,
+        "status": status,
+        **more,
+    }
+    with replacing(cell.record, durable=True) as temporary:
+        temporary.write_text(json_text(facts), encoding="utf-8")
+
+
+def put_aside(cell: Cell, output: Path) -> Path:
+    """Moves what is in the place of a cell to ``<output>/former``, so that it can begin anew and nothing is lost.
+
+    Returns:
+        Where the run folder is now.
+    """
+    place = output / _FORMER / cell.folder.relative_to(output).parent
+    number = 1
+    while any((place / f"{cell.folder.name}_{number}{ending}").exists() for ending in ("", ".json", ".log")):
+        number += 1
+    place.mkdir(parents=True, exist_ok=True)
+    # The record last: what was moved in part is moved on by the next call.
+    for path in (cell.folder, cell.log, cell.record):
+        if path.exists():
+            shutil.move(path, place / f"{cell.folder.name}_{number}{path.name.removeprefix(cell.folder.name)}")
+    return place / f"{cell.folder.name}_{number}"

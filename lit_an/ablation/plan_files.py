@@ -1,0 +1,153 @@
+"""Reads plans: YAML files, and the options ``--vary KEY=a,b,c``."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lit_an.ablation.plan import SEED, Level, Plan, spell
+from lit_an.config_files import load_config, on_one_line
+from lit_an.errors import InputError
+
+_KEYS = ("base", "name", "config", "options", "vary", "seeds", "design", "only", "baseline", "figures")
+# Options that the bench gives to each cell.
+_OURS = ("run_folder", "ckpt_path", SEED, "config", "print_config", "help")
+
+
+def read_plan(path: Path) -> Plan:
+    """Reads a plan; paths in it are relative to its folder.
+
+    Raises:
+        InputError: the file cannot be read or is no plan.
+    """
+    try:
+        content = OmegaConf.to_container(load_config(path))
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise InputError(f"{path} is no YAML: {on_one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is no plan; a plan has the keys {', '.join(_KEYS[1:])}")
+    unknown = [str(key) for key in content if key not in _KEYS]
+    if unknown:
+        raise InputError(f"{path}: a plan has no key {unknown[0]!r}; its keys are {', '.join(_KEYS[1:])}")
+    place = path.parent
+    vary = content.get("vary") or {}
+    if not isinstance(vary, dict):
+        raise InputError(f"{path}: vary must name factors, each with its levels, got {vary!r}")
+    only = content.get("only") or []
+    return Plan(
+        str(content.get("name") or path.stem),
+        _paths(content.get("config"), place),
+        _options(content.get("options") or {}, f"{path}: options"),
+        {str(name): _levels(str(name), given, place, path) for name, given in vary.items()},
+        whole_numbers(content.get("seeds") or [0], f"{path}: seeds"),
+        content.get("design") or "grid",
+        tuple(_names(each, path) for each in only),
+        _names(content.get("baseline") or {}, path),
+        tuple(content.get("figures") or ()),
+    )
+
+
+def whole_numbers(values: Any, where: str) -> tuple[int, ...]:
+    """Seeds.
+
+    Args:
+        values: a list.
+        where: it stands, for the sentence.
+
+    Raises:
+        InputError: one of them is no whole number.
+    """
+    if not isinstance(values, (list, tuple)) or not all(type(value) is int for value in values):
+        raise InputError(f"{where} must be whole numbers, got {values}")
+    return tuple(values)
+
+
+def parse_vary(text: str) -> tuple[str, tuple[Any, ...]]:
+    """An option ``KEY=a,b,c``, and its values as YAML has them.
+
+    Raises:
+        InputError: it has no values.
+
+    Example:
+        >>> parse_vary("model.generator.long_range=attentive,none")
+        ('model.generator.long_range', ('attentive', 'none'))
+        >>> parse_vary("iterations=[100, 200]")
+        ('iterations', (100, 200))
+    """
+    key, equals, values = text.partition("=")
+    if not equals or not values.strip():
+        raise InputError(f"--vary {text}: give KEY=a,b,c, such as model.generator.long_range=attentive,none")
+    listed = values if values.strip().startswith("[") else f"[{values}]"
+    try:
+        found = OmegaConf.to_container(OmegaConf.create(f"values: {listed}"))
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise InputError(f"--vary {text}: the values are no YAML ({on_one_line(error)})") from error
+    return key.lstrip("-"), tuple(found["values"])  # type: ignore[index, call-overload]
+
+
+def short_names(keys: Iterable[str]) -> dict[str, str]:
+    """The last parts of option names, as many as tell them apart.
+
+    Example:
+        >>> short_names(["model.generator.norm", "model.discriminator.norm", "iterations"])
+        {'model.generator.norm': 'generator.norm', 'model.discriminator.norm': 'discriminator.norm', \
+'iterations': 'iterations'}
+    """
+    keys = list(keys)
+
+    def tail(key: str, count: int) -> str:
+        return ".".join(key.split(".")[-count:])
+
+    def shortest(key: str) -> str:
+        lengths = range(1, key.count(".") + 2)
+        return next(
+            tail(key, count)
+            for count in lengths
+            if count == lengths[-1] or sum(tail(other, count) == tail(key, count) for other in keys) == 1
+        )
+
+    return {key: shortest(key) for key in keys}
+
+
+def values_as_levels(key: str, values: Iterable[Any]) -> tuple[Level, ...]:
+    """Levels that set one option."""
+    return tuple(Level(spell(value), options=_options({key: value}, "vary")) for value in values)
+
+
+def _levels(name: str, given: Any, place: Path, path: Path) -> tuple[Level, ...]:
+    if isinstance(given, list):
+        return values_as_levels(name, given)
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: vary.{name} must be a list of values or name its levels, got {given!r}")
+    levels = []
+    for level, content in given.items():
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: vary.{name}.{level} must hold options and config, got {content!r}")
+        options = {key: value for key, value in content.items() if key != "config"}
+        where = f"{path}: vary.{name}.{level}"
+        levels.append(Level(spell(level), _paths(content.get("config"), place), _options(options, where)))
+    return tuple(levels)
+
+
+def _options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    options = {str(key).lstrip("-"): value for key, value in given.items()}
+    taken = [key for key in options if key in _OURS]
+    if taken:
+        remedy = "list them under seeds" if taken[0] == SEED else "the bench sets it for each cell"
+        raise InputError(f"{where} may not set {taken[0]}: {remedy}")
+    return options
+
+
+def _paths(given: Any, place: Path) -> tuple[Path, ...]:
+    listed = [] if given is None else [given] if isinstance(given, str) else list(given)
+    return tuple(place / path for path in listed)
+
+
+def _names(given: Any, path: Path) -> dict[str, str]:
+    if not isinstance(given, dict):
+        raise InputError(f"{path}: baseline and each of only name a level by factor, got {given!r}")
+    return {str(factor): spell(level) for factor, level in given.items()}

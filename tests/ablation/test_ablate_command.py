@@ -1,0 +1,114 @@
+"""The command: a small grid of real trainings, from the plan to the report, killed half-way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command_line.small_runs import ROOT, SMALL_CLASSES
+from tests.training import logged_rows
+
+
+def plan_file(folder: Path, image_folder: Path, *layers: str) -> Path:
+    path = folder / "small.yaml"
+    options = {
+        "iterations": 4,
+        "trainer.val_check_interval": 2,
+        "trainer.limit_val_batches": 1,
+        "trainer.log_every_n_steps": 1,
+        "model.generator.base_width": 2,
+        "model.generator.num_classes": 3,
+        "model.discriminator.base_width": 2,
+        "data.source": "lit_an.data.sources.ImageFolder",
+        "data.source.root": str(image_folder),
+        "data.batch_size": 4,
+    }
+    content = {
+        "config": SMALL_CLASSES,
+        "options": options,
+        "vary": {"model.generator.long_range": list(layers)},
+        "seeds": [0, 1],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def ablate(*options: str, code: int = 0, **kwargs: object) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), "ablate", *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        **kwargs,  # type: ignore[call-overload]
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Path, tmp_path: Path) -> None:
+    plan, output = plan_file(tmp_path, image_folder, "none", "attentive"), tmp_path / "out"
+    done = ablate(str(plan), f"--output={output}", "--measure_cost=false")
+    folders = [output / layer / f"seed_{seed}" for layer in ("none", "attentive") for seed in (0, 1)]
+    assert [sorted(logged_rows(folder, "train/generator/adversarial")) for folder in folders] == [[1, 2, 3, 4]] * 4
+    assert (output / "report" / "index.html").exists()
+    assert "4 of 4" in done.stdout
+    before = [(folder / "run.json").read_bytes() for folder in folders]
+    again = ablate(str(plan), f"--output={output}")
+    assert "all runs are done" in again.stdout
+    assert [(folder / "run.json").read_bytes() for folder in folders] == before
+    record = json.loads(before[3])
+    assert record["parameters"]["generator"] > 0
+    assert record["operations"]["generator"] > 0
+    assert record["starts"][0]["iteration"] == 0
+
+
+def test_the_plan_says_what_it_costs_before_anything_is_started(image_folder: Path, tmp_path: Path) -> None:
+    plan, output = plan_file(tmp_path, image_folder, "none", "nothing"), tmp_path / "out"
+    done = ablate(str(plan), f"--output={output}", "--dry_run=true")
+    assert "2 variants × 2 seeds" in done.stdout
+    assert "nothing could not be measured: error: " in done.stdout
+    assert "unknown norm 'nothing'" in done.stdout
+    assert sorted(path.name for path in output.iterdir()) == [".lock", "costs.json"]
+    row = next(line for line in done.stdout.splitlines() if line.strip().startswith("none"))
+    assert float(row.split()[4]) > 0  # seconds of an iteration
+
+
+@pytest.mark.slow
+def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: Path) -> None:
+    plan = plan_file(tmp_path, image_folder, "attentive")
+    ablate(str(plan), f"--output={tmp_path / 'straight'}", "--measure_cost=false")
+    output = tmp_path / "killed"
+    argv = [sys.executable, str(ROOT / "cli.py"), "ablate", str(plan), f"--output={output}", "--measure_cost=false"]
+    for _ in range(3):
+        bench = subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(9)
+        os.kill(bench.pid, signal.SIGKILL)
+        bench.wait()
+    ablate(str(plan), f"--output={output}", "--measure_cost=false")
+    for seed in (0, 1):
+        runs = [tmp_path / kind / "attentive" / f"seed_{seed}" for kind in ("straight", "killed")]
+        straight, killed = (logged_rows(run, "train/") for run in runs)
+        assert killed == straight
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "ablate: there is nothing to run; give a plan"),
+        (["nowhere.yaml"], "the config nowhere.yaml cannot be read"),
+        (["--config=nowhere.yaml"], "the config nowhere.yaml"),
+        (["--config=a.yaml", "--vary=seed_everything=a"], "seeds must be whole numbers"),
+        (["--report=nowhere"], "there is no such folder"),
+        (["--report=.", "--config=a.yaml"], "--report only reads runs"),
+    ],
+)
+def test_what_cannot_be_run_is_one_sentence(options: list[str], sentence: str, tmp_path: Path) -> None:
+    done = ablate(*options, code=2, cwd=tmp_path)
+    assert done.stderr.count("\n") == 1
+    assert sentence in done.stderr
+    assert list(tmp_path.iterdir()) == []
