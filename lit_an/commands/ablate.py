@@ -5,6 +5,8 @@ import fcntl
 import importlib.util
 import math
 import os
+import shlex
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, value
 from lit_an.ablation.processes import CAN_GO_ON, command_line, run_here
 from lit_an.ablation.report import write_report
 from lit_an.ablation.runs import read_run
-from lit_an.ablation.study import Study, study_of
+from lit_an.ablation.study import Missing, Study, study_of
 from lit_an.code_version import code_hash
 from lit_an.durations import in_words
 from lit_an.errors import InputError, at_least
@@ -239,7 +241,6 @@ def _cost_cells(cost: Cost) -> tuple[str, str]:
 def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
     """Reports the runs that are done; says of the others why they are missing."""
     done = [cell for cell in cells if (read_record(cell) or {}).get("status") == "done"]
-    missing = {cell.name: _reason(cell) for cell in cells if cell not in done}
     if not done:
         return
     baseline = plan.baseline_variant()
@@ -247,13 +248,23 @@ def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
     study = Study(
         plan.name,
         runs,
-        baseline=None if baseline is None else baseline.name,
-        figures=plan.figures or None,
-        missing=missing,
+        baseline=runs[0].variant if baseline is None else baseline.name,
+        figures=plan.figures,
+        missing=tuple(Missing(cell.name, _reason(cell)) for cell in cells if cell not in done),
+        notes=_notes(done),
         plan=plan.text(),
+        commands=(shlex.join(["python", "cli.py", *sys.argv[1:]]),),
     )
     for path in write_report(study, folder / "report"):
         print(f"  {path}")
+
+
+def _notes(done: Sequence[Cell]) -> tuple[str, ...]:
+    """What a reader must know to compare the runs."""
+    codes = {str((read_record(cell) or {}).get("code"))[:12] for cell in done}
+    if len(codes) == 1:
+        return ()
+    return (f"The runs are of different versions of the code (hashes {', '.join(sorted(codes))}).",)
 
 
 def _reason(cell: Cell) -> str:

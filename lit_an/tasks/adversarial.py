@@ -126,9 +126,10 @@ class AdversarialTask(Game, pl.LightningModule):
                 self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
         # The generator's step sees as many images as one discriminator step.
         self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
+        self.images_seen += batch_size(batch) * self.trainer.world_size
         if self.logs_now:
-            self._log_terms(self.images_seen + self._images_in(batch))
-        self._count(batch)
+            self._log_terms()
+        self._count()
         self._clock.stop()
 
     def _update(
@@ -158,18 +159,13 @@ class AdversarialTask(Game, pl.LightningModule):
             self._numbers.unscale(optimizer)
             nn.utils.clip_grad_norm_(parameters, self.gradient_clip_norm)
 
-    def _count(self, batch: Any) -> None:
+    def _count(self) -> None:
         """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
         self.iteration += 1
-        self.images_seen += self._images_in(batch)
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
         self._stop_at_length()
-
-    def _images_in(self, batch: Any) -> int:
-        """Images of an iteration in all processes."""
-        return batch_size(batch) * self.trainer.world_size
 
     def _stop_at_length(self) -> None:
         """Ends a run that has its length; Lightning counts optimizer steps, of which some may be skipped."""
@@ -189,7 +185,7 @@ class AdversarialTask(Game, pl.LightningModule):
         """Adds detached scalars that are no loss terms to the log; all ranks add the same, if ``logs_now``."""
         self._term_log.add(side, scalars)
 
-    def _log_terms(self, images_seen: int) -> None:
+    def _log_terms(self) -> None:
         """Writes the mean over ranks of each term before any checkpoint of this iteration; then judges them."""
         terms, dropped = self._term_log.take()
         means, first = self._numbers.gather(terms)
@@ -198,7 +194,7 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith("/adversarial"), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        write_row(self.trainer, {**row, **self._clock.row(images_seen)}, self.iteration + 1)
+        write_row(self.trainer, {**row, **self._clock.row(self.images_seen)}, self.iteration + 1)
         self._numbers.judge(first)
 
     def check_finite(self, together: bool = True) -> None:

@@ -115,9 +115,9 @@ def test_what_happens_between_iterations_does_not_change_the_draws(tmp_path: Pat
     task = make_task()
     count = task._count
 
-    def count_and_draw(batch: Any) -> None:
+    def count_and_draw() -> None:
         torch.rand(7)
-        count(batch)
+        count()
 
     task._count = count_and_draw  # type: ignore[method-assign]
     make_trainer(tmp_path, task, 3).fit(task, datamodule=make_data(image_folder))
