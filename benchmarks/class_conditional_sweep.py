@@ -41,6 +41,11 @@ ROWS = {
     "the generator's rate doubled": ["--model.generator_optimizer.lr=0.002"],
     "constant rates": ["--model.generator_scheduler=null", "--model.discriminator_scheduler=null"],
     "batches of 16, twice as many": ["--data.batch_size=16"],
+    "32 px, twice as wide": [
+        "--model.generator.image_size=32",
+        "--model.generator.base_width=32",
+        "--model.generator.long_range_resolution=16",
+    ],
     "fakes drawn twice": ["--model.share_fakes=false"],
     "instance norm for AN": ["--model.generator.long_range=instance"],
     "self-attention for AN": ["--model.generator.long_range=self_attention"],

@@ -1,0 +1,72 @@
+"""The record of a run: what it counts, and that counting leaves no trace."""
+
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from callbacks.checkpointing import Checkpointing
+from callbacks.operation_count import OperationCount
+from callbacks.run_record import FILE, RunRecord
+from lit_an.networks.resnet_generator import ResNetGenerator
+from tests.training import make_data, make_task, make_trainer
+
+
+def test_multiply_adds_of_a_convolution_are_those_of_one_image() -> None:
+    network = nn.Conv2d(3, 8, 3, padding=1)
+    count = OperationCount(network)
+    network(torch.randn(5, 3, 16, 16))
+    assert count.take() == 3 * 9 * 8 * 16 * 16
+
+
+def test_attentive_normalization_is_counted() -> None:
+    """Its kernel is no operator of PyTorch, which a counter would not see."""
+    channels, regions, positions = 32, 16, 32 * 32
+    found = {}
+    for layer in ("none", "attentive"):
+        generator = ResNetGenerator(64, 3, base_width=16, long_range=layer, long_range_kwargs={"num_regions": regions})
+        count = OperationCount(generator)
+        generator(torch.randn(2, 128), torch.tensor([0, 1]))
+        found[layer] = count.take()
+    # The value projection, the layout, two moments and two products that apply them.
+    products = channels**2 * positions + 5 * channels * regions * positions
+    assert found["attentive"] - found["none"] >= products  # type: ignore[operator]
+    assert found["attentive"] - found["none"] < 1.2 * products  # type: ignore[operator]
+
+
+def test_counting_leaves_no_trace() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    count = OperationCount(network)
+    network(torch.randn(2, 3, 8, 8))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    random_state = torch.get_rng_state()
+    assert count.take() is not None
+    assert count.take() is None
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert not network._forward_pre_hooks
+
+
+def test_a_network_that_needs_values_has_no_count() -> None:
+    class Asks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if float(x.sum()) > 0 else -x
+
+    network = Asks()
+    count = OperationCount(network)
+    network(torch.ones(2, 3))
+    assert count.take() is None
+
+
+def test_a_resumed_run_keeps_its_starts(image_folder: Path, tmp_path: Path) -> None:
+    for iterations in (1, 2):
+        last = tmp_path / "checkpoints" / "last.ckpt"
+        trainer = make_trainer(
+            tmp_path, make_task(), iterations, callbacks=[Checkpointing(every_iterations=1), RunRecord()]
+        )
+        trainer.fit(make_task(), datamodule=make_data(image_folder), ckpt_path=last if last.exists() else None)
+        record = json.loads((tmp_path / FILE).read_text())
+        assert len(record["starts"]) == iterations
+    assert record["parameters"].keys() == record["operations"].keys() == {"generator", "discriminator"}
+    assert min(*record["parameters"].values(), *record["operations"].values(), record["peak_memory"]) > 0
