@@ -43,8 +43,7 @@ def ablate(*options: str, code: int = 0, **kwargs: object) -> "subprocess.Comple
         [sys.executable, str(ROOT / "cli.py"), "ablate", *options],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **kwargs,  # type: ignore[call-overload]
+        **{"env": {**os.environ, "OMP_NUM_THREADS": "1"}, **kwargs},  # type: ignore[call-overload]
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -94,6 +93,27 @@ def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: P
         runs = [tmp_path / kind / "attentive" / f"seed_{seed}" for kind in ("straight", "killed")]
         straight, killed = (logged_rows(run, "train/") for run in runs)
         assert killed == straight
+
+
+@pytest.mark.slow
+def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tmp_path: Path) -> None:
+    package = tmp_path / "site"
+    (package / "halving-1.0.dist-info").mkdir(parents=True)
+    (package / "halving.py").write_text(
+        "from torch import nn\n\n\n"
+        "class Halving(nn.Module):\n"
+        "    def __init__(self, num_features):\n"
+        "        super().__init__()\n\n"
+        "    def forward(self, x, condition=None):\n"
+        "        return x / 2\n"
+    )
+    (package / "halving-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: halving\nVersion: 1.0\n")
+    (package / "halving-1.0.dist-info" / "entry_points.txt").write_text("[lit_an.norms]\nhalving = halving:Halving\n")
+    plan, output = plan_file(tmp_path, image_folder, "none", "halving"), tmp_path / "out"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)}
+    ablate(str(plan), f"--output={output}", "--measure_cost=false", "--vary=seed_everything=0", env=environment)
+    assert sorted(logged_rows(output / "halving" / "seed_0", "train/generator/adversarial")) == [1, 2, 3, 4]
+    assert "halving" in (output / "report" / "table.md").read_text()
 
 
 @pytest.mark.parametrize(
