@@ -96,7 +96,9 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         for name, value in result.get("figures", {}).items():
             values.setdefault(name, {})[iteration] = value
             values.pop(f"val/{name}", None)
-    curves = {name: tuple(clock.point(at, value) for at, value in sorted(found.items())) for name, found in values.items()}
+    curves = {
+        name: tuple(clock.point(at, value) for at, value in sorted(found.items())) for name, found in values.items()
+    }
     record = folder / RECORD
     return Run(
         folder,
