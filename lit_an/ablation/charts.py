@@ -177,7 +177,7 @@ def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: floa
     for name, place in zip(order, places, strict=True):
         style, (x, y) = _style(study.variants.index(name)), ends[name]
         box = {"transform": axes.transAxes, "clip_on": False}
-        axes.plot((x + 0.01, 1.045), (y, place), color=style["color"], linewidth=0.5, **box)
+        axes.plot((x + 0.01, 1.045), (y, place), color=style["color"], linewidth=0.4, alpha=0.7, **box)
         axes.plot((1.045, 1.105), (place, place), **{**style, "marker": ""}, linewidth=1.4, **box)
         axes.plot(1.075, place, color=style["color"], marker=style["marker"], markersize=4, **box)
         text = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

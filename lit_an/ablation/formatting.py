@@ -1,10 +1,11 @@
 """Numbers and times as a report writes them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 from lit_an.ablation.comparison import Column
-from lit_an.ablation.statistics import Interval
+from lit_an.ablation.statistics import Interval, spread_of
 
 MINUS = "\u2212"
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -12,14 +13,17 @@ _MOST_DECIMALS = 8
 
 
 def decimals_of(column: Column) -> int:
-    """Decimals of a column: four digits of its largest mean, two of its usual deviation."""
+    """Decimals of a column: two digits of its usual deviation or interval; without those, four of its largest mean."""
     spreads = [entry.spread for entry in column.entries.values() if entry.spread is not None]
-    deviations = sorted(each.deviation for each in spreads if each.deviation)
+    intervals = [e.difference.interval for e in column.entries.values() if e.difference and e.difference.interval]
+    usual = [
+        _middle([each.deviation for each in spreads if each.deviation]),
+        _middle([(each.high - each.low) / 2 for each in intervals]),
+    ]
+    known = [each for each in usual if each > 0]
     largest = max((abs(each.mean) for each in spreads), default=0.0)
-    wanted = [3 - _exponent(largest)] if largest else [2]
-    if deviations:
-        wanted.append(1 - _exponent(deviations[len(deviations) // 2]))
-    return min(max(0, *wanted), _MOST_DECIMALS)
+    wanted = 1 - _exponent(min(known)) if known else 3 - _exponent(largest or 1.0)
+    return min(max(0, wanted), _MOST_DECIMALS)
 
 
 def fixed(value: float, decimals: int, sign: bool = False) -> str:
@@ -80,6 +84,21 @@ def time_text(seconds: float) -> str:
     raise AssertionError(seconds)
 
 
+def mean_text(values: Sequence[float]) -> str:
+    """Mean ± deviation, with two digits of the deviation, or three of a mean without one.
+
+    Example:
+        >>> mean_text([2.0, 2.5, 3.0]), mean_text([0.01234]), mean_text([4.0, 4.0])
+        ('2.50 ± 0.50', '0.0123', '4.00 ± 0.00')
+    """
+    spread = spread_of(values)
+    scale = _exponent(spread.deviation) + 1 if spread.deviation else _exponent(abs(spread.mean) or 1.0)
+    decimals = min(max(0, 2 - scale), _MOST_DECIMALS)
+    return fixed(spread.mean, decimals) + (
+        "" if spread.deviation is None else f" ± {fixed(spread.deviation, decimals)}"
+    )
+
+
 def joined(words: Iterable[str]) -> str:
     """A list in a sentence.
 
@@ -99,6 +118,24 @@ def counted(number: int, noun: str) -> str:
         ('1 seed', '3 seeds')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def date_text(told: str) -> str:
+    """A time in ISO 8601 to the minute, in UTC if it says its zone; other texts as they are.
+
+    Example:
+        >>> date_text("2026-01-02T10:00:59+02:00"), date_text("2026-01-02T10:00:59"), date_text("noon")
+        ('2026-01-02 08:00Z', '2026-01-02 10:00', 'noon')
+    """
+    try:
+        time = datetime.fromisoformat(told)
+    except ValueError:
+        return told
+    return f"{time:%Y-%m-%d %H:%M}" if time.tzinfo is None else f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M}Z"
+
+
+def _middle(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2] if values else 0.0
 
 
 def _exponent(value: float) -> int:

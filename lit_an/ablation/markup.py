@@ -2,12 +2,13 @@
 
 import base64
 import html
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from lit_an.files import printable
 
-_EMPTY = ("img", "input", "meta", "col")
+_EMPTY = ("img", "input", "meta")
 
 
 class Html(str):
@@ -76,8 +77,18 @@ def data_table(
         "tbody",
         [element("tr", element("th", name, scope="row"), [_cell(each) for each in cells]) for name, cells in rows],
     )
-    table = element("table", element("caption", caption), head, body, class_=class_)
+    table = element("table", element("caption", element("span", caption)), head, body, class_=class_)
     return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
+
+
+def breakable(name: str) -> Html:
+    """A name that may be broken after the characters that join its words.
+
+    Example:
+        >>> breakable("self_attention")
+        'self_<wbr>attention'
+    """
+    return Html("<wbr>".join(together([part]) for part in re.split(r"(?<=[_./=-])(?=\w)", name)))
 
 
 def bullets(lines: Iterable[Any]) -> Html | None:

@@ -7,7 +7,7 @@ from lit_an.ablation.charts import Chart
 from lit_an.ablation.comparison import Column, Entry
 from lit_an.ablation.embedding import Picture
 from lit_an.ablation.formatting import ARROWS, decimals_of, fixed, interval_text, joined
-from lit_an.ablation.markup import Html, bullets, data_address, data_table, element
+from lit_an.ablation.markup import Html, breakable, bullets, data_address, data_table, element
 from lit_an.ablation.page_facts import cost, layouts, provenance
 from lit_an.ablation.sentences import Table, against_baseline, count_note, doubts, gaps_of, verdict, what_is_compared
 from lit_an.ablation.study import Study
@@ -16,7 +16,7 @@ from lit_an.ablation.tables import difference_text, is_best, value_text
 _STYLE = Path(__file__).with_name("report.css")
 # Nothing but what is in the file.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_COLUMNS = 5  # of a table: as many as fit on a printed page
+_COLUMNS = 4  # of a table: as many as fit on a printed page
 
 
 def page_of(
@@ -97,7 +97,10 @@ def _result_table(study: Study, table: Table, piece: range, caption: str) -> Htm
     heads = ["Variant", *(_head(table.columns[index], table.places[index]) for index in piece)]
     rows = [
         (
-            [variant, element("small", "baseline") if variant == study.baseline and len(study.variants) > 1 else None],
+            [
+                breakable(variant),
+                element("small", "baseline") if variant == study.baseline and len(study.variants) > 1 else None,
+            ],
             [_value(column, variant, table.most) for column in columns],
         )
         for variant in study.variants
@@ -211,4 +214,10 @@ def _of_tag(tag: str, shown: Iterable[Picture]) -> Html:
         )
         for each in shown
     ]
-    return element("div", element("h3", tag), element("div", figures, class_="pictures"))
+    return element("div", element("h3", _headline(tag)), element("div", figures, class_="pictures"))
+
+
+def _headline(tag: str) -> str:
+    if tag.startswith("layouts/"):
+        return f"Layout of {tag.removeprefix('layouts/')}: image, strongest region, each region"
+    return {"samples": "Generated images", "inpainting": "Inpainted images"}.get(tag, tag)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lit_an.ablation.comparison import clock_of, title_of, whole_or_all
-from lit_an.ablation.formatting import count_text, fixed, memory_text, time_text
-from lit_an.ablation.markup import Html, bullets, data_table, element
+from lit_an.ablation.formatting import count_text, date_text, mean_text, memory_text, time_text
+from lit_an.ablation.markup import Html, breakable, bullets, data_table, element
 from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.sentences import CLOCKS
 from lit_an.ablation.statistics import spread_of
@@ -61,7 +61,9 @@ def _layer_tables(study: Study, layer: str, figures: Sequence[str]) -> Iterable[
     columns.append(("Found", lambda runs: _found(runs, f"layout/{layer}/{_DEGENERATE}")))
     for start in range(0, len(columns), _COLUMNS):
         piece = columns[start : start + _COLUMNS]
-        rows = [(variant, [value(whole_or_all(study, variant)) for _, value in piece]) for variant in variants]
+        rows = [
+            (breakable(variant), [value(whole_or_all(study, variant)) for _, value in piece]) for variant in variants
+        ]
         caption = f"Layout of {layer} at the end of the runs{'' if not start else ', continued'}."
         yield data_table(caption, ["Variant", *(title for title, _ in piece)], rows, f"Layout of {layer}")
 
@@ -79,7 +81,7 @@ def _regions(runs: Sequence[Run], layer: str) -> str:
 def _last(runs: Sequence[Run], figure: str) -> str:
     values = [run.curves[figure][-1].value for run in runs if run.curves.get(figure)]
     values = [value for value in values if math.isfinite(value)]
-    return _mean_text(values, 2) if values else _NONE
+    return mean_text(values) if values else _NONE
 
 
 def _found(runs: Sequence[Run], figure: str) -> str:
@@ -115,18 +117,22 @@ def cost(study: Study) -> Html | None:
         ("of D", lambda runs: _fact(runs, count_text, "parameters", "discriminator")),
         ("Multiply-adds of G", lambda runs: _fact(runs, count_text, "operations", "generator")),
         ("of D", lambda runs: _fact(runs, count_text, "operations", "discriminator")),
-        ("Peak memory", lambda runs: _fact(runs, memory_text, "peak_memory")),
-        (f"Iterations per s of {CLOCKS[clock]}", lambda runs: _rates(runs, clock)),
+        ("Peak memory", _memory),
+        ("Iterations per s", lambda runs: _rates(runs, clock)),
         ("Processor time", lambda runs: _times(runs, "processor_seconds")),
         ("Wall-clock time", lambda runs: _times(runs, "seconds")),
     ]
-    rows = [(variant, [value(whole_or_all(study, variant)) for _, value in columns]) for variant in study.variants]
+    rows = [
+        (breakable(variant), [value(whole_or_all(study, variant)) for _, value in columns])
+        for variant in study.variants
+    ]
     kept = [index for index in range(len(columns)) if any(cells[index] != _NONE for _, cells in rows)]
     if not kept:
         return None
     caption = (
         "Cost, of generator (G) and discriminator (D); multiply-adds of a forward pass of one image. Times are of "
-        "whole runs, without pictures and metrics: mean ± standard deviation over seeds."
+        "whole runs, without pictures and metrics: mean ± standard deviation over seeds. Iterations per second are of "
+        f"{CLOCKS[clock]}; memory is the most of a seed."
     )
     told = [(variant, [cells[index] for index in kept]) for variant, cells in rows]
     machines = {_machine(run) for run in study.runs} - {""}
@@ -141,14 +147,18 @@ def cost(study: Study) -> Html | None:
 
 def _fact(runs: Sequence[Run], spelled: Callable[[float], str], *keys: str) -> str:
     values = {value for run in runs if isinstance(value := _get(run.facts, *keys), (int, float))}
-    if len(values) > 3:  # memory of many seeds
-        return f"{spelled(min(values))} to {spelled(max(values))}"
-    return " / ".join(dict.fromkeys(spelled(value) for value in sorted(values))) or _NONE
+    texts = list(dict.fromkeys(spelled(value) for value in sorted(values)))
+    return f"{texts[0]} to {texts[-1]}" if len(texts) > 1 else (texts or [_NONE])[0]
+
+
+def _memory(runs: Sequence[Run]) -> str:
+    values = [value for run in runs if isinstance(value := run.facts.get("peak_memory"), (int, float))]
+    return memory_text(max(values)) if values else _NONE
 
 
 def _rates(runs: Sequence[Run], clock: str) -> str:
     ends = [(end, time) for run in runs if (end := _end(run)) is not None and (time := getattr(end, clock)) > 0]
-    return _mean_text([end.iteration / time for end, time in ends], 2) if ends else _NONE
+    return mean_text([end.iteration / time for end, time in ends]) if ends else _NONE
 
 
 def _times(runs: Sequence[Run], clock: str) -> str:
@@ -163,16 +173,6 @@ def _end(run: Run) -> Point | None:
     """The last point of a run that has a time."""
     ends = [points[-1] for points in run.curves.values() if points and math.isfinite(points[-1].seconds)]
     return max(ends, key=lambda point: point.iteration, default=None)
-
-
-def _mean_text(values: Sequence[float], decimals: int) -> str:
-    spread = spread_of(values)
-    # Three digits of what is below 1.
-    small = spread.mean and abs(spread.mean) < 1
-    decimals = max(decimals, 2 - math.floor(math.log10(abs(spread.mean)))) if small else decimals
-    return fixed(spread.mean, decimals) + (
-        "" if spread.deviation is None else f" ± {fixed(spread.deviation, decimals)}"
-    )
 
 
 def provenance(study: Study) -> Html | None:
@@ -210,16 +210,20 @@ def _run_table(study: Study) -> Html:
     for run in study.runs:
         record = bench_record(run.folder)
         commit, code = _get(run.facts, "git", "commit"), run.facts.get("code") or record.get("code")
-        dirty = " + changes" if _get(run.facts, "git", "dirty") else ""
-        times = [str(run.facts.get(key) or _NONE) for key in ("started", "ended")]
+        dirty = "+" if _get(run.facts, "git", "dirty") else ""
+        times = [date_text(str(run.facts.get(key) or _NONE)) for key in ("started", "ended")]
         hashes = [_hash(record.get("config_hash")), _hash(code), f"{_hash(commit)}{dirty}"]
         cells = [f"{run.seed}", f"{run.iteration:,}", str(record.get("status", _NONE)), *times, *hashes]
-        rows.append((os.path.relpath(run.folder.absolute(), base), [run.variant, *cells]))
+        rows.append((breakable(os.path.relpath(run.folder.absolute(), base)), [breakable(run.variant), *cells]))
     heads = ("Run folder", "Variant", "Seed", "Iterations", "Status", "Started", "Ended", "Config", "Code", "Commit")
     kept = [i for i in range(len(heads) - 1) if i < 3 or any(cells[i] != _NONE for _, cells in rows)]
     told = [(name, [cells[i] for i in kept]) for name, cells in rows]
     return data_table(
-        "Runs, with the first digits of hashes.", [heads[0], *(heads[i + 1] for i in kept)], told, "Runs", "runs"
+        "Runs, with the first digits of hashes; + says that the code had changes that are in no commit.",
+        [heads[0], *(heads[i + 1] for i in kept)],
+        told,
+        "Runs",
+        "runs",
     )
 
 
@@ -243,7 +247,7 @@ def _machine(run: Run) -> str:
 
 
 def _hash(value: Any) -> str:
-    return str(value)[:12] if value else _NONE
+    return str(value)[:8] if value else _NONE
 
 
 def _get(facts: Mapping[str, Any], *keys: str) -> Any:
