@@ -16,7 +16,6 @@ from lit_an.ablation.tables import difference_text, is_best, value_text
 _STYLE = Path(__file__).with_name("report.css")
 # Nothing but what is in the file.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_COLUMNS = 4  # of a table: as many as fit on a printed page
 
 
 def page_of(
@@ -73,13 +72,7 @@ def _levels(study: Study) -> Html | None:
 
 
 def _results(study: Study, table: Table) -> Html:
-    pieces = [
-        range(start, min(start + _COLUMNS, len(table.columns))) for start in range(0, len(table.columns), _COLUMNS)
-    ]
-    shown = [
-        _result_table(study, table, piece, table.caption if not number else f"{table.title}, continued.")
-        for number, piece in enumerate(pieces)
-    ]
+    shown = [_result_table(study, table, piece) for piece in table.pieces()]
     said = [_verdict(study, column) for column in table.columns]
     gaps = gaps_of(table.columns)
     return element(
@@ -92,7 +85,7 @@ def _results(study: Study, table: Table) -> Html:
     )
 
 
-def _result_table(study: Study, table: Table, piece: range, caption: str) -> Html:
+def _result_table(study: Study, table: Table, piece: range) -> Html:
     columns = [table.columns[index] for index in piece]
     heads = ["Variant", *(_head(table.columns[index], table.places[index]) for index in piece)]
     rows = [
@@ -106,7 +99,7 @@ def _result_table(study: Study, table: Table, piece: range, caption: str) -> Htm
         for variant in study.variants
     ]
     label = f"{table.title}: {', '.join(column.title for column in columns)}"
-    return data_table(caption, heads, rows, label, "results")
+    return data_table(table.caption_of(piece), heads, rows, label, "results")
 
 
 def _head(column: Column, place: str) -> list[Html | str | None]:

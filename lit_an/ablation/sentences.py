@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lit_an.ablation.comparison import Column, Entry, at_equal_iterations, at_equal_time, clock_of, length_of
+from lit_an.ablation.comparison import Column, Entry, at_equal_iterations, at_equal_time, clock_of, device_of, length_of
 from lit_an.ablation.formatting import counted, decimals_of, fixed, interval_text, joined, time_text
 from lit_an.ablation.study import Study
 
 CLOCKS = {"processor_seconds": "processor time", "seconds": "wall-clock time"}
+_COLUMNS = 4
 UNADJUSTED = "The intervals are not adjusted for the number of comparisons."
 
 
@@ -64,6 +65,8 @@ def verdict(column: Column) -> str:
     seeds = counted(difference.seeds, "seed")
     if contest.is_decided:
         return f"{head}, distinguishable from the second, {contest.second}, with {seeds} ({apart})"
+    if contest.is_reversed:
+        return f"{head}, but {contest.second} is better over the {seeds} that both have ({apart})"
     return f"{head}, but is not distinguishable from {contest.second} with {seeds} ({apart})"
 
 
@@ -112,13 +115,25 @@ class Table:
     places: Sequence[str]
     most: int
 
+    def pieces(self) -> list[range]:
+        """Columns that fit beside each other on a printed page."""
+        count = len(self.columns)
+        return [range(start, min(start + _COLUMNS, count)) for start in range(0, count, _COLUMNS)]
+
+    def caption_of(self, piece: range) -> str:
+        """The caption of the first piece; for the others, that they go on."""
+        return f"{self.title}, continued." if piece.start else self.caption
+
 
 def tables_of(study: Study) -> list[Table]:
     """The table at equal iterations and the one at equal time; none if no figure can be shown."""
     clock = clock_of(study)
-    device = "CPUs, or do not say on what they ran" if clock == "processor_seconds" else "accelerators"
+    if clock == "seconds":
+        why = "runs are of accelerators"
+    else:
+        why = "the runs are of CPUs" if all(map(device_of, study.runs)) else "not all runs say on what they ran"
     at_time = (
-        f"of {CLOCKS[clock]}, since the runs are of {device}. It is the time of the fastest whole run; pictures and "
+        f"of {CLOCKS[clock]}, since {why}. It is the time of the fastest whole run; pictures and "
         "metrics are not in it. Between two measurements of a run, its value is taken from the line between them."
     )
     tables = []

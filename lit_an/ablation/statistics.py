@@ -69,17 +69,28 @@ class Contest(NamedTuple):
     """The best variant of a figure, and the one after it.
 
     Attributes:
-        first, second: names of variants.
-        difference: first minus second; None if they share no seed.
+        first, second: names of variants, by their means.
+        difference: first minus second, over the seeds that they share; None if they share none.
+        better: which way.
     """
 
     first: str
     second: str
     difference: Difference | None
+    better: Better
 
     @property
     def is_decided(self) -> bool:
-        """Whether the interval of the difference excludes 0."""
+        """Whether the interval of the difference lies on the first one's side of 0."""
+        return self._is_clear and not self.is_reversed
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether that interval lies on the second one's side: the first owes its mean to seeds the second lacks."""
+        return self._is_clear and (self.difference.mean > 0) != (self.better == "higher")  # type: ignore[union-attr]
+
+    @property
+    def _is_clear(self) -> bool:
         return self.difference is not None and self.difference.is_clear
 
 
@@ -133,4 +144,4 @@ def contest_of(values: Mapping[str, BySeed], better: Better | None) -> Contest |
     if better is None or len(means) < 2:
         return None
     first, second, *_ = sorted(means, key=lambda name: means[name], reverse=better == "higher")
-    return Contest(first, second, difference_of(values[first], values[second]))
+    return Contest(first, second, difference_of(values[first], values[second]), better)

@@ -74,16 +74,16 @@ def latex(study: Study, tables: Iterable[Table]) -> str:
     """The tables for LaTeX with the package booktabs."""
     lines = [r"% \usepackage{booktabs}"]
     for table in tables:
-        lines += [r"\begin{table}", r"\centering", r"\small", rf"\caption{{{tex(table.caption)}}}"]
-        lines += [rf"\begin{{tabular}}{{l{'c' * len(table.columns)}}}", r"\toprule"]
-        lines += [rf" & {' & '.join(tex(head) for head in _heads(table))} \\", r"\midrule"]
-        for variant in study.variants:
-            cells = [_latex_value(column, variant, table.most) for column in table.columns]
-            lines.append(rf"{tex(variant)} & {' & '.join(cells)} \\")
-            below = [_latex_difference(column, column.entries[variant]) for column in table.columns]
-            if any(below):
-                lines.append(rf" & {' & '.join(below)} \\")
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+        for piece in table.pieces():
+            columns, heads = table.columns[piece.start : piece.stop], _heads(table)[piece.start : piece.stop]
+            lines += [r"\begin{table}", r"\centering", r"\small", rf"\caption{{{tex(table.caption_of(piece))}}}"]
+            lines += [rf"\begin{{tabular}}{{l{'c' * len(columns)}}}", r"\toprule"]
+            lines += [_latex_row("", map(tex, heads)), r"\midrule"]
+            for variant in study.variants:
+                lines.append(_latex_row(tex(variant), (_latex_value(each, variant, table.most) for each in columns)))
+                below = [_latex_difference(each, each.entries[variant]) for each in columns]
+                lines += [_latex_row("", below)] if any(below) else []
+            lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
     return "\n".join(lines)
 
 
@@ -135,6 +135,10 @@ def _markdown_cell(column: Column, variant: str, most: int) -> str:
     value = f"**{value}**" if is_best(column, variant) else value
     below = difference_text(column, entry).replace("*", r"\*")
     return "<br>".join(filter(None, [f"{value} ({note})" if note else value, below]))
+
+
+def _latex_row(name: str, cells: Iterable[str]) -> str:
+    return rf"{' & '.join([name, *cells])} \\"
 
 
 def _latex_value(column: Column, variant: str, most: int) -> str:

@@ -176,12 +176,12 @@ def test_charts_are_pictures(folder: Path) -> None:
 def test_latex_is_balanced_and_escaped(folder: Path, study: Study) -> None:
     text = (folder / "table.tex").read_text()
     for name in ("table", "tabular"):
-        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 2
-    assert all(text.count(rule) == 2 for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+        assert text.count(rf"\begin{{{name}}}") == text.count(rf"\end{{{name}}}") == 4
+    assert all(text.count(rule) == 4 for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert r"self\_attention" in text
     assert text.isascii()
     widths = {line.count("&") - line.count(r"\&") for line in text.splitlines() if line.endswith(r"\\")}
-    assert widths == {7}, "as many cells in each row"
+    assert widths == {3, 4}, "two tables of four figures and two of three"
     assert tex("a_b & 5 % {x} \\") == r"a\_b \& 5 \% \{x\} \textbackslash{}"
 
 
@@ -208,10 +208,16 @@ def test_what_cannot_be_told_apart_is_said_so() -> None:
     assert "**" not in markdown(close, [table])
     apart = small_study({"a": {0: 3.0, 1: 4.0, 2: 5.0}, "b": {0: 1.5, 1: 2.4, 2: 3.6}})
     (table, *_) = tables_of(apart)
-    assert "b has the lowest mean (2.50), distinguishable from the second, a, with 3 seeds" in verdict(
-        table.columns[0]
-    )
+    assert "b has the lowest mean (2.50), distinguishable from the second, a, with 3 seeds" in verdict(table.columns[0])
     assert r"| b | **2.50 ± 1.05**<br>−1.50 [−1.75, −1.25]\* |" in markdown(apart, [table])
+
+
+def test_a_best_mean_that_only_other_seeds_give_is_said_so() -> None:
+    odd = small_study({"a": {0: 5.0, 1: 5.1, 2: -9.0}, "b": {0: 4.0, 1: 4.11}})
+    (table, *_) = tables_of(odd)
+    assert "a has the lowest mean" in verdict(table.columns[0])
+    assert "but b is better over the 2 seeds that both have" in verdict(table.columns[0])
+    assert "**" not in markdown(odd, [table])
 
 
 def test_a_number_of_seeds_that_differs_is_said(study: Study) -> None:

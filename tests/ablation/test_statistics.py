@@ -73,3 +73,9 @@ def test_the_best_is_decided_where_the_interval_excludes_zero() -> None:
     alone = contest_of({"a": {0: 1.0}, "b": {0: 2.0}}, "lower")
     assert alone is not None
     assert not alone.is_decided, "one seed decides nothing"
+
+
+def test_a_best_mean_that_only_other_seeds_give_is_not_the_best() -> None:
+    contest = contest_of({"a": {0: 5.0, 1: 5.1, 2: -9.0}, "b": {0: 4.0, 1: 4.11}}, "lower")
+    assert contest is not None
+    assert (contest.first, contest.is_decided, contest.is_reversed) == ("a", False, True)
