@@ -13,7 +13,7 @@ from lit_an.files import json_text, replacing
 State = Literal["new", "unfinished", "done", "failed", "changed", "other code"]
 # What the file of a cell says of its last process.
 Status = Literal["running", "done", "failed", "stopped"]
-_FORMER = "former"
+FORMER = "former"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def put_aside(cell: Cell, output: Path) -> Path:
     Returns:
         Where the run folder is now.
     """
-    place = output / _FORMER / cell.folder.relative_to(output).parent
+    place = output / FORMER / cell.folder.relative_to(output).parent
     number = 1
     while any((place / f"{cell.folder.name}_{number}{ending}").exists() for ending in ("", ".json", ".log")):
         number += 1

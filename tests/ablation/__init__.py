@@ -1,1 +1,1 @@
-"""Tests of the ablation bench."""
+"""The ablation bench."""

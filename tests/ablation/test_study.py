@@ -1,0 +1,88 @@
+"""Studies of run folders, wherever they were made."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lit_an.ablation.study import Missing, Study, study_of
+from lit_an.errors import InputError
+from tests.ablation.small_studies import small_run, write_record, write_run
+
+
+def test_runs_of_any_folders_are_told_apart_by_their_configs(tmp_path: Path) -> None:
+    write_run(tmp_path / "here" / "run_2", "attentive", 2)
+    write_run(tmp_path / "here" / "run_10", "attentive", 10)
+    write_run(tmp_path / "other machine" / "x", "none", 2)
+    (tmp_path / "no run").mkdir()
+    (tmp_path / "no run" / "metrics.csv").write_text("step\n")
+    study = study_of(tmp_path)
+    assert [(run.variant, run.seed, run.folder.name) for run in study.runs] == [
+        *(("attentive", 2, "run_2"), ("attentive", 10, "run_10"), ("none", 2, "x")),
+    ]
+    assert (study.variants, study.seeds, study.baseline) == (("attentive", "none"), (2, 10), "attentive")
+    assert study.factors() == {"long_range": ["attentive", "none"]}
+    assert any("long_range_kwargs.num_regions" in note for note in study.notes), "what differs along with it is said"
+    assert study_of(tmp_path, "none").baseline == "none"
+
+
+def test_the_bench_s_own_records_win(tmp_path: Path) -> None:
+    for variant, seed, status in (("attentive", 1, "done"), ("none", 1, "failed")):
+        run = write_run(tmp_path / variant / "seed_1", variant, 7)
+        write_record(run, levels={"norm": f"my {variant}"}, seed=seed, status=status, exit_code=3)
+    write_run(tmp_path / "former" / "seed_1_1", "none", 1)
+    study = study_of(tmp_path)
+    assert [(run.variant, run.seed) for run in study.runs] == [("my attentive", 1), ("my none", 1)]
+    assert study.missing == (Missing("my none, seed 1", "failed with exit code 3, at iteration 1000"),)
+
+
+def test_two_runs_of_the_same_variant_and_seed_are_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    shutil.copytree(run, tmp_path / "b")
+    with pytest.raises(InputError, match=r"a and .*b are both all, seed 0; .* leave one of them out"):
+        study_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seed_everything: true\n", "its seed is True, not a number"),
+        ("model: {}\n", "its seed is None, not a number"),
+        ("a: [1\n", "config.yaml is no valid config"),
+        ("- 1\n", "config.yaml is no valid config"),
+    ],
+)
+def test_a_config_that_cannot_be_used_gets_one_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    (run / "config.yaml").write_text(text)
+    with pytest.raises(InputError, match=sentence) as raised:
+        study_of(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_no_runs_and_no_folder_get_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no run: no folder in it has config\.yaml beside metrics\.csv"):
+        study_of(tmp_path)
+    with pytest.raises(InputError, match="is no folder"):
+        study_of(tmp_path / "typo")
+
+
+def test_a_baseline_that_is_not_there_gets_one_sentence(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b", "none")
+    with pytest.raises(InputError, match="no run is of the variant 'atentive', did you mean 'attentive'"):
+        study_of(tmp_path, "atentive")
+
+
+def test_a_record_that_is_no_json_is_named(tmp_path: Path) -> None:
+    write_run(tmp_path / "a")
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(InputError, match=r"a\.json is no JSON"):
+        study_of(tmp_path)
+
+
+def test_a_study_of_the_same_run_twice_is_refused() -> None:
+    run = small_run("a", 0, {})
+    for other in (run, small_run("a", 0, {})):
+        with pytest.raises(InputError, match="both a, seed 0"):
+            Study("s", (run, other), "a")
