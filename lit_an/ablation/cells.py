@@ -16,7 +16,7 @@ Status = Literal["running", "done", "failed", "stopped"]
 FORMER = "former"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """One run of a plan.
 
