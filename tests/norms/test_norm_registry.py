@@ -1,6 +1,7 @@
 """Contract: whatever is registered keeps the promises of a norm; whatever is wrong gets one sentence."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,12 @@ EXPECTED = {
     "self_attention",
     "region_batch",
     "region_learned",
+    "switchable",
+    "filter_response",
+    "positional",
+    "standardized_group",
+    "spade",
+    "linear_attention",
 }
 
 
@@ -105,6 +112,15 @@ class TestEveryNorm:
     def test_docstring_names_every_argument(self, name: str) -> None:
         documentation = NORMS.get(name).__doc__ or ""
         assert [argument for argument in NORMS.arguments(name) if f"{argument}:" not in documentation] == []
+
+    def test_says_what_it_does_and_names_its_paper(self, name: str) -> None:
+        entry = NORMS.get(name)
+        first, *_ = (entry.__doc__ or "").splitlines()
+        assert first.endswith(".")
+        assert len(first) <= 110, "it stands in a table"
+        paper = getattr(entry, "paper", None)
+        assert paper == "" if name == "none" else re.fullmatch(r"\d{4}\.\d{5}", paper)
+        assert paper in (entry.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", ["conditional_batch", "conditional_instance"])
