@@ -29,8 +29,9 @@ class FilterResponseNorm2d(Norm2d):
     not learned, which the paper does for maps of one position.
 
     Example:
-        >>> FilterResponseNorm2d(1)(torch.full((1, 1, 2, 2), 3.0)).flatten().tolist()
-        [1.0, 1.0, 1.0, 1.0]
+        >>> normalized = FilterResponseNorm2d(8)(torch.randn(2, 8, 16, 16) + 3)
+        >>> bool((normalized.square().mean((2, 3)) - 1).abs().max() < 1e-5)
+        True
     """
 
     paper: ClassVar[str] = "1911.09737"

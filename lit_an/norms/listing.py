@@ -1,5 +1,6 @@
 """What the registry of norms holds: of each norm what it does, where it comes from and what it needs."""
 
+import re
 from dataclasses import dataclass
 
 from torch import nn
@@ -17,7 +18,7 @@ class ListedNorm:
 
     Args:
         name: as registered.
-        summary: what it does, the first line of its docstring, or empty.
+        summary: what it does, the first line of its docstring without the paper, or empty.
         paper: number on arXiv, or empty.
         needs: the condition that it requires.
         has_layout: whether it has a semantic layout; None where it could not be created.
@@ -45,6 +46,7 @@ def listed_norms() -> list[ListedNorm]:
     for name in NORMS.names():
         entry = NORMS.get(name)
         first = (entry.__doc__ or "").strip().partition("\n")[0].strip()
+        first = re.sub(r" \([^()]*arXiv [\d.]+\)", "", first)  # the paper has a place of its own
         found.append(
             ListedNorm(
                 name=name,

@@ -40,8 +40,10 @@ class PositionalNorm2d(Norm2d):
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         with without_autocast(x):
             wide = at_least_float32(x)
-            var, mean = torch.var_mean(wide, 1, correction=0, keepdim=True)  # (B, 1, H, W)
-            normalized = (wide - mean) * (var + self.eps).rsqrt()
+            # Two means: torch.var_mean takes about ten times as long over these dimensions.
+            centered = wide - wide.mean(1, keepdim=True)
+            var = centered.square().mean(1, keepdim=True)  # (B, 1, H, W)
+            normalized = centered * (var + self.eps).rsqrt()
             if self.weight is not None and self.bias is not None:
                 normalized = normalized * self.weight[:, None, None] + self.bias[:, None, None]
             return normalized.to(x.dtype)

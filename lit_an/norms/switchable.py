@@ -52,7 +52,9 @@ class SwitchableNorm2d(Norm2d):
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         with without_autocast(x):
             wide = at_least_float32(x)
-            var, mean = torch.var_mean(wide, (2, 3), correction=0)  # (B, C), of the instance
+            # (B, C), of the instance, by two means: torch.var_mean takes about ten times as long.
+            mean = wide.mean((2, 3))
+            var = (wide - mean[:, :, None, None]).square().mean((2, 3))
             # What lies between the means adds to the variance: nothing cancels, as it would in E x² − μ².
             layer_var, layer_mean = _pooled(var, mean, 1)
             if self.training:

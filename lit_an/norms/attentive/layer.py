@@ -127,8 +127,8 @@ class AttentiveNorm2d(Norm2d):
         if condition is None or condition.shape != (x.shape[0], self.gain.in_features):
             given = "none" if condition is None else tuple(condition.shape)
             raise InputError(
-                f"AttentiveNorm2d with class_affine needs a condition of shape ({x.shape[0]}, {self.gain.in_features}), "
-                f"got {given}"
+                "AttentiveNorm2d with class_affine needs a condition of shape "
+                f"({x.shape[0]}, {self.gain.in_features}), got {given}"
             )
         with without_autocast(x):
             vector = condition.to(self.gain.weight.dtype)
