@@ -64,6 +64,8 @@ class LayerFactory:
         Example:
             >>> LayerFactory().around("batch").standardize, LayerFactory().around("standardized_group").standardize
             (False, True)
+            >>> LayerFactory(standardize=True).around("batch").standardize
+            True
         """
         return replace(self, standardize=self.standardize or any(map(standardizes_convolutions, norms)))
 

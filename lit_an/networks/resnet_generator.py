@@ -53,8 +53,8 @@ class ResNetGenerator(nn.Module):
             as ``initialization`` says and is never divided by its largest singular value.
         class_input: how the class reaches the image: ``norms``, through conditional norms alone; ``latent``, an
             embedding joined to the latent (the shared one, or one as wide as the latent), beside conditional norms if
-            there are any; ``auto``, ``norms`` if ``norm`` is conditional, else ``latent``. To compare a conditional
-            norm with an unconditional one, give both ``latent``.
+            there are any; ``auto``, ``norms`` if ``norm`` is conditional (as ``attentive`` with ``class_affine`` is),
+            else ``latent``. To compare a conditional norm with an unconditional one, give both ``latent``.
         latent_in_norms: give the conditional norms the latent beside the class, as in BigGAN-deep, so that it reaches
             every resolution; else it enters at the 4×4 map alone.
         initialization: ``orthogonal`` or ``xavier``.
