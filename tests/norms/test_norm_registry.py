@@ -216,9 +216,11 @@ def test_another_package_registers_through_its_entry_point(tmp_path: Path) -> No
     (package / "scaled_norm.py").write_text(
         "import torch\n"
         "class ScaledNorm(torch.nn.Module):\n"
+        '    """Multiplies by a number (Nobody, arXiv 0000.00000)."""\n'
         "    def __init__(self, num_features: int, scale: float = 2.0) -> None:\n"
         "        super().__init__()\n"
         "        self.scale = scale\n"
+        '    paper = "0000.00000"\n'
         "    def forward(self, x, condition=None):\n"
         "        return self.scale * x\n"
     )
@@ -236,9 +238,15 @@ def test_another_package_registers_through_its_entry_point(tmp_path: Path) -> No
         "import torch\n"
         "from lit_an.norms import NORMS, norm_factory\n"
         "print('scaled' in NORMS.names(), norm_factory('scaled', scale=3.0)(4)(torch.ones(1, 4, 1, 1)).sum().item())\n"
+        "import cli; cli.main(['norms', '--channels=8', '--side=8'])\n"
     )
     completed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert completed.stdout.split() == ["True", "12.0"]
+    first, *lines = completed.stdout.splitlines()
+    assert first.split() == ["True", "12.0"]
+    (index,) = [index for index, line in enumerate(lines) if line.startswith("scaled ")]
+    assert lines[index].split()[1:5] == ["0000.00000", "nothing", "–", "–"]
+    assert float(lines[index].split()[-1]) >= 0
+    assert lines[index + 1].strip() == "Multiplies by a number. [scaled_norm]"
 
 
 def test_norms_need_no_lightning() -> None:
