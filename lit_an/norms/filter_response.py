@@ -24,7 +24,7 @@ class FilterResponseNorm2d(Norm2d):
         affine: learn a gain and a shift per channel.
 
     Source: Singh, Krishnan, "Filter response normalization layer: eliminating batch dependence in the training of deep
-    neural networks", CVPR 2020 (arXiv 1911.09737), section 3, equations 1 to 4.
+    neural networks", CVPR 2020 (arXiv 1911.09737), section 3.
     Differs: the thresholded linear unit is off, because networks here put their own activation behind a norm; eps is
     not learned, which the paper does for maps of one position.
 

@@ -19,7 +19,7 @@ class PositionalNorm2d(Norm2d):
         eps: > 0, added to the variance.
         affine: learn a gain and a shift per channel; the paper's norm has none.
 
-    Source: Li et al., "Positional normalization", NeurIPS 2019 (arXiv 1907.04312), section 3, equations 1 and 2.
+    Source: Li et al., "Positional normalization", NeurIPS 2019 (arXiv 1907.04312), section 3.
     Differs: the paper's moment shortcut, which gives the removed moments to a later layer, is a connection of a network
     and not of a norm; the authors' code divides by the unbiased deviation.
 

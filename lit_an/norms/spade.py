@@ -32,7 +32,7 @@ class SpatiallyAdaptiveNorm2d(Norm2d):
         InputError: an argument out of range; at forward, no mask (B, 1, H', W').
 
     Source: Park et al., "Semantic image synthesis with spatially-adaptive normalization", CVPR 2019 (arXiv 1903.07291),
-    section 3, equation 1, and the sizes and the start of the authors' code.
+    section 3, and the sizes and the start of the authors' code.
     Differs: the map of classes is the mask of the hole, one channel, which says as much as two of hole and known.
 
     Example:

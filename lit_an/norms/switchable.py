@@ -25,9 +25,9 @@ class SwitchableNorm2d(Norm2d):
         affine: learn a gain and a shift per channel.
 
     Source: Luo et al., "Differentiable learning-to-normalize via switchable normalization", ICLR 2019
-    (arXiv 1806.10779), section 3, equations 3 to 5.
-    Differs: all variances are the plain means of squares of the equations, the authors' code has the unbiased ones of
-    images; running variances are unbiased, as in batch normalization. Batches are not synchronized over devices.
+    (arXiv 1806.10779), the section on switchable normalization.
+    Differs: all variances are the plain means of squares of the equations; the authors' code has the unbiased ones of
+    images. Running variances are unbiased, as in batch normalization. Batches are not synchronized over devices.
     Transformations of ``torch.func``, under which no buffer may change, leave the running statistics as they are.
 
     Example:

@@ -21,10 +21,10 @@ class WeightStandardization(nn.Module):
         eps: > 0, added to the sum of squares of a filter, which is about 1 at the start.
 
     Source: Qiao et al., "Micro-batch training with batch-channel normalization and weight standardization"
-    (arXiv 1903.10520), section 3, equations 7 and 8.
+    (arXiv 1903.10520), the section on weight standardization.
     Differs: the paper's weight is larger by the root of the fan-in. A norm directly behind the convolution takes that
-    factor out; in a sum with a skip connection, which has none, values would grow from block to block (as Brock et al.,
-    arXiv 2101.08692, section 3, have it).
+    factor out; in a sum with a skip connection, which has none, values would grow from block to block. Brock et al.
+    (arXiv 2101.08692) scale it so too.
 
     Example:
         >>> import torch
@@ -85,7 +85,7 @@ class StandardizedGroupNorm2d(GroupNorm2d):
         standardizes_convolutions: True.
 
     Source: Qiao et al., "Micro-batch training with batch-channel normalization and weight standardization"
-    (arXiv 1903.10520), section 3.
+    (arXiv 1903.10520), the section on weight standardization.
     Differs: as ``WeightStandardization``. With spectral normalization the standardized weight is divided by its largest
     singular value: its filters still have a mean of 0 and equal norms, but norms below 1.
     """

@@ -25,7 +25,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def oracle(norm: SwitchableNorm2d, x: np.ndarray) -> np.ndarray:
-    """Equations 3 to 5, image by image and channel by channel."""
+    """The paper's equations, image by image and channel by channel."""
     numbers = {name: value.detach().numpy() for name, value in norm.state_dict().items()}
     of_mean, of_var = softmax(numbers["mean_logits"]), softmax(numbers["variance_logits"])
     result = np.empty_like(x)

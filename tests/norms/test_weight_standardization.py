@@ -30,7 +30,7 @@ def convolutions(network: nn.Module, within: str = "") -> set[str]:
 
 
 def test_equals_its_equation() -> None:
-    """Equation 8 of the paper, over the root of the fan-in."""
+    """The paper's weight, over the root of the fan-in."""
     weight = torch.randn(4, 3, 3, 2, dtype=torch.float64) + 1
     expected = np.empty(weight.shape)
     for d, filter_ in enumerate(weight.numpy()):
