@@ -34,7 +34,7 @@ class AttentiveNorm2d(Norm2d):
         class_affine: add to gain and shift of each region and channel a linear function of the condition, such as the
             class, which is 0 at the start; the norm then requires a vector.
         condition_features: D, width of that vector; a network passes its own.
-        value_projection: normalize W_v x; if off, x itself, by the same products with the identity and at the same cost.
+        value_projection: normalize W_v x; if off, x itself, by products with the identity and at the same cost.
         moments: ``soft``, the moments of the region (the paper's text), or ``masked``, those of the published code.
         eps: > 0, added to the variance.
 
