@@ -49,9 +49,15 @@ MOST_GIGABYTES = 8.0
 LARGEST_ATTENTION = 256  # the side of the largest map for self-attention, which takes minutes beyond
 
 
+def condition_for(layer: nn.Module, x: Tensor) -> Tensor:
+    """A vector of width 1, or the mask of a map without a hole."""
+    masked = getattr(layer, "condition_kind", "none") == "mask"
+    return torch.zeros(len(x), 1, *x.shape[2:]) if masked else torch.zeros(len(x), 1)
+
+
 def step(layer: nn.Module, x: Tensor, backward: bool, clock: Callable[[], float] = time.perf_counter) -> float:
     """Milliseconds of one pass."""
-    condition = torch.zeros(len(x), 1)
+    condition = condition_for(layer, x)
     start = clock()
     with torch.set_grad_enabled(backward):
         y = layer(x) if isinstance(layer, nn.Conv2d) else layer(x, condition)
@@ -98,7 +104,7 @@ def _measure(
     if with_step:
         lists["step"].append(step(layer, x, True, clock))
     start = clock()
-    layer(x) if isinstance(layer, nn.Conv2d) else layer(x, torch.zeros(len(x), 1))
+    layer(x) if isinstance(layer, nn.Conv2d) else layer(x, condition_for(layer, x))
     lists["forward"].append(1000 * (clock() - start))
     layer.eval()
     lists["evaluation"].append(step(layer, x, False, clock))

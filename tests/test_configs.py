@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import inspect
 import io
 import re
 import shlex
@@ -16,6 +17,8 @@ from omegaconf import OmegaConf
 
 import cli
 from lit_an.config_files import load_config
+from lit_an.networks import ResNetGenerator
+from lit_an.norms import NORMS, AttentiveNorm2d
 
 ROOT = Path(__file__).parent.parent
 CONFIGS = sorted([*ROOT.glob("configs/class_conditional/*.yaml"), *ROOT.glob("configs/inpainting/*.yaml")])
@@ -145,7 +148,7 @@ def says_so(found: Any, said: Any) -> bool:
 
 def quickstart_of(overlay: Path) -> Path:
     """The quickstart of the task that an overlay is for."""
-    inpaints = overlay.stem.startswith(("mask", "phase")) or "_region_" in overlay.stem
+    inpaints = overlay.stem.startswith(("mask", "phase")) or "_region_" in overlay.stem or "spade" in overlay.stem
     return INPAINTING_QUICKSTART if inpaints else QUICKSTART
 
 
@@ -170,8 +173,44 @@ def test_an_ablation_of_a_slot_is_named_after_it(path: Path) -> None:
     assert path.stem == f"{slot}_{name}"
 
 
+def test_every_norm_has_an_overlay() -> None:
+    stems = {path.stem for path in ABLATIONS}
+    without = {name for name in NORMS.names() if not stems & {f"norm_{name}", f"long_range_{name}"}}
+    assert without == {"conditional_batch"}, "which is what the recipes have"
+
+
+@pytest.mark.parametrize("path", [p for p in ABLATIONS if p.stem.startswith("an_")], ids=lambda p: p.stem)
+def test_an_overlay_of_attentive_normalization_builds_what_it_says(path: Path) -> None:
+    ((_, said),) = leaves(yaml.safe_load(path.read_text()))
+    config: Any = parsed(quickstart_of(path), path)
+    arguments = config["model"]["init_args"]["generator"]["init_args"]
+    generator = ResNetGenerator(**{**arguments, "base_width": 4})
+    norm = generator.long_range
+    assert isinstance(norm, AttentiveNorm2d)
+    ((name, value),) = said.items()
+    layout = getattr(norm.layout, name, None)
+    found = {
+        "value_projection": norm.value is not None,
+        "affine": norm.weight is not None,
+        "class_affine": norm.gain is not None,
+        "moments": norm.moments,
+    }.get(name, layout)
+    assert found == value
+    assert found != inspect.signature(AttentiveNorm2d).parameters[name].default or path.stem == "an_centered_off"
+    image = generator(torch.randn(2, generator.latent_dim), torch.tensor([0, 1]))
+    image.square().mean().backward()
+    assert norm.residual_scale.grad is not None
+    assert norm.residual_scale.grad.isfinite()
+
+
+# Overlays of a slot or a switch are built by other tests, and these trained too.
+TRAINED = ("an_class_affine", "an_value_projection_off")
+
+
 @pytest.mark.parametrize(
-    "path", [p for p in ABLATIONS if not p.stem.startswith(("norm", "long_range"))], ids=lambda p: p.stem
+    "path",
+    [p for p in ABLATIONS if p.stem in TRAINED or not p.stem.startswith(("norm", "long_range", "an_"))],
+    ids=lambda p: p.stem,
 )
 def test_an_overlay_of_the_game_or_the_holes_trains(path: Path, image_folder: Path, tmp_path: Path) -> None:
     base = quickstart_of(path)

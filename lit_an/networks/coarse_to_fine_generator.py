@@ -20,7 +20,14 @@ from lit_an.networks.inpainting_blocks import (
 )
 from lit_an.networks.mirroring import mirrored
 from lit_an.networks.pyramid_fill import pyramid_fill
-from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, resolve_long_range, resolve_norm
+from lit_an.networks.slots import (
+    MASK_CONDITION,
+    LongRangeForm,
+    Scalar,
+    norm_behind,
+    resolve_long_range,
+    resolve_norm,
+)
 from lit_an.norms.registry import MakeNorm, norm_factory
 
 SMALLEST_SIDE = 8
@@ -98,7 +105,9 @@ class CoarseToFineGenerator(nn.Module):
         if width < 2 or width % 2:
             raise InputError(f"CoarseToFineGenerator: width must be even and at least 2, got {width}")
         self.width = width
-        layers = LayerFactory(initialization, spectral_norm=spectral_norm, padding=padding)
+        to_image = LayerFactory(initialization, spectral_norm=spectral_norm, padding=padding)
+        layers = to_image.around(norm)
+        before_long_range = to_image.around(norm_behind(long_range, long_range_form))
         make_norm = resolve_norm("norm", norm, norm_kwargs, MASK_CONDITION)
         make_long_range = resolve_long_range(
             long_range, long_range_kwargs, form=long_range_form, provided=MASK_CONDITION
@@ -112,13 +121,13 @@ class CoarseToFineGenerator(nn.Module):
                     *decoder(4 * width, width, layers, make_norm),
                 ]
             )
-            self.coarse_to_image = layers.conv(width // 2, 3)
+            self.coarse_to_image = to_image.conv(width // 2, 3)
         self.dilated = InpaintingBlocks([*encoder(5, width, layers, make_norm), *dilated(4 * width, layers, make_norm)])
         self.long_range = InpaintingBlocks(
-            _long_range_branch(width, layers, make_norm, make_long_range or norm_factory("none"))
+            _long_range_branch(width, layers, make_norm, before_long_range, make_long_range or norm_factory("none"))
         )
         self.fine = InpaintingBlocks(decoder(8 * width, width, layers, make_norm))
-        self.fine_to_image = layers.conv(width // 2, 3, gain=1.0 if self.learns_coarse else _CORRECTION_GAIN)
+        self.fine_to_image = to_image.conv(width // 2, 3, gain=1.0 if self.learns_coarse else _CORRECTION_GAIN)
 
     def forward(self, image: Tensor, mask: Tensor) -> Inpainted:
         """Fills the hole.
@@ -162,12 +171,12 @@ class CoarseToFineGenerator(nn.Module):
 
 
 def _long_range_branch(
-    width: int, layers: LayerFactory, make_norm: MakeNorm, make_long_range: MakeNorm
+    width: int, layers: LayerFactory, make_norm: MakeNorm, before_long_range: LayerFactory, make_long_range: MakeNorm
 ) -> list[InpaintingBlock]:
     features = 4 * width
     return [
         *encoder(5, width, layers, make_norm),
-        InpaintingBlock(features, features, layers, make_long_range),
+        InpaintingBlock(features, features, before_long_range, make_long_range),
         InpaintingBlock(features, features, layers, make_norm),
         InpaintingBlock(features, features, layers, make_norm),
     ]

@@ -31,6 +31,7 @@ class HalvingConvolutions(nn.Module):
         layers: makes the convolutions.
         make_long_range: makes the long-range layer, or None for none.
         before: convolutions before the long-range layer.
+        behind: the norm that acts on the last of these, a registered name.
     """
 
     def __init__(
@@ -41,10 +42,12 @@ class HalvingConvolutions(nn.Module):
         *,
         make_long_range: MakeNorm | None = None,
         before: int = 0,
+        behind: str = "none",
     ) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            layers.conv(fewer, more, KERNEL, stride=2) for fewer, more in pairwise([in_features, *widths])
+            layers.around(behind if count == before else "none").conv(fewer, more, KERNEL, stride=2)
+            for count, (fewer, more) in enumerate(pairwise([in_features, *widths]), start=1)
         )
         self.before = before
         self.long_range = make_long_range(widths[before - 1]) if make_long_range is not None else None
@@ -68,7 +71,7 @@ class WholeCritic(nn.Module):
         image_size: side of the images, in pixels; the last maps of other sizes are averaged to that size.
         layers: makes the layers.
         make_long_range: makes the long-range layer, or None.
-        widths, before: multiples of ``base_width`` and the place of the long-range layer, see above.
+        widths, before, behind: multiples of ``base_width`` and the place of the long-range layer, see above.
     """
 
     def __init__(
@@ -80,10 +83,13 @@ class WholeCritic(nn.Module):
         make_long_range: MakeNorm | None,
         widths: Sequence[int] = GLOBAL_WIDTHS,
         before: int = BEFORE_GLOBAL,
+        behind: str = "none",
     ) -> None:
         super().__init__()
         channels = [base_width * multiple for multiple in widths]
-        self.trunk = HalvingConvolutions(3, channels, layers, make_long_range=make_long_range, before=before)
+        self.trunk = HalvingConvolutions(
+            3, channels, layers, make_long_range=make_long_range, before=before, behind=behind
+        )
         self.side = -(-image_size // 2 ** len(channels))
         self.to_logit = layers.linear(channels[-1] * self.side**2, 1)
 

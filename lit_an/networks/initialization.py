@@ -1,6 +1,6 @@
 """A factory of layers that all blocks of a network share."""
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal
 
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from lit_an.errors import InputError
 from lit_an.networks.mirroring import Mirror
 from lit_an.networks.resampling import Resampling, ResamplingConv2d
 from lit_an.networks.spectral_norm import SpectralNorm
+from lit_an.norms.registry import standardizes_convolutions
+from lit_an.norms.weight_standardization import standardize_weight
 
 Initialization = Literal["orthogonal", "xavier"]
 Padding = Literal["zeros", "reflect", "replicate"]
@@ -26,6 +28,9 @@ class LayerFactory:
             border (``reflect``), or the border's value (``replicate``).
         residual_gain: factor of the initial weights of the 3×3 convolutions of residual blocks, > 0; √2 in
             SNGAN-projection's code.
+        standardize: standardize the weights of convolutions (``WeightStandardization``). Gains then do nothing, and
+            ``spectral_norm`` divides the standardized weight, whose D filters have unit norm, by its largest singular
+            value, which lies between 1 and √D.
 
     Raises:
         InputError: unknown initialization or padding, or a gain out of range.
@@ -40,6 +45,7 @@ class LayerFactory:
     spectral_norm: bool = True
     padding: Padding = "zeros"
     residual_gain: float = 1.0
+    standardize: bool = False
 
     def __post_init__(self) -> None:
         if self.padding not in ("zeros", "reflect", "replicate"):
@@ -48,6 +54,20 @@ class LayerFactory:
             raise InputError(f"initialization must be 'orthogonal' or 'xavier', got {self.initialization!r}")
         if self.residual_gain <= 0:
             raise InputError(f"residual_gain must be above 0, got {self.residual_gain}")
+
+    def around(self, *norms: str) -> "LayerFactory":
+        """The factory of the layers around norms: with standardized convolutions if one of the norms asks for them.
+
+        Args:
+            norms: registered names.
+
+        Example:
+            >>> LayerFactory().around("batch").standardize, LayerFactory().around("standardized_group").standardize
+            (False, True)
+            >>> LayerFactory(standardize=True).around("batch").standardize
+            True
+        """
+        return replace(self, standardize=self.standardize or any(map(standardizes_convolutions, norms)))
 
     def conv(
         self,
@@ -98,6 +118,8 @@ class LayerFactory:
         bias = getattr(layer, "bias", None)
         if bias is not None:
             nn.init.zeros_(bias)
+        if self.standardize and isinstance(layer, nn.Conv2d):
+            standardize_weight(layer)
         if self.spectral_norm:
-            parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight.data))
+            parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight.detach()))
         return layer

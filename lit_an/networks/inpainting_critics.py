@@ -1,6 +1,6 @@
 """Discriminators of inpainted images: global and local WGAN-GP critics, and DeepFill v2's patch discriminator."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ from lit_an.networks.critic_parts import (
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.inpainting_blocks import check_image_and_mask
-from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, resolve_long_range
+from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, norm_behind, resolve_long_range
 
 Local = Literal["window", "patch", "none"]
 
@@ -111,12 +111,14 @@ class GlobalAndLocalCritics(_Critics):
         make_long_range = resolve_long_range(
             long_range, long_range_kwargs, form=long_range_form, provided=MASK_CONDITION
         )
-        critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, make_long_range=make_long_range)]
+        slot: dict[str, Any] = {
+            "make_long_range": make_long_range,
+            "behind": norm_behind(long_range, long_range_form),
+        }
+        critics: list[nn.Module] = [WholeCritic(base_width, image_size, layers, **slot)]
         if local == "window":
             side = max(1, round(window * image_size))
-            whole = WholeCritic(
-                base_width, side, layers, make_long_range=make_long_range, widths=WINDOW_WIDTHS, before=BEFORE_WINDOW
-            )
+            whole = WholeCritic(base_width, side, layers, widths=WINDOW_WIDTHS, before=BEFORE_WINDOW, **slot)
             critics.append(WindowCritic(whole, window))
         elif local == "patch":
             critics.append(HolePatchCritic(base_width, layers))

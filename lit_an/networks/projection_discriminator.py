@@ -15,7 +15,7 @@ from lit_an.networks.blocks import (
     check_long_range_resolution,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.slots import LongRangeForm, Scalar, resolve_long_range
+from lit_an.networks.slots import LongRangeForm, Scalar, norm_behind, resolve_long_range
 
 HiddenWidth = Literal["output", "input"]
 
@@ -85,14 +85,16 @@ class ProjectionDiscriminator(nn.Module):
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
         make_long_range = resolve_long_range(long_range, long_range_kwargs, form=long_range_form)
         widths = [base_width * min(LARGEST_MULTIPLE, image_size // (2 * side)) for side in sides]
-        first = DiscriminatorBlock(3, widths[0], layers, first=True)
+        self.long_range_index = sides.index(long_range_resolution) if make_long_range is not None else -1
+        layers_of = [layers] * len(sides)
+        layers_of[self.long_range_index] = layers.around(norm_behind(long_range, long_range_form))
+        first = DiscriminatorBlock(3, widths[0], layers_of[0], first=True)
         halving = (
-            DiscriminatorBlock(fewer, more, layers, hidden_features=fewer if hidden_width == "input" else more)
-            for fewer, more in pairwise(widths)
+            DiscriminatorBlock(fewer, more, own, hidden_features=fewer if hidden_width == "input" else more)
+            for (fewer, more), own in zip(pairwise(widths), layers_of[1:], strict=True)
         )
         last = DiscriminatorBlock(widths[-1], widths[-1], layers, downsample=False)
         self.blocks = nn.ModuleList([first, *halving, last])
-        self.long_range_index = sides.index(long_range_resolution) if make_long_range is not None else -1
         self.long_range = make_long_range(widths[self.long_range_index]) if make_long_range is not None else None
         self.to_logit = layers.linear(widths[-1], 1)
         self.class_embedding = layers.embedding(num_classes, widths[-1])

@@ -16,7 +16,14 @@ from lit_an.networks.blocks import (
     check_long_range_resolution,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.slots import LongRangeForm, ProvidedCondition, Scalar, resolve_long_range, resolve_norm
+from lit_an.networks.slots import (
+    LongRangeForm,
+    ProvidedCondition,
+    Scalar,
+    norm_behind,
+    resolve_long_range,
+    resolve_norm,
+)
 from lit_an.norms.registry import NORMS, condition_kind
 
 ClassInput = Literal["auto", "norms", "latent"]
@@ -46,8 +53,8 @@ class ResNetGenerator(nn.Module):
             as ``initialization`` says and is never divided by its largest singular value.
         class_input: how the class reaches the image: ``norms``, through conditional norms alone; ``latent``, an
             embedding joined to the latent (the shared one, or one as wide as the latent), beside conditional norms if
-            there are any; ``auto``, ``norms`` if ``norm`` is conditional, else ``latent``. To compare a conditional
-            norm with an unconditional one, give both ``latent``.
+            there are any; ``auto``, ``norms`` if ``norm`` is conditional (as ``attentive`` with ``class_affine`` is),
+            else ``latent``. To compare a conditional norm with an unconditional one, give both ``latent``.
         latent_in_norms: give the conditional norms the latent beside the class, as in BigGAN-deep, so that it reaches
             every resolution; else it enters at the 4×4 map alone.
         initialization: ``orthogonal`` or ``xavier``.
@@ -103,7 +110,8 @@ class ResNetGenerator(nn.Module):
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
-        if latent_in_norms and condition_kind(norm) != "vector":
+        conditional = condition_kind(norm, norm_kwargs) == "vector"
+        if latent_in_norms and not conditional:
             raise InputError(f"ResNetGenerator: latent_in_norms needs a conditional norm, and norm={norm!r} is none")
         self.latent_in_norms = latent_in_norms
         width = (class_embedding or num_classes) + latent_in_norms * latent_dim
@@ -121,13 +129,19 @@ class ResNetGenerator(nn.Module):
         if self.class_embedding is not None:
             layers.initialize(self.class_embedding.weight)
         # A separate module only without a shared one, so that the state dict names each tensor once.
-        self.joins_latent = _joins_latent(class_input, norm)
+        self.joins_latent = _joins_latent(class_input, norm, conditional)
         own = self.joins_latent and not class_embedding
         self.latent_embedding = nn.Embedding(num_classes, latent_dim) if own else None
         joined = (class_embedding or latent_dim) if self.joins_latent else 0
         self.stem = layers.linear(latent_dim + joined, widths[0] * SMALLEST_MAP**2)
-        self.blocks = nn.ModuleList(GeneratorBlock(fewer, more, layers, make_norm) for fewer, more in pairwise(widths))
         self.long_range_index = sides[1:].index(long_range_resolution) if make_long_range is not None else -1
+        around = [[norm] for _ in sides[1:]]  # the norms that act on the convolutions of each block
+        around[self.long_range_index].append(norm_behind(long_range, long_range_form))
+        around[-1].append(final_norm or norm)
+        self.blocks = nn.ModuleList(
+            GeneratorBlock(*pair, layers.around(*norms), make_norm)
+            for pair, norms in zip(pairwise(widths), around, strict=True)
+        )
         self.long_range = make_long_range(widths[self.long_range_index + 1]) if make_long_range is not None else None
         self.final_norm = make_final_norm(widths[-1])
         self.to_image = layers.conv(widths[-1], 3)
@@ -168,10 +182,9 @@ def _embedded(label: Tensor, embedding: nn.Embedding) -> Tensor:
     return vectors
 
 
-def _joins_latent(class_input: str, norm: str) -> bool:
+def _joins_latent(class_input: str, norm: str, conditional: bool) -> bool:
     if class_input not in get_args(ClassInput):
         raise InputError(f"ResNetGenerator: class_input must be 'auto', 'norms' or 'latent', got {class_input!r}")
-    conditional = condition_kind(norm) == "vector"
     if class_input == "norms" and not conditional:
         able = ", ".join(name for name in NORMS.names() if condition_kind(name) == "vector")
         raise InputError(

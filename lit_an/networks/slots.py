@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
-from lit_an.norms.registry import NORMS, MakeNorm, condition_kind
+from lit_an.norms.registry import NORMS, MakeNorm, asking_argument, condition_kind
 from lit_an.norms.residual import residual
 
 log = logging.getLogger(__name__)
@@ -62,9 +62,10 @@ def resolve_norm(
         lit_an.errors.InputError: norm 'conditional_batch' needs a class vector, which this network does not have; it \
 is for class-conditional generators
     """
-    needed = condition_kind(name)
+    needed = condition_kind(name, kwargs)
     if needed not in ("none", provided.kind):
-        raise InputError(f"{slot} {name!r} needs {NEEDS[needed]}")
+        asking = asking_argument(name, kwargs)
+        raise InputError(f"{slot} {name!r}{f' with {asking}' if asking else ''} needs {NEEDS[needed]}")
     arguments, foreign = NORMS.split_arguments(name, kwargs or {})
     if foreign:
         log.warning("%s '%s' takes no %s: ignored in %s_kwargs", slot, name, ", ".join(foreign), slot)
@@ -98,3 +99,15 @@ def resolve_long_range(
     if name == "none":
         return None
     return residual(name, make_norm) if form == "residual" else make_norm
+
+
+def norm_behind(name: str, form: LongRangeForm) -> str:
+    """The norm that acts on the convolution before the slot ``long_range``, for ``LayerFactory.around``.
+
+    In the form ``residual`` that is none: the norm acts on a projection of its own.
+
+    Args:
+        name: a registered norm.
+        form: see ``resolve_long_range``.
+    """
+    return name if form == "plain" else "none"

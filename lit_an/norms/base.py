@@ -1,8 +1,10 @@
 """What a norm is: a module from (B, C, H, W) to the same shape, with an optional condition."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
@@ -28,12 +30,19 @@ class Norm2d(nn.Module):
     Attributes:
         condition_kind: the condition that the norm requires: ``none``, ``vector`` (B, D) or ``mask``
             (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it creates the norm.
+        condition_arguments: arguments that, if they are true, make the norm require a condition, and which.
         is_residual: whether the result is the input plus a term that starts at 0. A network wraps any other norm in
             ``ResidualNorm2d`` where it needs one.
+        standardizes_convolutions: whether the convolutions around the norm are to have standardized weights. A norm
+            cannot reach them; a network reads this when it makes its layers.
+        paper: number of the paper on arXiv, such as ``2004.03828``, or empty.
     """
 
     condition_kind: ClassVar[ConditionKind] = "none"
+    condition_arguments: ClassVar[Mapping[str, ConditionKind]] = {}
     is_residual: ClassVar[bool] = False
+    standardizes_convolutions: ClassVar[bool] = False
+    paper: ClassVar[str] = ""
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
@@ -82,6 +91,26 @@ def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
     return convolution
+
+
+def mask_for(norm: str, x: Tensor, condition: Tensor | None) -> Tensor:
+    """The mask that a norm is given, at the size of its features.
+
+    Args:
+        norm: its registered name, for the sentence.
+        x: (B, C, H, W), features.
+        condition: (B, 1, H', W').
+
+    Returns:
+        (B, 1, H, W), resized by nearest neighbor.
+
+    Raises:
+        InputError: another shape, or none.
+    """
+    if condition is None or condition.dim() != 4 or condition.shape[:2] != (x.shape[0], 1):
+        given = "none" if condition is None else tuple(condition.shape)
+        raise InputError(f"norm {norm!r} needs a mask of shape ({x.shape[0]}, 1, H, W), got {given}")
+    return condition if condition.shape[2:] == x.shape[2:] else F.interpolate(condition, x.shape[2:], mode="nearest")
 
 
 def is_hooked(module: nn.Module) -> bool:

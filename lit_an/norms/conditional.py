@@ -82,6 +82,8 @@ class ConditionalBatchNorm2d(_Conditional):
         torch.Size([2, 8, 4, 4])
     """
 
+    paper: ClassVar[str] = "1610.07629"
+
     def __init__(
         self,
         num_features: int,
@@ -103,7 +105,10 @@ class ConditionalBatchNorm2d(_Conditional):
 
 @register_norm("conditional_instance")
 class ConditionalInstanceNorm2d(_Conditional):
-    """Instance normalization with gain and shift from a condition (Dumoulin et al., arXiv 1610.07629).
+    """Instance normalization with gain and shift from a condition: AdaIN by class (arXiv 1610.07629).
+
+    Dumoulin et al.'s conditional instance normalization is what became adaptive instance normalization (AdaIN: Huang,
+    Belongie, arXiv 1703.06868), with gain and shift from the class and not from a picture of a style.
 
     Args:
         num_features: C, channels.
@@ -112,6 +117,8 @@ class ConditionalInstanceNorm2d(_Conditional):
         initialization: of gain and shift, ``zeros`` or ``orthogonal``.
         spectral_norm: divide both by their largest singular values; not with ``zeros``.
     """
+
+    paper: ClassVar[str] = "1610.07629"
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.norms.base import ConditionKind, Norm2d
-from lit_an.norms.self_attention import SelfAttention2d
+from lit_an.norms.self_attention import Attention2d
 from lit_an.norms.standard import NoNorm
 
 _OF_MAPS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.SyncBatchNorm, nn.GroupNorm)
@@ -84,7 +84,7 @@ def _channels(module: nn.Module) -> tuple[int | None, str | None]:
     """The channels of a norm, and why it cannot be replaced."""
     if isinstance(module, _LAZY):
         return None, "it learns its number of channels from its first input; run the network once"
-    if isinstance(module, (SelfAttention2d, NoNorm)):
+    if isinstance(module, (Attention2d, NoNorm)):
         return module.num_features, "it is no norm; name its class in types to replace it"
     if isinstance(module, Norm2d):
         return module.num_features, None

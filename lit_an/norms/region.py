@@ -3,11 +3,10 @@
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
-from lit_an.norms.base import ConditionKind, Norm2d
+from lit_an.norms.base import ConditionKind, Norm2d, mask_for
 from lit_an.norms.registry import register_norm
 from lit_an.precision import without_autocast
 
@@ -85,7 +84,9 @@ def _per_region(hole: Tensor, values: Tensor) -> Tensor:
 
 @register_norm("region_batch")
 class RegionNorm2d(Norm2d):
-    """Basic region normalization (RN-B): hole and known region by their own moments, gains and shifts.
+    """Basic region normalization (RN-B): hole and known region by moments of their own (arXiv 1911.10375).
+
+    Each region has its own gains and shifts too.
 
     The condition is the mask of the hole, resized to the map by nearest neighbor, as published. A region of one
     position becomes its shift. Without a hole the layer is instance normalization.
@@ -116,6 +117,7 @@ class RegionNorm2d(Norm2d):
     """
 
     condition_kind: ClassVar[ConditionKind] = "mask"
+    paper: ClassVar[str] = "1911.10375"
 
     def __init__(
         self,
@@ -132,19 +134,14 @@ class RegionNorm2d(Norm2d):
         self.bias = nn.Parameter(torch.zeros(2, num_features)) if affine else None
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        if condition is None or condition.dim() != 4 or condition.shape[:2] != (x.shape[0], 1):
-            given = "none" if condition is None else tuple(condition.shape)
-            raise InputError(f"norm 'region_batch' needs a mask of shape ({x.shape[0]}, 1, H, W), got {given}")
-        if condition.shape[2:] != x.shape[2:]:
-            condition = F.interpolate(condition, x.shape[2:], mode="nearest")
-        hole = condition > 0.5
+        hole = mask_for("region_batch", x, condition) > 0.5
         with without_autocast(x):
             return self.moments(_precise(x), hole, self.weight, self.bias).to(x.dtype)
 
 
 @register_norm("region_learned")
 class LearnedRegionNorm2d(Norm2d):
-    """Learned region normalization (RN-L): it detects the damaged region itself.
+    """Learned region normalization (RN-L): it detects the damaged region itself (arXiv 1911.10375).
 
     The mean and the maximum over the channels make, by a convolution, the response of each position; where that is
     at least ``threshold`` is one region, the rest the other. The response also makes a gain and a shift for each
@@ -172,6 +169,8 @@ class LearnedRegionNorm2d(Norm2d):
         >>> LearnedRegionNorm2d(8)(torch.randn(2, 8, 16, 16)).shape
         torch.Size([2, 8, 16, 16])
     """
+
+    paper: ClassVar[str] = "1911.10375"
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """The registry of norms by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -18,8 +18,12 @@ def register_norm(name: str) -> Callable[[Callable[..., nn.Module]], Callable[..
     return NORMS.register(name)
 
 
-def condition_kind(name: str) -> ConditionKind:
+def condition_kind(name: str, arguments: Mapping[str, Any] | None = None) -> ConditionKind:
     """The condition that the norm called ``name`` requires; ``none`` if its class does not say.
+
+    Args:
+        name: a registered norm.
+        arguments: what it is created with, or None; one of them may make it require a condition.
 
     Raises:
         InputError: unknown name.
@@ -27,9 +31,31 @@ def condition_kind(name: str) -> ConditionKind:
     Example:
         >>> condition_kind("conditional_batch"), condition_kind("attentive")
         ('vector', 'none')
+        >>> condition_kind("attentive", {"class_affine": True})
+        'vector'
     """
-    kind: ConditionKind = getattr(NORMS.get(name), "condition_kind", "none")
-    return kind
+    entry, asking = NORMS.get(name), asking_argument(name, arguments)
+    kind: ConditionKind = getattr(entry, "condition_kind", "none")
+    return kind if asking is None else getattr(entry, "condition_arguments", {})[asking]
+
+
+def asking_argument(name: str, arguments: Mapping[str, Any] | None) -> str | None:
+    """The argument by which the norm called ``name`` requires a condition, or None; arguments as above."""
+    keys = getattr(NORMS.get(name), "condition_arguments", {})
+    return next((key for key in keys if (arguments or {}).get(key)), None)
+
+
+def standardizes_convolutions(name: str) -> bool:
+    """Whether the norm called ``name`` wants convolutions of standardized weights around it.
+
+    Raises:
+        InputError: unknown name.
+
+    Example:
+        >>> standardizes_convolutions("standardized_group"), standardizes_convolutions("group")
+        (True, False)
+    """
+    return bool(getattr(NORMS.get(name), "standardizes_convolutions", False))
 
 
 def norm_factory(name: str, **kwargs: Any) -> MakeNorm:

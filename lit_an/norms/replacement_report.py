@@ -49,10 +49,12 @@ class NormReplacement:
     Args:
         replaced: one row per norm that was replaced, in the order of ``named_modules``.
         kept: the other norms of the network.
+        notes: what else to know, a sentence each.
     """
 
     replaced: tuple[ReplacedNorm, ...]
     kept: tuple[KeptNorm, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         head = ("name", "from", "to", "channels", "carried over", "not carried over")
@@ -67,7 +69,7 @@ class NormReplacement:
                 for row in self.kept
             ]
             text += f"\n{len(left)} left alone\n{_table([('name', 'norm', 'channels', 'because'), *left])}"
-        return text
+        return "\n".join([text, *(f"note: {note}" for note in self.notes)])
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

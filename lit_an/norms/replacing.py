@@ -10,10 +10,14 @@ from torch import nn
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
 from lit_an.norms.found_norms import FoundNorm, condition_of, find_norms, per_channel, place_of, statistics_of
-from lit_an.norms.registry import NORMS, condition_kind, norm_factory
+from lit_an.norms.registry import NORMS, asking_argument, condition_kind, norm_factory, standardizes_convolutions
 from lit_an.norms.replacement_report import KeptNorm, NormReplacement, ReplacedNorm
 
 _CONDITIONS: dict[ConditionKind, str] = {"vector": "a condition vector", "mask": "a mask"}
+_NOT_STANDARDIZED = (
+    "the weights of the convolutions are not standardized, as {norm!r} asks for; "
+    "call lit_an.norms.standardize_weight on each"
+)
 _PARAMETERS, _BUFFERS = ("weight", "bias"), ("running_mean", "running_var")
 
 
@@ -36,7 +40,8 @@ def replace_norms(
     The new norm has the mode, device, floating-point type and ``requires_grad`` of the former one. Where both norms
     have them, it also has its ``eps``, ``momentum``, weight and bias per channel, and running statistics; an argument
     in ``kwargs`` takes precedence. A module that is used in several places is replaced by one module in all of them.
-    If an error is raised, nothing has been changed.
+    If an error is raised, nothing has been changed. Convolutions are left as they are; if the norm asks for
+    standardized weights, the report says so.
 
     Args:
         network: holds the norms; must not be a norm itself.
@@ -91,7 +96,8 @@ def replace_norms(
         for key, child in parent._modules.items():
             if child in made:
                 parent._modules[key] = made[child]
-    return NormReplacement(tuple(rows), tuple(kept))
+    notes = (_NOT_STANDARDIZED.format(norm=norm),) if standardizes_convolutions(norm) else ()
+    return NormReplacement(tuple(rows), tuple(kept), notes)
 
 
 def _check_selection(types: Any, channels: Any, where: Any) -> None:
@@ -168,11 +174,13 @@ def _successor(one: FoundNorm, norm: str, kwargs: dict[str, Any], network: nn.Mo
     assert channels is not None
     numbers = statistics_of(former)
     arguments, accepted = dict(kwargs), NORMS.arguments(norm)
-    needed = condition_kind(norm)
+    needed = condition_kind(norm, kwargs)
     given, width = condition_of(former)
     if needed not in ("none", given):
+        asking = asking_argument(norm, kwargs)
         raise InputError(
-            f"replace_norms: norm {norm!r} needs {_CONDITIONS[needed]}, and the network gives none to {name}"
+            f"replace_norms: norm {norm!r}{f' with {asking}' if asking else ''} needs {_CONDITIONS[needed]}, and the "
+            f"network gives none to {name}"
         )
     if needed == "vector" and width and "condition_features" in accepted:
         arguments.setdefault("condition_features", width)

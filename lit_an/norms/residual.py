@@ -6,19 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.norms.base import ConditionKind, Norm2d, pointwise
-from lit_an.norms.registry import NORMS, MakeNorm, condition_kind
+from lit_an.norms.registry import NORMS, MakeNorm
+from lit_an.norms.weight_standardization import standardize_weight
 
 
 class ResidualNorm2d(Norm2d):
     """x + ρ · norm(W_v x), ρ a learned scalar that starts at 0.
 
     This is attentive normalization with another norm in the place of the regional one. It makes a comparison fair: the
-    norm alone replaces the features, and attentive normalization adds to them.
+    norm alone replaces the features, and attentive normalization adds to them. The weight of W_v is standardized if the
+    norm ``standardizes_convolutions``.
 
     Args:
         num_features: C, channels.
         norm: the norm of the C projected channels.
-        kind: what the norm depends on beside the features.
 
     Attributes:
         is_residual: True.
@@ -31,10 +32,13 @@ class ResidualNorm2d(Norm2d):
 
     is_residual: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, *, norm: nn.Module, kind: ConditionKind = "none") -> None:
+    def __init__(self, num_features: int, *, norm: nn.Module) -> None:
         super().__init__(num_features)
+        kind: ConditionKind = getattr(norm, "condition_kind", "none")
         self.condition_kind = kind  # type: ignore[misc]  # of this one norm, not of the class
         self.value = pointwise(num_features, num_features, bias=False)
+        if getattr(norm, "standardizes_convolutions", False):
+            standardize_weight(self.value)
         self.norm = norm
         self.residual_scale = nn.Parameter(torch.zeros(()))
 
@@ -52,5 +56,4 @@ def residual(name: str, make_norm: MakeNorm) -> MakeNorm:
     """
     if getattr(NORMS.get(name), "is_residual", False):
         return make_norm
-    kind = condition_kind(name)
-    return lambda num_features: ResidualNorm2d(num_features, norm=make_norm(num_features), kind=kind)
+    return lambda num_features: ResidualNorm2d(num_features, norm=make_norm(num_features))

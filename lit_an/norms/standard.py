@@ -1,5 +1,7 @@
 """PyTorch's norms with the interface ``forward(x, condition=None)``."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
@@ -30,6 +32,8 @@ class BatchNorm2d(_Wrapped):
         affine: learn a gain and a shift per channel.
     """
 
+    paper: ClassVar[str] = "1502.03167"
+
     def __init__(self, num_features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True) -> None:
         super().__init__(num_features, nn.BatchNorm2d(num_features, eps, momentum, affine), eps=eps, momentum=momentum)
 
@@ -43,6 +47,8 @@ class InstanceNorm2d(_Wrapped):
         eps: > 0, added to the variance.
         affine: learn a gain and a shift per channel.
     """
+
+    paper: ClassVar[str] = "1607.08022"
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__(num_features, nn.InstanceNorm2d(num_features, eps, affine=affine), eps=eps)
@@ -62,10 +68,12 @@ class GroupNorm2d(_Wrapped):
         InputError: ``num_groups`` does not divide the channels.
     """
 
+    paper: ClassVar[str] = "1803.08494"
+
     def __init__(self, num_features: int, *, num_groups: int = 32, eps: float = 1e-5, affine: bool = True) -> None:
         groups = min(num_groups, num_features)
         if groups < 1 or num_features % groups:
-            raise InputError(f"norm 'group': num_groups={num_groups} must divide the {num_features} channels")
+            raise InputError(f"{type(self).__name__}: num_groups={num_groups} must divide the {num_features} channels")
         super().__init__(num_features, nn.GroupNorm(groups, num_features, eps, affine), eps=eps)
 
 
@@ -78,6 +86,8 @@ class LayerNorm2d(_Wrapped):
         eps: > 0, added to the variance.
         affine: learn a gain and a shift per channel.
     """
+
+    paper: ClassVar[str] = "1607.06450"
 
     def __init__(self, num_features: int, *, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__(num_features, nn.GroupNorm(1, num_features, eps, affine), eps=eps)

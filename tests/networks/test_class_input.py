@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lit_an.errors import InputError
-from lit_an.networks import ResNetGenerator
+from lit_an.networks import CoarseToFineGenerator, ProjectionDiscriminator, ResNetGenerator
 from lit_an.norms.registry import condition_kind
 from tests.networks.test_networks import FITTING, LABEL, generator
 from tests.randomizing import randomized
@@ -85,3 +85,37 @@ def test_the_latent_reaches_every_norm() -> None:
 def test_a_latent_in_norms_needs_conditional_ones() -> None:
     with pytest.raises(InputError, match="latent_in_norms needs a conditional norm, and norm='instance' is none"):
         ResNetGenerator(32, 3, norm="instance", latent_in_norms=True)
+
+
+CLASS_AFFINE = {"num_regions": 4, "class_affine": True}
+
+
+@pytest.mark.parametrize(("class_embedding", "width"), [(0, 3), (5, 5)])
+def test_the_class_reaches_the_gains_of_attentive_normalization(class_embedding: int, width: int) -> None:
+    network = generator(long_range="attentive", long_range_kwargs=CLASS_AFFINE, class_embedding=class_embedding)
+    assert network.long_range.gain.weight.shape == (4 * network.long_range.num_features, width)
+    network = randomized(network).double().eval()
+    seen = []
+    network.long_range.register_forward_hook(lambda module, inputs, output: seen.append((inputs, output)))
+    (network(torch.randn(2, 16, dtype=torch.float64), LABEL) ** 2).sum().backward()
+    assert network.long_range.gain.weight.grad.any()
+    ((x, condition), output) = seen[0]
+    other = network.long_range(x, condition.flip(0))
+    assert (other - output).abs().max() > 1e-4, "another class, another map"
+
+
+def test_attentive_normalization_with_the_class_counts_as_conditional() -> None:
+    network = generator(norm="attentive", norm_kwargs=CLASS_AFFINE, class_input="norms", long_range="none")
+    assert network.latent_embedding is None
+    joined = generator(norm="attentive", norm_kwargs={"num_regions": 4}, long_range="none")
+    assert joined.latent_embedding is not None
+    with_latent = generator(norm="attentive", norm_kwargs=CLASS_AFFINE, latent_in_norms=True, long_range="none")
+    assert with_latent.blocks[0].norm1.gain.in_features == 3 + 16
+
+
+def test_without_a_class_vector_attentive_normalization_is_refused_in_one_sentence() -> None:
+    sentence = "long_range 'attentive' with class_affine needs a class vector, which this network does not have"
+    with pytest.raises(InputError, match=sentence):
+        CoarseToFineGenerator(width=2, long_range_kwargs=CLASS_AFFINE)
+    with pytest.raises(InputError, match=sentence):
+        ProjectionDiscriminator(32, 3, long_range="attentive", long_range_kwargs=CLASS_AFFINE, long_range_resolution=8)

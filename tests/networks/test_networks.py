@@ -251,6 +251,7 @@ def test_arguments_of_the_former_norm_are_left_out_with_a_notice(caplog: pytest.
             "norm 'region_batch' needs a mask, which this network does not have; it is for inpainting",
         ),
         ({"long_range": "region_batch"}, "long_range 'region_batch' needs a mask, which this network does not have"),
+        ({"norm": "spade"}, "norm 'spade' needs a mask, which this network does not have; it is for inpainting"),
         ({"long_range_kwargs": {"num_region": 3}}, "norm 'attentive' has no argument 'num_region', did you mean"),
         ({"long_range_kwargs": {"num_regions": "3"}}, r"num_regions must be int, got '3' \(str\)"),
         ({"initialization": "zeros"}, "initialization must be 'orthogonal' or 'xavier', got 'zeros'"),

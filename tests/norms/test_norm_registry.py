@@ -1,6 +1,7 @@
 """Contract: whatever is registered keeps the promises of a norm; whatever is wrong gets one sentence."""
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,12 @@ EXPECTED = {
     "self_attention",
     "region_batch",
     "region_learned",
+    "switchable",
+    "filter_response",
+    "positional",
+    "standardized_group",
+    "spade",
+    "linear_attention",
 }
 
 
@@ -105,6 +112,15 @@ class TestEveryNorm:
     def test_docstring_names_every_argument(self, name: str) -> None:
         documentation = NORMS.get(name).__doc__ or ""
         assert [argument for argument in NORMS.arguments(name) if f"{argument}:" not in documentation] == []
+
+    def test_says_what_it_does_and_names_its_paper(self, name: str) -> None:
+        entry = NORMS.get(name)
+        first, *_ = (entry.__doc__ or "").splitlines()
+        assert first.endswith(".")
+        assert len(first) <= 110, "it stands in a table"
+        paper = getattr(entry, "paper", None)
+        assert paper == "" if name == "none" else re.fullmatch(r"\d{4}\.\d{5}", paper)
+        assert paper in (entry.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", ["conditional_batch", "conditional_instance"])
@@ -200,9 +216,11 @@ def test_another_package_registers_through_its_entry_point(tmp_path: Path) -> No
     (package / "scaled_norm.py").write_text(
         "import torch\n"
         "class ScaledNorm(torch.nn.Module):\n"
+        '    """Multiplies by a number (Nobody, arXiv 0000.00000)."""\n'
         "    def __init__(self, num_features: int, scale: float = 2.0) -> None:\n"
         "        super().__init__()\n"
         "        self.scale = scale\n"
+        '    paper = "0000.00000"\n'
         "    def forward(self, x, condition=None):\n"
         "        return self.scale * x\n"
     )
@@ -220,9 +238,15 @@ def test_another_package_registers_through_its_entry_point(tmp_path: Path) -> No
         "import torch\n"
         "from lit_an.norms import NORMS, norm_factory\n"
         "print('scaled' in NORMS.names(), norm_factory('scaled', scale=3.0)(4)(torch.ones(1, 4, 1, 1)).sum().item())\n"
+        "import cli; cli.main(['norms', '--channels=8', '--side=8'])\n"
     )
     completed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert completed.stdout.split() == ["True", "12.0"]
+    first, *lines = completed.stdout.splitlines()
+    assert first.split() == ["True", "12.0"]
+    (index,) = [index for index, line in enumerate(lines) if line.startswith("scaled ")]
+    assert lines[index].split()[1:5] == ["0000.00000", "nothing", "–", "–"]
+    assert float(lines[index].split()[-1]) >= 0
+    assert lines[index + 1].strip() == "Multiplies by a number. [scaled_norm]"
 
 
 def test_norms_need_no_lightning() -> None:

@@ -110,7 +110,13 @@ FORMER = {
 }
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "group", "layer", "attentive", "region_learned", "none"])
+@pytest.mark.parametrize(
+    "norm",
+    [
+        "batch", "instance", "group", "layer", "attentive", "region_learned", "none",
+        "switchable", "filter_response", "standardized_group",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("kind", FORMER)
 def test_what_both_have_is_carried_over(kind: str, norm: str) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 1), FORMER[kind]()).double()
@@ -131,14 +137,15 @@ def test_what_both_have_is_carried_over(kind: str, norm: str) -> None:
     if norm != "none":
         assert "eps" in row.carried
         assert getattr(getattr(present, "moments", None), "eps", getattr(present, "eps", None)) == 1e-4
-    per_channel = norm in ("batch", "instance", "group", "layer") and kind != "attentive"
+    without = ("attentive", "region_learned", "none")
+    per_channel = norm not in without and kind != "attentive"
     for name in ("weight", "bias"):
         assert (name in row.carried) == per_channel
         assert (name in row.lost) == (not per_channel)
         if per_channel:
             assert torch.equal(getattr(present, name), getattr(inner, name))
     counted = isinstance(inner, (nn.BatchNorm2d, nn.SyncBatchNorm))
-    assert ("running statistics" in row.carried) == (counted and norm == "batch")
+    assert ("running statistics" in row.carried) == (counted and norm in ("batch", "switchable"))
     assert ("synchronization" in row.lost) == (kind == "SyncBatchNorm")
     if counted and norm == "batch":
         assert torch.equal(present.running_var, inner.running_var)

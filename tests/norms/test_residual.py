@@ -12,8 +12,9 @@ OTHERS = [name for name in NORMS.names() if not getattr(NORMS.get(name), "is_res
 
 
 def test_who_adds_to_its_input_by_itself() -> None:
-    assert set(NORMS.names()) - set(OTHERS) == {"attentive", "self_attention"}
-    for name in ("attentive", "self_attention"):
+    adding = {"attentive", "linear_attention", "self_attention"}
+    assert set(NORMS.names()) - set(OTHERS) == adding
+    for name in adding:
         assert type(residual(name, norm_factory(name))(8)) is NORMS.get(name)
 
 

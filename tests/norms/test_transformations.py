@@ -228,7 +228,7 @@ def test_whole_numbers_are_refused_in_one_sentence(name: str) -> None:
 )
 def test_numbers_out_of_range_are_refused_by_every_norm_that_has_them(name: str, argument: str, value: float) -> None:
     if argument not in NORMS.arguments(name):
-        assert name in {"none", "self_attention"} or argument == "momentum"
+        assert name in {"none", "self_attention", "linear_attention"} or argument == "momentum"
         return
     kwargs = {"condition_features": 3} if "condition_features" in NORMS.arguments(name) else {}
     with pytest.raises(InputError, match=f"{argument} must be"):

@@ -152,6 +152,17 @@ NETWORKS = {
         "long_range_resolution": 8,
         "spectral_norm": False,
     },
+    "standardized_group, class gains, no value projection": {
+        "norm": "standardized_group",
+        "norm_kwargs": {"num_groups": 2},
+        "long_range_resolution": 8,
+        "long_range_kwargs": {"num_regions": 4, "class_affine": True, "value_projection": False},
+    },
+    "switchable, linear attention": {
+        "norm": "switchable",
+        "long_range": "linear_attention",
+        "long_range_resolution": 8,
+    },
 }
 
 

@@ -78,9 +78,9 @@ def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
 
 def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """A = weight / sqrt(σ² + eps) and D = bias − μ A: the output is V ∘ (A S) + D S."""
-    scale = statistics.scale if weight is None else statistics.scale * weight.t()
+    scale = statistics.scale if weight is None else statistics.scale * weight.mT
     shift = -statistics.mean * scale
-    return scale, shift if bias is None else shift + bias.t()
+    return scale, shift if bias is None else shift + bias.mT
 
 
 def _output(
@@ -95,6 +95,11 @@ def _output(
         scale, shift = spread.chunk(2, 1)
         torch.add(shift.addcmul_(value, scale), blocks.strips(blocks.map, block), out=value)
     return blocks.values.to(blocks.map.dtype)
+
+
+def _summed_like(parameter: Tensor, gradient: Tensor) -> Tensor:
+    """(B, N, C): the gradient of a parameter of each image; or its sum (N, C) where all images share one."""
+    return gradient.sum(0) if parameter.dim() == 2 else gradient
 
 
 def _closed_backward(
@@ -120,8 +125,8 @@ def _closed_backward(
     by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
 
     by_scale = by_scale - statistics.mean * by_shift
-    for_weight = None if weight is None else (by_scale * statistics.scale).sum(0).t()
-    for_bias = None if bias is None else by_shift.sum(0).t()
+    for_weight = None if weight is None else _summed_like(weight, (by_scale * statistics.scale).mT)
+    for_bias = None if bias is None else _summed_like(bias, by_shift.mT)
     by_variance = -0.5 * by_scale * scale * statistics.scale.square()
     # A variance that was raised to 0 does not move.
     by_variance = by_variance * (statistics.square > statistics.mean.square())

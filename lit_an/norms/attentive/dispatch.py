@@ -28,7 +28,7 @@ Form = Literal["function", "operator", "composition"]
 
 def attentive_normalize(
     x: Tensor,
-    value_weight: Tensor,
+    value_weight: Tensor | None,
     filters: Tensor,
     constants: Tensor | None,
     temperature: float,
@@ -42,6 +42,9 @@ def attentive_normalize(
     if form == "composition":
         scalars = (temperature, residual_scale, weight, bias, eps)
         return AN.attentive_normalize(x, value_weight, filters, constants, *scalars)
+    if value_weight is None:
+        # The fast paths project values and logits in one product; times 1 and plus 0 nothing is rounded.
+        value_weight = torch.eye(x.shape[1], dtype=residual_scale.dtype, device=x.device)
     inputs = Inputs(x, value_weight, filters.expand(len(x), -1, -1), constants, residual_scale, weight, bias)
     if form == "operator":
         return operator(*inputs, temperature, eps, torch.is_grad_enabled())[0]

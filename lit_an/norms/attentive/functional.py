@@ -208,8 +208,8 @@ def regional_normalize(
     Args:
         x: (B, C, H, W), features.
         layout: (B, N, H, W), ≥ 0, sums to 1 over N; soft region membership.
-        weight: (N, C), gain of each region and channel; None is 1.
-        bias: (N, C), shift of each region and channel; None is 0.
+        weight: (N, C), or (B, N, C) for each image, gain of each region and channel; None is 1.
+        bias: (N, C) or (B, N, C), shift of each region and channel; None is 0.
         moments: ``soft`` or ``masked``, see ``regional_moments``.
         eps: > 0, added to the variance.
 
@@ -238,17 +238,17 @@ def regional_normalize(
         mean, variance = regional_moments(value, membership, moments)
         scale = torch.rsqrt(variance + eps)  # (B, C, N)
         if weight is not None:
-            scale = scale * weight.t()
+            scale = scale * weight.transpose(-2, -1)
         shift = -mean * scale
         if bias is not None:
-            shift = shift + bias.t()
+            shift = shift + bias.transpose(-2, -1)
         normalized = torch.addcmul(shift @ membership, value, scale @ membership)
     return normalized.unflatten(2, x.shape[2:]).to(x.dtype)
 
 
 def attentive_normalize(
     x: Tensor,
-    value_weight: Tensor,
+    value_weight: Tensor | None,
     filters: Tensor,
     constants: Tensor | None,
     temperature: float,
@@ -261,12 +261,12 @@ def attentive_normalize(
 
     Args:
         x: (B, C, H, W), a feature map.
-        value_weight: (C, C), the value projection W_v; a bias would not matter.
+        value_weight: (C, C), the value projection W_v; a bias would not matter. None is the identity.
         filters: (1, N, C) shared by the batch or (B, N, C) per image.
         constants: (B, N), added to each region's logits, or None.
         temperature: > 0, a factor on the logits.
         residual_scale: scalar ρ.
-        weight, bias: (N, C), gain and shift of each region and channel; None is 1 and 0.
+        weight, bias: (N, C), or (B, N, C) for each image, gain and shift of each region and channel; None is 1 and 0.
         eps: > 0, added to the variance.
 
     Returns:
@@ -275,7 +275,9 @@ def attentive_normalize(
     with without_autocast(x):
         centered, offset = center(x)
         layout = semantic_layout(centered, offset, filters, constants, temperature)
-        value = (value_weight.to(centered.dtype) @ centered.flatten(2)).unflatten(2, x.shape[2:])
+        value = centered
+        if value_weight is not None:
+            value = (value_weight.to(centered.dtype) @ centered.flatten(2)).unflatten(2, x.shape[2:])
         normalized = regional_normalize(value, layout, weight, bias, "soft", eps)
         return (x + residual_scale * normalized).to(x.dtype)
 

@@ -14,7 +14,7 @@ class Inputs(NamedTuple):
         filters: (B, N, C), the logits' filters of each image.
         constants: (B, N), added to the logits, or None.
         residual_scale: scalar ρ.
-        weight, bias: (N, C), gain and shift of each region and channel, or None.
+        weight, bias: (N, C), or (B, N, C) for each image, gain and shift of each region and channel, or None.
     """
 
     x: Tensor

@@ -112,9 +112,16 @@ def backward(inputs: Inputs, temperature: float, eps: float, saved: Sequence[Ten
         for_filters.to(filters.dtype),
         None if for_constants is None or constants is None else for_constants.to(constants.dtype),
         for_residual.sum().to(residual_scale.dtype),
-        None if for_weight is None or weight is None else for_weight.sum(0).to(weight.dtype),
-        None if for_bias is None or bias is None else for_bias.sum(0).to(bias.dtype),
+        _summed_like(weight, for_weight),
+        _summed_like(bias, for_bias),
     )
+
+
+def _summed_like(parameter: Tensor | None, gradient: Tensor | None) -> Tensor | None:
+    """(B, N, C): the gradient of a parameter of each image; or its sum (N, C) where all images share one."""
+    if parameter is None or gradient is None:
+        return None
+    return (gradient.sum(0) if parameter.dim() == 2 else gradient).to(parameter.dtype)
 
 
 def _lanes(batch: int, length: int, threads: int) -> int:
@@ -176,7 +183,9 @@ class _Setup:
         x, *parameters = inputs
         for name, parameter in zip(Inputs._fields[1:], parameters, strict=True):
             if parameter is not None:
-                self._point(name, parameter.float().contiguous())
+                of_images = name in ("weight", "bias")  # one for each image, where all may share one
+                wide = parameter.float().expand(len(x), -1, -1) if of_images else parameter.float()
+                self._point(name, wide.contiguous())
         regions = self.alive[1].shape[1]
         self.sizes = len(x), x.shape[1], regions
         self.call.batch, self.call.channels, self.call.regions = self.sizes

@@ -52,12 +52,12 @@ static void conclude(const Call *call, const Sizes *s, const Shared *shared, Wor
             double variance = square - mean * mean;
             variance = variance < 0 ? 0 : variance; /* and not a number stays what it is */
             double scale = 1 / sqrt(variance + call->eps), shift;
-            if (call->weight) scale *= call->weight[n * call->channels + c];
-            shift = -mean * scale + (call->bias ? call->bias[n * call->channels + c] : 0);
+            long place = (image * call->regions + n) * call->channels + c;
+            if (call->weight) scale *= call->weight[place];
+            shift = -mean * scale + (call->bias ? call->bias[place] : 0);
             float *pair = work->to_map + (c / 2 * call->regions + n) * 4 + c % 2;
             pair[0] = (float)(rho * scale), pair[2] = (float)(rho * shift);
             if (!first_lane) continue;
-            long place = (image * call->regions + n) * call->channels + c;
             call->mean[place] = (float)mean, call->variance[place] = (float)variance;
         }
     }
@@ -139,8 +139,8 @@ static void conclude_back(const Call *call, const Sizes *s, const Shared *shared
             long place = (image * regions + n) * channels + c;
             double mean = call->mean[place], variance = call->variance[place];
             double inverse = 1 / sqrt(variance + call->eps);
-            double scale = inverse * (call->weight ? call->weight[n * channels + c] : 1);
-            double shift = -mean * scale + (call->bias ? call->bias[n * channels + c] : 0);
+            double scale = inverse * (call->weight ? call->weight[place] : 1);
+            double shift = -mean * scale + (call->bias ? call->bias[place] : 0);
             double by_scale = moment(s, work, c, n), by_shift = moment(s, work, s->channels + c, n);
             for_residual += scale * by_scale + shift * by_shift;
             by_shift *= rho;

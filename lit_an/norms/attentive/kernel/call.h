@@ -24,7 +24,7 @@ typedef struct {
     Map x, gradient, out; /* out: the result, or the gradient of x */
     const float *value_weight;          /* (C, C) */
     const float *filters, *constants;   /* (B, N, C), (B, N) or NULL */
-    const float *weight, *bias;         /* (N, C) or NULL */
+    const float *weight, *bias;         /* (B, N, C) or NULL */
     const float *residual_scale;
     double temperature, eps;
     float *offset;                      /* (B, C), anything near the channel's mean */
