@@ -118,7 +118,7 @@ def write_record(cell: Cell, code: str, status: Status, **more: Any) -> None:
         OutputError: the disk is full.
     """
     facts: Mapping[str, Any] = {
-        "levels": dict(cell.variant.levels),
+        "levels": dict(cell.variant.shown),
         "seed": cell.seed,
         "arguments": cell.arguments(),
         "config_hash": cell.hash(),

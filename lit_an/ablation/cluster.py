@@ -94,11 +94,11 @@ def run_on_cluster(
             if not job.done():
                 continue
             waiting.remove((cell, job))
-            error = job.exception()
-            if error is None:
+            failure = job.exception()
+            if failure is None:
                 outcome = job.result()
             else:
-                last = str(error).strip().splitlines()[-1]
+                last = str(failure).strip().splitlines()[-1]
                 say(f"{cell.name}: its job {job.job_id} failed ({last}); {job.paths.stderr}")
                 outcome = Outcome(cell, "failed", 1, 0.0)
             ended.append(outcome)

@@ -16,6 +16,7 @@ from lit_an.errors import InputError
 
 Design = Literal["grid", "one_at_a_time"]
 SEED = "seed_everything"
+_REFERENCE = "reference"  # the first level of every factor
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,25 @@ class Variant:
 
     Attributes:
         levels: name of the level by factor.
+        shown: what tables call it, by factor: its levels, or of a plan that changes one factor at a time the change.
         configs: of the plan, and of the levels after them.
         options: of the plan, and of the levels over them.
     """
 
     levels: Mapping[str, str]
+    shown: Mapping[str, str]
     configs: tuple[Path, ...]
     options: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        """For tables and lines: the levels."""
-        return ", ".join(self.levels.values()) or "all"
+        """For tables and lines."""
+        return ", ".join(self.shown.values()) or "all"
 
     @property
     def folder(self) -> str:
-        """Name of its folder: the levels, without what file systems do not like."""
-        return "__".join(_file_name(level) for level in self.levels.values()) or "all"
+        """Name of its folder: as in tables, without what file systems do not like."""
+        return "__".join(_file_name(level) for level in self.shown.values()) or "all"
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Plan:
     def variants(self) -> list[Variant]:
         """The combinations that the design asks for and ``only`` keeps, in the order of the plan."""
         names = list(self.factors)
-        combinations = itertools.product(*self.factors.values())
+        combinations: Iterable[tuple[Level, ...]] = itertools.product(*self.factors.values())
         if self.design == "one_at_a_time":
             first = tuple(levels[0] for levels in self.factors.values())
             combinations = (each for each in combinations if sum(a != b for a, b in zip(each, first, strict=True)) <= 1)
@@ -151,7 +154,12 @@ class Plan:
         for level in levels.values():
             configs += level.configs
             options |= level.options
-        return Variant({factor: level.name for factor, level in levels.items()}, tuple(configs), options)
+        names = {factor: level.name for factor, level in levels.items()}
+        shown = names
+        if self.design == "one_at_a_time":
+            changed = [name for factor, name in names.items() if name != self.factors[factor][0].name]
+            shown = {"change": changed[0] if changed else _REFERENCE}
+        return Variant(names, shown, tuple(configs), options)
 
     def _check(self, chosen: Mapping[str, str]) -> None:
         for factor, level in chosen.items():

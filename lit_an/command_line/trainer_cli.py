@@ -241,7 +241,7 @@ def settings() -> dict[str, Any]:
     }
 
 
-def _records(subcommand: str) -> list[Any]:
+def _records(subcommand: str | None) -> list[Any]:
     """What every training writes about itself."""
     from callbacks.run_record import RunRecord
 

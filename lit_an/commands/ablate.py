@@ -244,7 +244,7 @@ def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
     if not done:
         return
     baseline = plan.baseline_variant()
-    runs = tuple(read_run(cell.folder, cell.variant.levels, cell.seed) for cell in done)
+    runs = tuple(read_run(cell.folder, cell.variant.shown, cell.seed) for cell in done)
     study = Study(
         plan.name,
         runs,
