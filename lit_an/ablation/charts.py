@@ -72,15 +72,20 @@ class _Curve(NamedTuple):
 
 
 def learning_curves(study: Study, figure: str) -> list[Chart]:
-    """A figure over iterations and over time; the latter only where the runs recorded it."""
+    """A figure over iterations and over time; the latter only where the runs recorded it.
+
+    None of a figure that every variant has at one iteration alone.
+    """
     clock = clock_of(study)
     axis_of_time = {"processor_seconds": "Processor time", "seconds": "Time"}[clock]
     by_iteration = {
         v: c for v in study.variants if (c := _curve(whole_or_all(study, v), figure, lambda p: p.iteration))
     }
     by_time = {v: c for v in study.variants if (c := _curve(whole_or_all(study, v), figure, _time_of(clock)))}
+    if all(len(curve.x) < 2 for curve in by_iteration.values()):
+        return []
     file = figure.replace("/", "_")
-    charts = [_chart(study, figure, f"{file}_iterations", "Iteration", by_iteration)] if by_iteration else []
+    charts = [_chart(study, figure, f"{file}_iterations", "Iteration", by_iteration)]
     if by_time:
         longest = max(curve.x[-1] for curve in by_time.values())
         size, unit = next(((s, u) for s, u in ((3600.0, "h"), (60.0, "min")) if longest >= 2 * s), (1.0, "s"))

@@ -20,6 +20,7 @@ from lit_an.text_files import lines_of
 
 # Folder of the bench for runs that others have replaced.
 _FORMER = "former"
+_KEYS = 8  # named of those that differ along with a factor
 
 
 class Missing(NamedTuple):
@@ -129,9 +130,7 @@ def study_of(folder: Path, baseline: str | None = None) -> Study:
         tuple(runs),
         baseline or runs[0].variant,
         missing=tuple(_not_done(runs, records)),
-        notes=tuple(
-            f"Runs that differ in {factor} also differ in {', '.join(keys)}." for factor, keys in found.along.items()
-        ),
+        notes=tuple(_along(factor, keys) for factor, keys in found.along.items()),
     )
     if study.baseline not in study.variants:
         known = ", ".join(study.variants)
@@ -155,6 +154,12 @@ def bench_record(folder: Path) -> Mapping[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is no JSON ({error})") from error
     return content if isinstance(content, dict) else {}
+
+
+def _along(factor: str, keys: Sequence[str]) -> str:
+    more = len(keys) - _KEYS
+    told = f"{', '.join(keys[:_KEYS])} and {more} more" if more > 0 else ", ".join(keys)
+    return f"Runs that differ in {factor} also differ in {told}."
 
 
 def _is_of_bench(record: Mapping[str, Any]) -> bool:

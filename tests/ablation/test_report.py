@@ -233,10 +233,13 @@ def test_runs_that_are_not_whole_are_named() -> None:
         *(small_run(n, 0, {"fid": [(100, 1.0), (200, 1.0)]}) for n in "ab"),
         small_run("b", 1, {"fid": [(100, 1.0)]}),
     )
-    assert doubts(Study("s", runs, "a")) == ["b, seed 1: only 100 iterations of 200.", "a: no run of seed 1."]
+    untimed = "No run recorded the time of its iterations, so nothing is compared at equal time."
+    expected = ["b, seed 1: only 100 iterations of 200.", "a: no run of seed 1.", untimed]
+    assert doubts(Study("s", runs, "a")) == expected
+    assert [table.title for table in tables_of(Study("s", runs, "a"))] == ["Equal iterations"]
     told = Study("s", runs, "c", missing=(Missing("b, seed 1", "stopped"), Missing("a, seed 1", "failed")))
     assert doubts(told)[:2] == ["b, seed 1: stopped.", "a, seed 1: failed."]
-    assert doubts(told)[2:] == ["The baseline, c, has no run, so there are no differences."]
+    assert doubts(told)[3:] == ["The baseline, c, has no run, so there are no differences."]
 
 
 @pytest.mark.parametrize("runs", [(), (small_run("a", 0, {}),), (small_run("a", 0, {"own": [(1, 2.0)]}),)])
@@ -245,6 +248,14 @@ def test_a_study_with_next_to_nothing_has_a_page(runs: tuple, tmp_path: Path) ->
     text = Reader(written[0].read_text()).text
     assert "a, seed 1: failed." in text
     assert "No figure with a known direction was measured in two runs" in text
+
+
+def test_a_figure_that_is_measured_once_has_no_curve(tmp_path: Path) -> None:
+    runs = tuple(small_run(n, 0, {"fid": [(1, 5.0)], "recall": [(1, 0.1), (2, 0.2)]}) for n in "ab")
+    write_report(Study("once", runs, "a"), tmp_path)
+    assert [path.name for path in (tmp_path / "charts").iterdir()] == ["recall_iterations.png"]
+    text = Reader((tmp_path / "index.html").read_text()).text
+    assert "Without a curve, since measured fewer than twice: FID." in text
 
 
 def test_thirty_variants_fit(tmp_path: Path) -> None:
