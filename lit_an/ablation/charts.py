@@ -32,6 +32,7 @@ _STYLE: Any = {
     "axes.linewidth": 0.6,
     "axes.edgecolor": "#555555",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
     "xtick.color": "#333333",

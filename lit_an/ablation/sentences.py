@@ -66,6 +66,9 @@ def verdict(column: Column) -> str:
     superlative = {"higher": "highest", "lower": "lowest"}[column.better or "lower"]
     mean = column.entries[contest.first].spread
     assert mean is not None
+    same = [name for name, entry in column.entries.items() if entry.spread and entry.spread.mean == mean.mean]
+    if len(same) > 1:
+        return f"{joined(same)} have the {superlative} mean ({fixed(mean.mean, decimals)})"
     head = f"{contest.first} has the {superlative} mean ({fixed(mean.mean, decimals)})"
     difference = contest.difference
     if difference is None or difference.interval is None:
@@ -126,9 +129,10 @@ class Table:
     most: int
 
     def pieces(self) -> list[range]:
-        """Columns that fit beside each other on a printed page."""
-        count = len(self.columns)
-        return [range(start, min(start + _COLUMNS, count)) for start in range(0, count, _COLUMNS)]
+        """Columns that fit beside each other on a printed page, about as many in each piece."""
+        count, pieces = len(self.columns), math.ceil(len(self.columns) / _COLUMNS)
+        ends = [count * piece // pieces for piece in range(pieces + 1)]
+        return [range(start, end) for start, end in itertools.pairwise(ends)]
 
     def caption_of(self, piece: range) -> str:
         """The caption of the first piece; for the others, that they go on."""

@@ -20,6 +20,7 @@ from lit_an.ablation.sentences import doubts, tables_of, verdict, what_is_compar
 from lit_an.ablation.study import Missing, Study, study_of
 from lit_an.ablation.tables import markdown, tex
 from lit_an.errors import InputError, OutputError
+from lit_an.metrics.directions import KINDS
 from tests.ablation.small_studies import VARIANTS, small_run, small_study, write_runs
 
 VOID = ("img", "input", "meta", "wbr")
@@ -218,6 +219,20 @@ def test_a_best_mean_that_only_other_seeds_give_is_said_so() -> None:
     assert "a has the lowest mean" in verdict(table.columns[0])
     assert "but b is better over the 2 seeds that both have" in verdict(table.columns[0])
     assert "**" not in markdown(odd, [table])
+
+
+def test_equal_means_have_no_best() -> None:
+    (table, *_) = tables_of(small_study({"a": {0: 0.0, 1: 0.0}, "b": {0: 1.0, 1: 1.5}, "c": {0: 0.0, 1: 0.0}}))
+    assert verdict(table.columns[0]) == "a and c have the lowest mean (0.00)"
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, [1]), (4, [4]), (5, [2, 3]), (9, [3, 3, 3])])
+def test_wide_tables_have_pieces_of_about_the_same_width(count: int, expected: list[int]) -> None:
+    figures = list(KINDS)[:count]
+    runs = tuple(small_run(name, 0, {figure: [(1, 1.0)] for figure in figures}) for name in "ab")
+    (table,) = tables_of(Study("wide", runs, "a", tuple(figures)))
+    assert [len(piece) for piece in table.pieces()] == expected
+    assert [index for piece in table.pieces() for index in piece] == list(range(count))
 
 
 def test_a_number_of_seeds_that_differs_is_said(study: Study) -> None:
