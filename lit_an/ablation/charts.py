@@ -165,7 +165,7 @@ def _fit_y(axes: Any, curves: dict[str, _Curve]) -> None:
 
 
 def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: float) -> None:
-    """The name of each line beside its end, moved apart where they would overlap, with its marker and a thin line."""
+    """The name of each line beside its end, moved apart where they would overlap, with its marker; dots lead to it."""
     axes.get_xlim(), axes.get_ylim()  # sets the limits, which are otherwise found when it is drawn
     axes.autoscale(False)
     to_axes = axes.transData + axes.transAxes.inverted()
@@ -183,7 +183,7 @@ def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: floa
     for name, place in zip(order, places, strict=True):
         style, (x, y) = _style(study.variants.index(name)), ends[name]
         box = {"transform": axes.transAxes, "clip_on": False}
-        axes.plot((x + 0.01, 1.045), (y, place), color=style["color"], linewidth=0.4, alpha=0.7, **box)
+        axes.plot((x + 0.01, 1.045), (y, place), color="#888888", linestyle=(0, (1, 3)), linewidth=0.6, **box)
         axes.plot((1.045, 1.105), (place, place), **{**style, "marker": ""}, linewidth=1.4, **box)
         axes.plot(1.075, place, color=style["color"], marker=style["marker"], markersize=4, **box)
         text = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
