@@ -41,7 +41,7 @@ _STYLE: Any = {
     "svg.hashsalt": "lit_an",
 }
 _WIDTH, _HEIGHT = 4.9, 3.1  # inches; the page shows two beside each other
-_LINE = 0.15  # inches, height of a name
+_LEFT, _LINE, _LETTER = 0.59, 0.15, 0.066  # inches: numbers of the axis, height of a name, width of a letter
 _LONGEST_NAME = 26  # characters; the table has the whole name
 
 
@@ -120,7 +120,9 @@ def _chart(study: Study, figure: str, name: str, axis: str, curves: dict[str, _C
     with matplotlib.rc_context(_STYLE):
         height = max(_HEIGHT, 0.9 + _LINE * len(curves))
         drawn = Figure(figsize=(_WIDTH, height))
-        axes = drawn.add_axes((0.12, 0.42 / height, 0.56, 1 - 0.72 / height))
+        names = _LETTER * min(max(map(len, curves)), _LONGEST_NAME)
+        width = (_WIDTH - _LEFT - names) / 1.14  # names begin a little to the right
+        axes = drawn.add_axes((_LEFT / _WIDTH, 0.42 / height, width / _WIDTH, 1 - 0.72 / height))
         for variant, curve in curves.items():
             style = _style(study.variants.index(variant))
             axes.plot(curve.x, curve.mean, **style, linewidth=1.4, markersize=4, markevery=_marks(len(curve.x)))
@@ -186,7 +188,9 @@ def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: floa
         axes.plot((x + 0.01, 1.045), (y, place), color="#888888", linestyle=(0, (1, 3)), linewidth=0.6, **box)
         axes.plot((1.045, 1.105), (place, place), **{**style, "marker": ""}, linewidth=1.4, **box)
         axes.plot(1.075, place, color=style["color"], marker=style["marker"], markersize=4, **box)
-        text = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+        # Names of several factors often differ at their ends.
+        half = _LONGEST_NAME // 2
+        text = name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
         axes.text(
             1.125, place, text, transform=axes.transAxes, va="center", fontsize=7.5, color="#111111", parse_math=False
         )

@@ -96,8 +96,9 @@ def against_baseline(column: Column, baseline: str) -> str:
             parts["different"].append(variant)
         else:
             parts["better" if (difference.mean > 0) == (column.better == "higher") else "worse"].append(variant)
-    told = [f"{word}: {joined(names)}" for word, names in parts.items() if names]
-    return f"Against {baseline}, {'; '.join(told)}." if told else ""
+    told = [(word, joined(names)) for word, names in parts.items() if names]
+    heads = [word.capitalize() if place else f"Against {baseline}, {word}" for place, (word, _) in enumerate(told)]
+    return " ".join(f"{head}: {names}." for head, (_, names) in zip(heads, told, strict=True))
 
 
 def gaps_of(columns: Iterable[Column]) -> list[str]:
