@@ -76,6 +76,10 @@ def run(command: list[str], site: Path, folder: Path, expected: int = 0) -> str:
     return done.stdout
 
 
+def test_files_beside_modules_are_in_it(site: Path) -> None:
+    assert (site / "lit_an" / "ablation" / "report.css").is_file()
+
+
 def test_the_norm_needs_torch_alone(site: Path, tmp_path: Path) -> None:
     assert run([sys.executable, "-W", "error::RuntimeWarning", "-c", NORM], site, tmp_path).strip() == str(
         site / "lit_an" / "__init__.py"

@@ -32,6 +32,7 @@ _STYLE: Any = {
     "axes.linewidth": 0.6,
     "axes.edgecolor": "#555555",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
     "xtick.color": "#333333",
@@ -40,7 +41,7 @@ _STYLE: Any = {
     "svg.hashsalt": "lit_an",
 }
 _WIDTH, _HEIGHT = 4.9, 3.1  # inches; the page shows two beside each other
-_LINE = 0.15  # inches, height of a name
+_LEFT, _LINE, _LETTER = 0.59, 0.15, 0.066  # inches: numbers of the axis, height of a name, width of a letter
 _LONGEST_NAME = 26  # characters; the table has the whole name
 
 
@@ -72,15 +73,20 @@ class _Curve(NamedTuple):
 
 
 def learning_curves(study: Study, figure: str) -> list[Chart]:
-    """A figure over iterations and over time; the latter only where the runs recorded it."""
+    """A figure over iterations and over time; the latter only where the runs recorded it.
+
+    None of a figure that every variant has at one iteration alone.
+    """
     clock = clock_of(study)
     axis_of_time = {"processor_seconds": "Processor time", "seconds": "Time"}[clock]
     by_iteration = {
         v: c for v in study.variants if (c := _curve(whole_or_all(study, v), figure, lambda p: p.iteration))
     }
     by_time = {v: c for v in study.variants if (c := _curve(whole_or_all(study, v), figure, _time_of(clock)))}
+    if all(len(curve.x) < 2 for curve in by_iteration.values()):
+        return []
     file = figure.replace("/", "_")
-    charts = [_chart(study, figure, f"{file}_iterations", "Iteration", by_iteration)] if by_iteration else []
+    charts = [_chart(study, figure, f"{file}_iterations", "Iteration", by_iteration)]
     if by_time:
         longest = max(curve.x[-1] for curve in by_time.values())
         size, unit = next(((s, u) for s, u in ((3600.0, "h"), (60.0, "min")) if longest >= 2 * s), (1.0, "s"))
@@ -114,7 +120,9 @@ def _chart(study: Study, figure: str, name: str, axis: str, curves: dict[str, _C
     with matplotlib.rc_context(_STYLE):
         height = max(_HEIGHT, 0.9 + _LINE * len(curves))
         drawn = Figure(figsize=(_WIDTH, height))
-        axes = drawn.add_axes((0.12, 0.42 / height, 0.56, 1 - 0.72 / height))
+        names = _LETTER * min(max(map(len, curves)), _LONGEST_NAME)
+        width = (_WIDTH - _LEFT - names) / 1.14  # names begin a little to the right
+        axes = drawn.add_axes((_LEFT / _WIDTH, 0.42 / height, width / _WIDTH, 1 - 0.72 / height))
         for variant, curve in curves.items():
             style = _style(study.variants.index(variant))
             axes.plot(curve.x, curve.mean, **style, linewidth=1.4, markersize=4, markevery=_marks(len(curve.x)))
@@ -159,7 +167,7 @@ def _fit_y(axes: Any, curves: dict[str, _Curve]) -> None:
 
 
 def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: float) -> None:
-    """The name of each line beside its end, moved apart where they would overlap, with its marker and a thin line."""
+    """The name of each line beside its end, moved apart where they would overlap, with its marker; dots lead to it."""
     axes.get_xlim(), axes.get_ylim()  # sets the limits, which are otherwise found when it is drawn
     axes.autoscale(False)
     to_axes = axes.transData + axes.transAxes.inverted()
@@ -177,10 +185,12 @@ def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: floa
     for name, place in zip(order, places, strict=True):
         style, (x, y) = _style(study.variants.index(name)), ends[name]
         box = {"transform": axes.transAxes, "clip_on": False}
-        axes.plot((x + 0.01, 1.045), (y, place), color=style["color"], linewidth=0.4, alpha=0.7, **box)
+        axes.plot((x + 0.01, 1.045), (y, place), color="#888888", linestyle=(0, (1, 3)), linewidth=0.6, **box)
         axes.plot((1.045, 1.105), (place, place), **{**style, "marker": ""}, linewidth=1.4, **box)
         axes.plot(1.075, place, color=style["color"], marker=style["marker"], markersize=4, **box)
-        text = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+        # Names of several factors often differ at their ends.
+        half = _LONGEST_NAME // 2
+        text = name if len(name) <= _LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
         axes.text(
             1.125, place, text, transform=axes.transAxes, va="center", fontsize=7.5, color="#111111", parse_math=False
         )

@@ -103,10 +103,12 @@ def joined(words: Iterable[str]) -> str:
     """A list in a sentence.
 
     Example:
-        >>> joined(["a", "b", "c"]), joined(["a"])
-        ('a, b and c', 'a')
+        >>> joined(["a", "b", "c"]), joined(["a"]), joined(["a, 4", "b, 8"])
+        ('a, b and c', 'a', 'a, 4; b, 8')
     """
     *first, last = words
+    if any(", " in word for word in (*first, last)):  # names of several factors
+        return "; ".join((*first, last))
     return f"{', '.join(first)} and {last}" if first else last
 
 

@@ -10,6 +10,7 @@ _NOT_COMPARED = {
     *("run_folder", "ckpt_path", "root", "folder", "cache_dir", "data_dir", "save_dir", "default_root_dir", "logger"),
     *("num_workers", "timeout_minutes", "grace_seconds", "enable_progress_bar", "enable_model_summary", "refresh_rate"),
 }
+_PARTS = {"model": 0, "data": 1}
 ABSENT = "–"
 
 
@@ -31,7 +32,8 @@ def levels_of(configs: Sequence[Mapping[str, Any]]) -> Levels:
     """Finds the keys that differ among configs, without seeds, paths and loggers.
 
     Of keys that tell the same runs apart, such as a norm and the arguments that only one norm has, the first becomes
-    the factor: one that all configs have, before others; fewer parts, before more.
+    the factor: one that all configs have, before others; of the model, of the data, then of the rest; fewer parts
+    before more.
 
     Args:
         configs: contents of ``config.yaml``, nested.
@@ -47,7 +49,9 @@ def levels_of(configs: Sequence[Mapping[str, Any]]) -> Levels:
     columns = {key: [config.get(key, ABSENT) for config in flat] for key in keys}
     columns = {key: column for key, column in columns.items() if len(_codes(column)[1]) > 1}
     columns = {key: column for key, column in columns.items() if not (key[-1] == "seed" and _follows(column, seeds))}
-    order = sorted(columns, key=lambda key: (sum(key not in config for config in flat), len(key)))
+    order = sorted(
+        columns, key=lambda key: (sum(key not in config for config in flat), _PARTS.get(key[0], 2), len(key))
+    )
     chosen: list[tuple[str, ...]] = []
     for key in order:
         if not _follows(columns[key], _together([columns[each] for each in chosen], len(flat))):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lit_an.ablation.charts import Chart
-from lit_an.ablation.comparison import Column, Entry
+from lit_an.ablation.comparison import Column, Entry, title_of
 from lit_an.ablation.embedding import Picture
 from lit_an.ablation.formatting import ARROWS, decimals_of, fixed, interval_text, joined
 from lit_an.ablation.markup import Html, breakable, bullets, data_address, data_table, element
@@ -168,8 +168,13 @@ def _curves(charts: Mapping[str, Sequence[Chart]]) -> Html | None:
         "from the least to the largest value. Runs that are not whole are left out where others of the variant are."
     )
     shown = [_chart_element(chart) for pair in charts.values() for chart in pair]
+    once = [title_of(figure) for figure, pair in charts.items() if not pair]
     return element(
-        "section", element("h2", "Learning curves"), element("p", caption), element("div", shown, class_="charts")
+        "section",
+        element("h2", "Learning curves"),
+        element("p", caption),
+        element("p", f"Without a curve, since measured fewer than twice: {', '.join(once)}.") if once else None,
+        element("div", shown, class_="charts"),
     )
 
 

@@ -56,9 +56,11 @@ def layouts(study: Study, charts: Sequence[Html]) -> Html | None:
 def _layer_tables(study: Study, layer: str, figures: Sequence[str]) -> Iterable[Html]:
     measured = [name for name in figures if not name.endswith(_DEGENERATE)]
     variants = [variant for variant in study.variants if any(n in r.curves for r in study.of(variant) for n in figures)]
-    columns: list[tuple[str, Callable[[list[Run]], str]]] = [("Regions", lambda runs: _regions(runs, layer))]
+    columns: list[tuple[str, Callable[[list[Run]], str]]] = [
+        ("Regions", lambda runs: _regions(runs, layer)),
+        ("Found", lambda runs: _found(runs, f"layout/{layer}/{_DEGENERATE}")),
+    ]
     columns += [(_short(name), lambda runs, name=name: _last(runs, name)) for name in measured]  # type: ignore[misc]
-    columns.append(("Found", lambda runs: _found(runs, f"layout/{layer}/{_DEGENERATE}")))
     for start in range(0, len(columns), _COLUMNS):
         piece = columns[start : start + _COLUMNS]
         rows = [

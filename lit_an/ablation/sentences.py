@@ -1,15 +1,18 @@
 """What the tables of a study say, in words, with what its numbers do not allow to say."""
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lit_an.ablation.comparison import Column, Entry, at_equal_iterations, at_equal_time, clock_of, device_of, length_of
 from lit_an.ablation.formatting import counted, decimals_of, fixed, interval_text, joined, time_text
+from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.study import Study
 
 CLOCKS = {"processor_seconds": "processor time", "seconds": "wall-clock time"}
 _COLUMNS = 4
-UNADJUSTED = "The intervals are not adjusted for the number of comparisons."
+_UNADJUSTED = "The intervals are not adjusted for the number of comparisons."
 
 
 def what_is_compared(study: Study) -> str:
@@ -20,10 +23,11 @@ def what_is_compared(study: Study) -> str:
     differ = f" that differ in {joined(factors)}" if factors else ""
     counts = {len(study.of(variant)) for variant in study.variants}
     each = f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else counted(counts.pop(), "seed")
+    others = len(study.variants) > 1 and study.baseline in study.variants
     named = f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
     return (
         f"{counted(len(study.variants), 'variant')}{differ}, with {each} each ({named}), "
-        f"{counted(length_of(study), 'iteration')}; differences are to {study.baseline}."
+        f"{counted(length_of(study), 'iteration')}{f'; differences are to {study.baseline}' if others else ''}."
     )
 
 
@@ -40,9 +44,15 @@ def doubts(study: Study) -> list[str]:
         absent = [str(seed) for seed in study.seeds if seed not in there and f"{variant}, seed {seed}" not in told]
         if absent:
             found.append(f"{variant}: no run of {'seed' if len(absent) == 1 else 'seeds'} {joined(absent)}.")
+    if study.runs and not any(math.isfinite(point.seconds) for run in study.runs for point in _points(run)):
+        found.append("No run recorded the time of its iterations, so nothing is compared at equal time.")
     if study.runs and study.baseline not in study.variants:
         found.append(f"The baseline, {study.baseline}, has no run, so there are no differences.")
     return found
+
+
+def _points(run: Run) -> Iterable[Point]:
+    return itertools.chain.from_iterable(run.curves.values())
 
 
 def verdict(column: Column) -> str:
@@ -56,6 +66,9 @@ def verdict(column: Column) -> str:
     superlative = {"higher": "highest", "lower": "lowest"}[column.better or "lower"]
     mean = column.entries[contest.first].spread
     assert mean is not None
+    same = [name for name, entry in column.entries.items() if entry.spread and entry.spread.mean == mean.mean]
+    if len(same) > 1:
+        return f"{joined(same)} have the {superlative} mean ({fixed(mean.mean, decimals)})"
     head = f"{contest.first} has the {superlative} mean ({fixed(mean.mean, decimals)})"
     difference = contest.difference
     if difference is None or difference.interval is None:
@@ -83,8 +96,9 @@ def against_baseline(column: Column, baseline: str) -> str:
             parts["different"].append(variant)
         else:
             parts["better" if (difference.mean > 0) == (column.better == "higher") else "worse"].append(variant)
-    told = [f"{word}: {joined(names)}" for word, names in parts.items() if names]
-    return f"Against {baseline}, {'; '.join(told)}." if told else ""
+    told = [(word, joined(names)) for word, names in parts.items() if names]
+    heads = [word.capitalize() if place else f"Against {baseline}, {word}" for place, (word, _) in enumerate(told)]
+    return " ".join(f"{head}: {names}." for head, (_, names) in zip(heads, told, strict=True))
 
 
 def gaps_of(columns: Iterable[Column]) -> list[str]:
@@ -116,9 +130,10 @@ class Table:
     most: int
 
     def pieces(self) -> list[range]:
-        """Columns that fit beside each other on a printed page."""
-        count = len(self.columns)
-        return [range(start, min(start + _COLUMNS, count)) for start in range(0, count, _COLUMNS)]
+        """Columns that fit beside each other on a printed page, about as many in each piece."""
+        count, pieces = len(self.columns), math.ceil(len(self.columns) / _COLUMNS)
+        ends = [count * piece // pieces for piece in range(pieces + 1)]
+        return [range(start, end) for start, end in itertools.pairwise(ends)]
 
     def caption_of(self, piece: range) -> str:
         """The caption of the first piece; for the others, that they go on."""
@@ -126,7 +141,7 @@ class Table:
 
 
 def tables_of(study: Study) -> list[Table]:
-    """The table at equal iterations and the one at equal time; none if no figure can be shown."""
+    """The table at equal iterations, and the one at equal time if runs recorded it; none if no figure can be shown."""
     clock = clock_of(study)
     if clock == "seconds":
         why = "runs are of accelerators"
@@ -141,7 +156,7 @@ def tables_of(study: Study) -> list[Table]:
         ("Equal iterations", at_equal_iterations(study), ""),
         ("Equal time", at_equal_time(study), at_time),
     ):
-        if not columns:
+        if not columns or (of_time and all(column.at is None for column in columns)):
             continue
         places = [_place(column, bool(of_time)) for column in columns]
         same = len(set(places)) == 1
@@ -180,5 +195,9 @@ def _explained(study: Study, columns: Sequence[Column]) -> str:
         below = f"Below, the difference to {study.baseline}; fewer than 2 paired seeds allow no interval."
     else:
         below = ""
-    bold = "Bold: best, where the interval of its difference to the second best excludes 0."
-    return " ".join(filter(None, [f"{spread}{differing}.", below, bold, UNADJUSTED]))
+    bold = (
+        ""
+        if len(study.variants) < 2
+        else "Bold: best, where the interval of its difference to the second best excludes 0."
+    )
+    return " ".join(filter(None, [f"{spread}{differing}.", below, bold, bold and _UNADJUSTED]))

@@ -19,6 +19,8 @@ from lit_an.errors import InputError
 from lit_an.registry import nearest
 from lit_an.text_files import lines_of
 
+_KEYS = 8  # named of those that differ along with a factor
+
 
 class Missing(NamedTuple):
     """A run that is not there, or not done.
@@ -127,9 +129,7 @@ def study_of(folder: Path, baseline: str | None = None) -> Study:
         tuple(runs),
         baseline or runs[0].variant,
         missing=tuple(_not_done(runs, records)),
-        notes=tuple(
-            f"Runs that differ in {factor} also differ in {', '.join(keys)}." for factor, keys in found.along.items()
-        ),
+        notes=tuple(_along(factor, keys) for factor, keys in found.along.items()),
     )
     if study.baseline not in study.variants:
         known = ", ".join(study.variants)
@@ -153,6 +153,12 @@ def bench_record(folder: Path) -> Mapping[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is no JSON ({error})") from error
     return content if isinstance(content, dict) else {}
+
+
+def _along(factor: str, keys: Sequence[str]) -> str:
+    more = len(keys) - _KEYS
+    told = f"{', '.join(keys[:_KEYS])} and {more} more" if more > 0 else ", ".join(keys)
+    return f"Runs that differ in {factor} also differ in {told}."
 
 
 def _is_of_bench(record: Mapping[str, Any]) -> bool:

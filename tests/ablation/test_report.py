@@ -16,11 +16,10 @@ pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'ablation' is not installed")
 
 from lit_an.ablation.report import write_report
-from lit_an.ablation.sentences import doubts, tables_of, verdict, what_is_compared
 from lit_an.ablation.study import Missing, Study, study_of
-from lit_an.ablation.tables import markdown, tex
+from lit_an.ablation.tables import tex
 from lit_an.errors import InputError, OutputError
-from tests.ablation.small_studies import VARIANTS, small_run, small_study, write_runs
+from tests.ablation.small_studies import VARIANTS, small_run, write_runs
 
 VOID = ("img", "input", "meta", "wbr")
 
@@ -193,58 +192,20 @@ def test_the_same_study_gives_the_same_bytes(study: Study, tmp_path: Path) -> No
     assert one == other
 
 
-def test_too_few_seeds_allow_no_verdict() -> None:
-    (table, *_) = tables_of(small_study({"a": {0: 3.0}, "b": {0: 2.0}}))
-    assert "fewer than 2 paired seeds allow no interval" in table.caption
-    told = verdict(table.columns[0])
-    assert told == "b has the lowest mean (2.000); with 1 seed that a shares, whether that is chance cannot be told"
-    assert "**" not in markdown(small_study({"a": {0: 3.0}, "b": {0: 2.0}}), [table])
-
-
-def test_what_cannot_be_told_apart_is_said_so() -> None:
-    close = small_study({"a": {0: 3.0, 1: 4.0, 2: 5.0}, "b": {0: 3.5, 1: 3.0, 2: 5.2}})
-    (table, *_) = tables_of(close)
-    assert "but is not distinguishable from a with 3 seeds" in verdict(table.columns[0])
-    assert "**" not in markdown(close, [table])
-    apart = small_study({"a": {0: 3.0, 1: 4.0, 2: 5.0}, "b": {0: 1.5, 1: 2.4, 2: 3.6}})
-    (table, *_) = tables_of(apart)
-    assert "b has the lowest mean (2.50), distinguishable from the second, a, with 3 seeds" in verdict(table.columns[0])
-    assert r"| b | **2.50 ± 1.05**<br>−1.50 [−1.75, −1.25]\* |" in markdown(apart, [table])
-
-
-def test_a_best_mean_that_only_other_seeds_give_is_said_so() -> None:
-    odd = small_study({"a": {0: 5.0, 1: 5.1, 2: -9.0}, "b": {0: 4.0, 1: 4.11}})
-    (table, *_) = tables_of(odd)
-    assert "a has the lowest mean" in verdict(table.columns[0])
-    assert "but b is better over the 2 seeds that both have" in verdict(table.columns[0])
-    assert "**" not in markdown(odd, [table])
-
-
-def test_a_number_of_seeds_that_differs_is_said(study: Study) -> None:
-    fewer = dataclasses.replace(study, runs=study.runs[:-1], figures=("fid",))
-    text = markdown(fewer, tables_of(fewer))
-    assert "(n = 2)" in text
-    assert text.count("n =") == 2, "in one row of either table"
-    assert "2 to 3 seeds each" in what_is_compared(fewer)
-
-
-def test_runs_that_are_not_whole_are_named() -> None:
-    runs = (
-        *(small_run(n, 0, {"fid": [(100, 1.0), (200, 1.0)]}) for n in "ab"),
-        small_run("b", 1, {"fid": [(100, 1.0)]}),
-    )
-    assert doubts(Study("s", runs, "a")) == ["b, seed 1: only 100 iterations of 200.", "a: no run of seed 1."]
-    told = Study("s", runs, "c", missing=(Missing("b, seed 1", "stopped"), Missing("a, seed 1", "failed")))
-    assert doubts(told)[:2] == ["b, seed 1: stopped.", "a, seed 1: failed."]
-    assert doubts(told)[2:] == ["The baseline, c, has no run, so there are no differences."]
-
-
 @pytest.mark.parametrize("runs", [(), (small_run("a", 0, {}),), (small_run("a", 0, {"own": [(1, 2.0)]}),)])
 def test_a_study_with_next_to_nothing_has_a_page(runs: tuple, tmp_path: Path) -> None:
     written = write_report(Study("empty", runs, "a", missing=(Missing("a, seed 1", "failed"),)), tmp_path)
     text = Reader(written[0].read_text()).text
     assert "a, seed 1: failed." in text
     assert "No figure with a known direction was measured in two runs" in text
+
+
+def test_a_figure_that_is_measured_once_has_no_curve(tmp_path: Path) -> None:
+    runs = tuple(small_run(n, 0, {"fid": [(1, 5.0)], "recall": [(1, 0.1), (2, 0.2)]}) for n in "ab")
+    write_report(Study("once", runs, "a"), tmp_path)
+    assert [path.name for path in (tmp_path / "charts").iterdir()] == ["recall_iterations.png"]
+    text = Reader((tmp_path / "index.html").read_text()).text
+    assert "Without a curve, since measured fewer than twice: FID." in text
 
 
 def test_thirty_variants_fit(tmp_path: Path) -> None:
