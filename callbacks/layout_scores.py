@@ -22,7 +22,7 @@ from callbacks.measuring import (
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.metrics.layout.accumulated import MOST_PARTS
-from lit_an.metrics.layout.methods import LEARNED, Baselines, Comparison, MethodScores, Seen, Truth
+from lit_an.metrics.layout.methods import LEARNED, Baselines, Comparison, MethodScores, Seen, Truth, method_figures
 from lit_an.metrics.layout.result import layout_scores_result
 from lit_an.metrics.layout.segmenter import PixelSegmenter, SegmenterQuality, fit_segmenter, segmenter_quality
 from lit_an.seeds import mix_seed
@@ -30,6 +30,7 @@ from lit_an.tasks.adversarial import AdversarialTask
 
 LOGGED = ("miou", "ari", "nmi", "position_share")
 _SAMPLE = 32  # images that k-means is fitted to
+_DRAWS = 5  # of the filters of the untrained layer
 
 
 class FittedSegmenter(NamedTuple):
@@ -238,7 +239,8 @@ class _MeasuredLayer:
     ) -> None:
         with view.task.evaluation():  # of the averaged weights
             layout = layouts_of(view.network)[name]
-            self.baselines, self.resampled = Baselines(sample, untrained(layout, device)), resampled(layout, device)
+            self.baselines = Baselines(sample, [untrained(layout, device, draw) for draw in range(_DRAWS)])
+            self.resampled = resampled(layout, device)
         self.channels = sample.features.shape[1]
         self.comparison, self.device = comparison, device
         self.scores: dict[str, MethodScores] = {}
@@ -265,11 +267,13 @@ class _MeasuredLayer:
 
     def found(self) -> dict[str, Any]:
         """What was measured, in all processes at once."""
+        methods, deviation = method_figures({method: scores.figures() for method, scores in self.scores.items()})
         return {
             "num_regions": self.baselines.num_regions,
             "size": list(self.baselines.size),
             "channels": self.channels,
-            "methods": {method: scores.figures() for method, scores in self.scores.items()},
+            "methods": methods,
+            "untrained_deviation": deviation,
         }
 
 

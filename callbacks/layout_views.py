@@ -12,6 +12,7 @@ from lit_an.holes import erase, is_hole
 from lit_an.metrics.layout.methods import Truth
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.recording import Recorded, recorded_layouts
+from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask
 
 _SEED = 2020
@@ -125,10 +126,10 @@ def layouts_of(network: nn.Module) -> dict[str, SemanticLayout]:
     return {name.removesuffix(".layout"): module for name, module in found}
 
 
-def untrained(layout: SemanticLayout, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The same layer with initial filters, in evaluation, on a device."""
+def untrained(layout: SemanticLayout, device: torch.device, draw: int) -> Callable[[Tensor], Tensor]:
+    """The same layer with initial filters, in evaluation, on a device; others for every ``draw``."""
     fresh = copy.deepcopy(layout).to(device).eval()
-    generator = torch.Generator().manual_seed(_SEED)
+    generator = torch.Generator().manual_seed(mix_seed(_SEED, draw))
     with torch.no_grad():
         fresh.entities.copy_(torch.randn(fresh.entities.shape, generator=generator))
     return fresh

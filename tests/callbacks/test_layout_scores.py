@@ -64,25 +64,25 @@ def colorful(task: ClassConditionalGAN) -> ClassConditionalGAN:
     """Its images are more than gray."""
     with torch.no_grad():
         for parameter in task.generator.final_norm.parameters():  # type: ignore[union-attr]
-            parameter.add_(3 * torch.randn_like(parameter))
+            parameter.add_(10 * torch.randn_like(parameter))
     return task
 
 
 def test_both_networks_of_a_class_conditional_task_are_scored(
     tmp_path: Path, few_tiles: Earth, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stored = written_by_a_test(
-        tmp_path, earth_task(), earth_data(few_tiles), LayoutScores(images=9, segmenter_images=20)
-    )
+    callback = LayoutScores(images=9, segmenter_images=40)
+    stored = written_by_a_test(tmp_path, colorful(earth_task()), earth_data(few_tiles), callback)
     assert list(stored["layers"]) == ["generator.long_range", "discriminator.long_range"]
     assert stored["truth"]["source"] == {
         "generator.long_range": "segmenter",
         "discriminator.long_range": "region maps",
     }
     assert 0.3 < stored["truth"]["segmenter"]["accuracy"] < 1
-    assert stored["truth"]["segmenter"]["images"] == 20
+    assert stored["truth"]["segmenter"]["images"] == 40
     for name, layer in stored["layers"].items():
         assert list(layer["methods"]) == METHODS
+        assert 0 < layer["untrained_deviation"]["ari"] < 0.5
         assert (layer["num_regions"], layer["size"], layer["count"]) == (4, [8, 8], 9)
         real = name.startswith("discriminator")
         assert layer["images"] == ("real" if real else "generated")
@@ -113,6 +113,28 @@ def test_the_discriminator_is_scored_on_the_real_images_and_maps(tmp_path: Path,
     found = stored["layers"]["discriminator.long_range"]["methods"]["learned"]
     assert found["purity"] == pytest.approx(float(agreement.accuracy))
     assert found["chance"] == pytest.approx(float(agreement.chance))
+
+
+def test_stability_is_of_mirrored_images_and_of_draws(tmp_path: Path, few_tiles: Earth) -> None:
+    found = {}
+    for scale in (0.0, 1.0):
+        task = earth_task()
+        layout = task.discriminator.long_range.layout  # type: ignore[union-attr]
+        with torch.no_grad():
+            layout.sampling_scale.fill_(scale)
+            layout.entities.mul_(scale or 1e-3)  # without sampling, to be far from what sampling would give
+            layout.query.weight.mul_(100)
+        callback = LayoutScores(images=8, segmenter_images=4)
+        stored = written_by_a_test(tmp_path / str(scale), task, earth_data(few_tiles), callback)
+        methods = stored["layers"]["discriminator.long_range"]["methods"]
+        found[scale] = methods["learned"]["seed_stability"]
+        assert methods["k-means of colors"]["mirror_stability"] == pytest.approx(1), (
+            "colors are mirrored with the image"
+        )
+        assert methods["position grid"]["mirror_stability"] < 0
+        assert "seed_stability" not in methods["untrained"]
+    assert found[0.0] == pytest.approx(1)
+    assert found[1.0] < 0.95
 
 
 def test_first_and_rest_are_two_regions(tmp_path: Path, few_tiles: Earth) -> None:
@@ -174,7 +196,7 @@ def test_without_region_maps_the_rest_is_measured_and_a_line_says_so_once(
 def test_few_names_are_logged(tmp_path: Path, few_tiles: Earth) -> None:
     callbacks = [GeneratorEMA(), LayoutScores(every_validations=2, images=6, segmenter_images=4)]
     logger = [MetricsCSV(str(tmp_path))]
-    task = earth_task()
+    task = colorful(earth_task())
     trainer = make_trainer(tmp_path, task, 4, callbacks, val_check_interval=1, logger=logger)
     trainer.fit(task, datamodule=earth_data(few_tiles))
     rows = logged_rows(tmp_path, "val/layout/")

@@ -53,10 +53,10 @@ def test_chance_is_a_function_of_the_image_alone() -> None:
 def test_baselines_have_as_many_regions_and_a_region_is_the_same_in_all_images() -> None:
     features, image = torch.randn(3, 6, 8, 8), torch.rand(3, 3, 16, 16) * 2 - 1
     seen = Seen(image, features, torch.randn(3, 5, 8, 8).softmax(1))
-    baselines = Baselines(seen, lambda x: x[:, :5].softmax(1), positions=40)
+    baselines = Baselines(seen, [lambda x: x[:, :5].softmax(1), lambda x: x[:, 1:].softmax(1)], positions=40)
     layouts = baselines.layouts(seen, torch.arange(3))
     assert next(iter(layouts)) == LEARNED
-    assert len(layouts) == 7
+    assert len(layouts) == 8
     for name, layout in layouts.items():
         assert layout.shape == (3, 5, 8, 8), name
         assert torch.allclose(layout.sum(1), torch.ones(3, 8, 8)), name

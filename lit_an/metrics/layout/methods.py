@@ -1,6 +1,6 @@
 """A layer's layout and its baselines, measured on the same images by the same scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,7 @@ from lit_an.metrics.layout.accumulated import DatasetRegionScores, ImageRegionSc
 from lit_an.metrics.layout.baselines import cluster_layout, fit_clusters, grid_layout, one_hot_layout, random_layout
 
 LEARNED = "learned"
+UNTRAINED = "untrained"
 MakeLayout = Callable[[Tensor], Tensor]
 
 
@@ -57,11 +58,11 @@ class Baselines:
 
     Args:
         sample: what the layer did with some images; k-means is fitted to some of their positions.
-        untrained: the layout of features by the same layer with initial filters.
+        untrained: layouts of features by the same layer with initial filters, one for each draw of these.
         positions: of each image of the sample that k-means sees, ≥ 1.
     """
 
-    def __init__(self, sample: Seen, untrained: MakeLayout, positions: int = 256) -> None:
+    def __init__(self, sample: Seen, untrained: Sequence[MakeLayout], positions: int = 256) -> None:
         self.num_regions, self.size = sample.layout.shape[1], (sample.layout.shape[2], sample.layout.shape[3])
         self.untrained = untrained
         generator = torch.Generator().manual_seed(0)
@@ -74,7 +75,7 @@ class Baselines:
         )
 
     def layouts(self, seen: Seen, numbers: Tensor) -> dict[str, Tensor]:
-        """(B, N, h, w) of each method, the learned one first.
+        """(B, N, h, w) of each method, the learned one first, then the draws of the untrained one.
 
         Args:
             seen: what the layer did with images.
@@ -84,7 +85,7 @@ class Baselines:
         first = torch.zeros(count, *self.size, dtype=torch.int64, device=device)
         return {
             LEARNED: seen.layout,
-            "untrained": self.untrained(seen.features),
+            **{f"{UNTRAINED} {draw}": make(seen.features) for draw, make in enumerate(self.untrained)},
             "k-means of features": cluster_layout(seen.features, self._of_features),
             "k-means of colors": cluster_layout(self._colors(seen.image), self._of_colors),
             "position grid": grid_layout(self.num_regions, self.size).to(device).expand(count, -1, -1, -1),
@@ -146,6 +147,40 @@ class MethodScores:
         found |= self.use.compute()
         found |= {f"{kind}_stability": stability.compute() for kind, stability in self.stability.items()}
         return {name: float(value) for name, value in found.items() if not value.isnan()}
+
+
+class MethodFigures(NamedTuple):
+    """Figures of all methods of a layer.
+
+    Attributes:
+        methods: of each; of the untrained layer the means over its draws.
+        deviation: standard deviation over these draws, of each figure.
+    """
+
+    methods: dict[str, dict[str, float]]
+    deviation: dict[str, float]
+
+
+def method_figures(figures: Mapping[str, Mapping[str, float]]) -> MethodFigures:
+    """Takes the draws of the untrained layer together, in the place of the first.
+
+    Args:
+        figures: of the methods of ``Baselines.layouts``.
+
+    Example:
+        >>> found = method_figures({"learned": {"ari": 0.5}, "untrained 0": {"ari": 0.1}, "untrained 1": {"ari": 0.3}})
+        >>> found.methods["untrained"]["ari"], round(found.deviation["ari"], 3)
+        (0.2, 0.141)
+    """
+    draws = [found for method, found in figures.items() if method.startswith(UNTRAINED)]
+    shared = {name: torch.tensor([draw[name] for draw in draws], dtype=torch.float64) for name in draws[0]}
+    methods: dict[str, dict[str, float]] = {}
+    for method, found in figures.items():
+        if not method.startswith(UNTRAINED):
+            methods[method] = dict(found)
+        elif UNTRAINED not in methods:
+            methods[UNTRAINED] = {name: float(values.mean()) for name, values in shared.items()}
+    return MethodFigures(methods, {name: float(values.std()) for name, values in shared.items()})
 
 
 def _points(maps: Tensor, place: Tensor) -> Tensor:

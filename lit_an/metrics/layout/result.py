@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from lit_an.metrics.layout.methods import LEARNED
+from lit_an.metrics.layout.methods import LEARNED, UNTRAINED
 from lit_an.metrics.results import Result
 
 # The order of a table.
@@ -31,7 +31,8 @@ class LayoutScoresResult(Result):
             ``position_share``, ``border_share`` and ``grid_share``; see ``lit_an.metrics.layout.accumulated``.
         layers: for each layer ``images`` (``real`` or ``generated``) and their ``count``, ``num_regions``, ``size``
             (h, w), ``channels`` and ``methods``: the figures of the learned layout and of each baseline, and
-            ``several_regions``, how many images the ``image_`` figures are means of.
+            ``several_regions``, how many images the ``image_`` figures are means of. The untrained layer's are means
+            over draws of its filters, whose standard deviations are ``untrained_deviation``.
         warnings: sentences about figures that are absent, or that say little.
         images: the ``most`` that were to be looked at, the ``split`` of real ones, and ``image_size``.
         truth: ``source`` (``region maps``, ``segmenter`` or ``none``) of each layer's ground truth, ``regions``,
@@ -68,12 +69,12 @@ class LayoutScoresResult(Result):
             quality = self.truth["segmenter"]
             head += f" with accuracy {quality['accuracy']:.3f} (commonest region {quality['commonest']:.3f})"
         rows = [figure for figure in FIGURES if any(figure in found for found in methods.values())]
-        cells = {row: [f"{one[row]:.3f}" if row in one else "" for one in methods.values()] for row in rows}
-        return [
-            head,
-            _row("", [_SHORT.get(method, method) for method in methods]),
-            *(_row(*pair) for pair in cells.items()),
-        ]
+        columns = {_SHORT.get(method, method): found for method, found in methods.items()}
+        at = list(columns).index(UNTRAINED) + 1
+        columns = {**dict(list(columns.items())[:at]), "±": layer["untrained_deviation"], **columns}
+        lines = [_row("", columns)]
+        lines += [_row(row, [f"{one[row]:.3f}" if row in one else "" for one in columns.values()]) for row in rows]
+        return [head, *lines]
 
 
 def layout_scores_result(
