@@ -73,7 +73,7 @@ class LayoutScoresResult(Result):
         at = list(columns).index(UNTRAINED) + 1
         columns = {**dict(list(columns.items())[:at]), "±": layer["untrained_deviation"], **columns}
         lines = [_row("", columns)]
-        lines += [_row(row, [f"{one[row]:.3f}" if row in one else "" for one in columns.values()]) for row in rows]
+        lines += [_row(row, [_rounded(one[row]) if row in one else "" for one in columns.values()]) for row in rows]
         return [head, *lines]
 
 
@@ -88,6 +88,10 @@ def layout_scores_result(
         if figure in layer["methods"][LEARNED]
     }
     return LayoutScoresResult(figures, layers, list(warnings), images, truth)
+
+
+def _rounded(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
 
 
 def _row(name: str, cells: Iterable[str]) -> str:
