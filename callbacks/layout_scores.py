@@ -205,7 +205,7 @@ class LayoutScores(Measuring):
             yield self._generated(view, part), part
 
     def _generated(self, view: LayoutView, numbers: Tensor) -> GeneratedBatch:
-        """One class after the other; a seed counts inside the class."""
+        """Of all classes in turn; a seed counts inside the class."""
         classes = view.task.num_classes
         return GeneratedBatch(numbers % classes, numbers // classes)
 
