@@ -10,6 +10,7 @@ from callbacks.generator_ema import GeneratorEMA
 from callbacks.inpainting_metrics import InpaintingMetrics
 from callbacks.inpainting_panel import InpaintingPanelLogger
 from callbacks.layout_calibration import LayoutCalibration
+from callbacks.layout_scores import LayoutScores
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.progress import IterationProgressBar
 from callbacks.sample_grid import SampleGridLogger
@@ -23,6 +24,7 @@ __all__ = [
     "InpaintingPanelLogger",
     "IterationProgressBar",
     "LayoutCalibration",
+    "LayoutScores",
     "MetricsCSV",
     "SampleGridLogger",
     "SemanticLayoutLogger",

@@ -52,6 +52,9 @@ class Measuring(Callback):
 
     A subclass measures in ``_measure``, in all processes at once.
 
+    Attributes:
+        prefix: first part of the names of its files.
+
     Args:
         every_validations: validations between measurements, ≥ 1.
         extractor: name of the feature extractor; None for none.
@@ -63,6 +66,8 @@ class Measuring(Callback):
     Raises:
         InputError: a number out of range.
     """
+
+    prefix = "metrics"
 
     def __init__(
         self,
@@ -169,7 +174,7 @@ class Measuring(Callback):
         result: Result,
         logged: dict[str, float],
     ) -> None:
-        """Logs figures in all processes; the first writes ``metrics_<stage>_<iteration>.json`` and the table."""
+        """Logs figures in all processes; the first writes ``<prefix>_<stage>_<iteration>.json`` and the table."""
         for name, value in logged.items():
             task.log(f"{stage}/{name}", value, sync_dist=trainer.world_size > 1)
         if trainer.is_global_zero:
@@ -187,7 +192,7 @@ class Measuring(Callback):
             rank_zero_warn(f"{error}; the training goes on without this file", category=UserWarning)
 
     def _file(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage, ending: str) -> Path:
-        return Path(trainer.default_root_dir, f"metrics_{stage}_{task.iteration:07d}.{ending}")
+        return Path(trainer.default_root_dir, f"{self.prefix}_{stage}_{task.iteration:07d}.{ending}")
 
     def _see(self, images: Tensor) -> Features:
         assert self._network is not None

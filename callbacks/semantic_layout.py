@@ -4,18 +4,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
-from torch import Tensor
+from torch import Tensor, nn
 
 from callbacks.image_logging import PictureLogger
 from callbacks.loggers import log_scalars
 from lit_an.errors import InputError
-from lit_an.metrics.layout import (
-    LayoutStatistics,
-    degeneracy,
-    hole_share_of_regions,
-    layout_agreement,
-    layout_statistics,
-)
+from lit_an.metrics.layout.diagnosis import Symptom, dead_regions, position_shares, residual_strength, symptoms
+from lit_an.metrics.layout.partitions import layout_agreement
+from lit_an.metrics.layout.statistics import LayoutStatistics, hole_share_of_regions, layout_statistics
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
 from lit_an.panels import layout_panel
@@ -31,8 +27,12 @@ class SemanticLayoutLogger(PictureLogger):
     position, entropy, and the mean and spread of the features in each region. In inpainting it also shows the outlines
     of the holes and logs the share of each region inside them. For data with ground-truth regions it logs how well the
     strongest regions separate ocean from land on known pixels, and the agreement expected by chance.
-    ``degenerate_iterations`` counts the iterations for which a layout has been uniform or a single region; after
-    ``warn_after`` a warning follows. For norms without a layout it prints a notice and logs nothing.
+
+    Four scalars show what can be wrong with a layout: ``degenerate_iterations``, the iterations for which it has been
+    uniform or a single region; ``dead_regions``, the number of those with less than a tenth of their even share;
+    ``residual_strength``, |ρ| by the features' standard deviation; ``position_share``, the share of its variance that
+    position alone explains (see ``lit_an.metrics.layout.diagnosis``). After ``warn_after`` iterations of one, a warning
+    says what to try. For norms without a layout it prints a notice and logs nothing.
 
     Args:
         every_iterations: iterations between panels, ≥ 1; one more at the end of training.
@@ -40,8 +40,8 @@ class SemanticLayoutLogger(PictureLogger):
         images_per_row: images in the panel of each row of the task's preview (each class), ≥ 1.
         measured_per_row: images of each row that the scalars are computed from, ≥ ``images_per_row``.
         rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
-        warn_after: iterations, ≥ 1, for which a layout may be uniform or a single region before a warning; None takes
-            five times ``every_iterations``.
+        warn_after: iterations, ≥ 1, for which something may be wrong with a layout before a warning; None takes five
+            times ``every_iterations``.
 
     Raises:
         InputError: a number out of range.
@@ -68,7 +68,8 @@ class SemanticLayoutLogger(PictureLogger):
             raise InputError(f"SemanticLayoutLogger: warn_after must be at least 1, got {warn_after}")
         self.images_per_row, self.measured_per_row, self.rows = images_per_row, measured_per_row, rows
         self.warn_after = 5 * every_iterations if warn_after is None else warn_after
-        self._degenerate_since: dict[str, int] = {}
+        # Since when, by layer (degenerate layouts), or by layer and symptom.
+        self._since: dict[str, int] = {}
         self._warned: set[str] = set()
         self._has_layout = True
 
@@ -84,6 +85,8 @@ class SemanticLayoutLogger(PictureLogger):
             return
         with recorded_layouts(task.generator) as recorded:
             preview = task.preview(self.measured_per_row, self.rows)
+        with task.evaluation():  # of the averaged weights, as the preview
+            scales = {name: _residual_scale(task.generator, name) for name in recorded}
         images, mask = preview.images, preview.mask
         columns = len(images) // len(preview.row_names)
         # The first few of each row of the preview.
@@ -91,41 +94,48 @@ class SemanticLayoutLogger(PictureLogger):
         for name, (features, layout) in recorded.items():
             panel = layout_panel(images[pictured], layout[pictured], mask=None if mask is None else mask[pictured])
             self.log_image(trainer, f"layouts/{name}", panel, task.iteration)
-            statistics = layout_statistics(layout, features)
+            statistics, shares = layout_statistics(layout, features), position_shares(layout)
+            scale = scales[name]
+            strength = None if scale is None else residual_strength(scale, features)
+            found = symptoms(statistics, strength, shares)
             scalars = _scalars(f"layout/{name}", statistics)
-            scalars[f"layout/{name}/degenerate_iterations"] = self._watch(name, statistics, task.iteration)
+            scalars[f"layout/{name}/dead_regions"] = dead_regions(statistics.usage)
+            if strength is not None:
+                scalars[f"layout/{name}/residual_strength"] = strength
+            if not shares.position.isnan():  # of one image
+                scalars[f"layout/{name}/position_share"] = shares.position.item()
+            scalars[f"layout/{name}/degenerate_iterations"] = self._watch(name, found, task.iteration)
             scalars |= _scalars_of_truth(f"layout/{name}", layout, preview)
             log_scalars(trainer, scalars, task.iteration)
 
-    def _watch(self, name: str, statistics: LayoutStatistics, iteration: int) -> int:
-        """Number of iterations for which a layout has been degenerate; warns once after ``warn_after``."""
-        found = degeneracy(statistics)
-        if found is None:
-            self._degenerate_since.pop(name, None)
-            self._warned.discard(name)
-            return 0
-        iterations = iteration - self._degenerate_since.setdefault(name, iteration)
-        if iterations >= self.warn_after and name not in self._warned:
-            self._warned.add(name)
-            rank_zero_warn(
-                f"the layout of {name} has been {found} for {iterations} iterations ({_in_words(statistics)}): "
-                "attentive normalization is then equal to instance normalization; see docs/temperature.md for "
-                "remedies"
-            )
-        return iterations
+    def _watch(self, name: str, found: list[Symptom], iteration: int) -> int:
+        """Number of iterations for which a layout has been degenerate; warns once of each symptom that stays."""
+        keys = {symptom.kind: name if symptom.kind == "degenerate" else f"{name}: {symptom.kind}" for symptom in found}
+        for key in [key for key in self._since if key.partition(":")[0] == name and key not in keys.values()]:
+            del self._since[key]
+            self._warned.discard(key)
+        for symptom in found:
+            key = keys[symptom.kind]
+            iterations = iteration - self._since.setdefault(key, iteration)
+            if iterations >= self.warn_after and key not in self._warned:
+                self._warned.add(key)
+                rank_zero_warn(
+                    f"the layout of {name} has been {symptom.name} for {iterations} iterations ({symptom.figures}): "
+                    f"{symptom.advice}; see docs/layouts.md"
+                )
+        return iteration - self._since.get(name, iteration)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"degenerate_since": self._degenerate_since}
+        return {"degenerate_since": self._since}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._degenerate_since = dict(state_dict["degenerate_since"])
+        self._since = dict(state_dict["degenerate_since"])
 
 
-def _in_words(statistics: LayoutStatistics) -> str:
-    regions, used = len(statistics.usage), statistics.effective_regions.item()
-    return (
-        f"{statistics.effective_regions_per_position.item():.1f} of {regions} regions at a position, {used:.1f} in use"
-    )
+def _residual_scale(network: nn.Module, name: str) -> Tensor | None:
+    """ρ of the norm that has the layout, if it has one."""
+    scale = getattr(network.get_submodule(name), "residual_scale", None)
+    return None if scale is None else scale.detach().clone()
 
 
 def _scalars_of_truth(prefix: str, layout: Tensor, preview: Preview) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 import csv
 import logging
+import warnings
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,9 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from callbacks import MetricsCSV, SampleGridLogger, SemanticLayoutLogger
 from lit_an.errors import InputError
-from lit_an.metrics.layout import degeneracy, layout_statistics
+from lit_an.metrics.layout import degeneracy, layout_statistics, position_shares, symptoms
 from lit_an.norms.recording import recorded_layouts
-from tests.training import make_data, make_task, make_trainer
+from tests.training import logged_rows, make_data, make_task, make_trainer
 
 
 def pictures(folder: Path) -> list[str]:
@@ -154,11 +156,46 @@ def test_a_layout_that_stays_uniform_is_counted_and_said_once(tmp_path: Path, im
 
     other = SemanticLayoutLogger(every_iterations=1, warn_after=2)
     other.load_state_dict(logger.state_dict())
-    uniform = layout_statistics(torch.full((1, 4, 2, 2), 0.25), torch.zeros(1, 3, 2, 2))
-    parted = layout_statistics(torch.eye(4).view(1, 4, 2, 2), torch.zeros(1, 3, 2, 2))
+    uniform, parted = (
+        symptoms(layout_statistics(layout, torch.zeros(1, 3, 2, 2)), None, position_shares(layout))
+        for layout in (torch.full((1, 4, 2, 2), 0.25), torch.eye(4).view(1, 4, 2, 2))
+    )
     assert other._watch("long_range", uniform, 11) == 10, "a resumed run goes on counting"
     assert other._watch("long_range", parted, 12) == 0
     assert other._watch("long_range", uniform, 13) == 0
+
+
+def test_each_symptom_is_logged_and_said_once_of_a_layer_that_has_it(tmp_path: Path, image_folder: Path) -> None:
+    """Two of four regions are never taken, and ρ is 0 at the start and learns nothing."""
+    still = partial(torch.optim.SGD, lr=0.0)
+    task = make_task(optimizer=still)
+    layout = task.generator.long_range.layout  # type: ignore[union-attr]
+    with torch.no_grad():  # of a filter and its opposite, one wins everywhere; centered, each somewhere
+        layout.entities[0] *= 1e4
+        layout.entities[1] = -layout.entities[0]
+        layout.entities[2:] = 0
+    layout.centered = True
+    callbacks = [SemanticLayoutLogger(every_iterations=1, warn_after=2)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_trainer(tmp_path, task, 5, callbacks, logger=[MetricsCSV(str(tmp_path))]).fit(  # type: ignore[arg-type]
+            task, datamodule=make_data(image_folder)
+        )
+    said = [str(warning.message) for warning in caught if "the layout of long_range has been" in str(warning.message)]
+    assert [sentence.split(" (")[0] for sentence in said] == [
+        "the layout of long_range has been mostly dead for 2 iterations",
+        "the layout of long_range has been without effect for 2 iterations",
+    ]
+    assert "2 of 4 regions have less than 0.1 of their even share" in said[0]
+    assert all(sentence.endswith("see docs/layouts.md") for sentence in said)
+    rows = logged_rows(tmp_path, "layout/long_range/")
+    assert list(rows) == [1, 2, 3, 4, 5]
+    for row in rows.values():
+        found = {name.removeprefix("layout/long_range/"): value for name, value in row.items()}
+        assert found["dead_regions"] == 2
+        assert found["residual_strength"] == 0
+        assert 0 <= found["position_share"] <= 1
+        assert found["degenerate_iterations"] == 0
 
 
 @pytest.mark.parametrize(("usage", "expected"), [([1.0, 0.0], "one region"), ([0.5, 0.5], None)])
