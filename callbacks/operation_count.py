@@ -1,10 +1,10 @@
 """Multiply-adds of a network's forward pass, without running it a second time."""
 
+import copy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._pytree import tree_map
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -35,12 +35,12 @@ class OperationCount:
             return None
         arguments, options = seen
         images = next((len(value) for value in arguments if isinstance(value, Tensor) and value.dim()), 1)
-        shapes = {**dict(self._network.named_parameters()), **dict(self._network.named_buffers())}
-        valueless = {name: tensor.detach().to("meta") for name, tensor in shapes.items()}
         counter = FlopCounterMode(display=False)
         try:
+            # A copy, since a network may hold tensors that are no parameters, and move them to where its input is.
+            valueless = copy.deepcopy(self._network).to("meta")
             with torch.random.fork_rng(devices=[]), torch.no_grad(), counter:
-                functional_call(self._network, valueless, arguments, options)
+                valueless(*arguments, **options)
         except Exception:  # networks of other packages may do anything with values
             return None
         return int(counter.get_total_flops()) // 2 // images

@@ -75,6 +75,7 @@ def test_a_run_leaves_everything_in_one_folder(finished_run: Path) -> None:
         "config.yaml",
         "layouts/long_range/iteration_0000002.png",
         "metrics.csv",
+        "run.json",
         "samples/iteration_0000002.png",
     }
     files = {str(file.relative_to(finished_run)) for file in finished_run.rglob("*") if file.is_file()}

@@ -112,11 +112,15 @@ def keep_logged(task: AdversarialTask) -> tuple[dict[str, torch.Tensor], set[int
 
 
 def logged_rows(folder: Path, prefix: str) -> dict[int, dict[str, float]]:
-    """The values of ``metrics.csv`` whose names begin so, by iteration; an iteration that has none is left out."""
+    """The values of ``metrics.csv`` whose names begin so, by iteration; an iteration that has none is left out.
+
+    Times, which no two runs have alike, are left out unless they are asked for.
+    """
     found: dict[int, dict[str, float]] = {}
     with (folder / "metrics.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            values = {name: float(value) for name, value in row.items() if name.startswith(prefix) and value}
+            names = [name for name in row if name.startswith(prefix) and (prefix or not name.startswith("time/"))]
+            values = {name: float(row[name]) for name in names if row[name]}
             if values:
                 found.setdefault(int(float(row["step"])), {}).update(values)
     return found

@@ -168,6 +168,8 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, image_folder: Path) -> N
     averages = [ended["lit_an"].pop("average") for ended in (resumed, straight)]
     assert averages[0].keys() == make_task().generator.state_dict().keys()
     torch.testing.assert_close(*averages, rtol=0, atol=0)
+    for ended in (resumed, straight):
+        assert len(ended["lit_an"].pop("seconds")) == 2
     assert resumed["lit_an"] == straight["lit_an"]
     for part in ("state_dict", "optimizer_states"):
         torch.testing.assert_close(

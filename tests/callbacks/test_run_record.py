@@ -9,6 +9,7 @@ from torch import nn
 from callbacks.checkpointing import Checkpointing
 from callbacks.operation_count import OperationCount
 from callbacks.run_record import FILE, RunRecord
+from lit_an.networks.feature_discriminator import FeatureDiscriminator
 from lit_an.networks.resnet_generator import ResNetGenerator
 from tests.training import make_data, make_task, make_trainer
 
@@ -46,6 +47,15 @@ def test_counting_leaves_no_trace() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random_state)
     assert not network._forward_pre_hooks
+
+
+def test_a_network_that_hides_another_keeps_it_where_it_is() -> None:
+    discriminator = FeatureDiscriminator(32, 3, width=4, head_width=4)
+    count = OperationCount(discriminator)
+    image, label = torch.randn(2, 3, 32, 32), torch.tensor([0, 1])
+    discriminator(image, label)
+    assert count.take()
+    assert discriminator(image, label).isfinite().all()
 
 
 def test_a_network_that_needs_values_has_no_count() -> None:

@@ -63,7 +63,18 @@ def test_a_run_writes_its_entries_at_one_key(run: Path) -> None:
     assert [kinds["optimizer"] for kinds in entries["optimizer_kinds"]] == ["torch.optim.adam.Adam"] * 2
     live = {name[10:] for name in stored["state_dict"] if name.startswith("generator.")}
     assert entries["average"].keys() == live
-    names = {"format", "iteration", "class_names", "task", "optimizer_kinds", "average", "processes", "finite", "terms"}
+    names = {
+        "format",
+        "iteration",
+        "class_names",
+        "task",
+        "optimizer_kinds",
+        "average",
+        "processes",
+        "finite",
+        "terms",
+        "seconds",
+    }
     assert set(entries) == names
     assert (entries["processes"], entries["finite"], entries["terms"]) == (1, True, {})
     assert not any("average" in state for state in stored["callbacks"].values())

@@ -48,10 +48,7 @@ def straight(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def figures(folder: Path) -> dict[str, object]:
     """The table without times and what Lightning calls epoch, and the figures of all files of metrics."""
-    rows = {
-        step: {name: value for name, value in row.items() if name != "epoch" and not name.startswith("time/")}
-        for step, row in logged_rows(folder, "").items()
-    }
+    rows = {step: {k: v for k, v in row.items() if k != "epoch"} for step, row in logged_rows(folder, "").items()}
     files = {path.name: json.loads(path.read_text())["figures"] for path in folder.glob("metrics_val_*.json")}
     return {"rows": rows, "files": files}
 

@@ -44,7 +44,7 @@ def test_ways_between_latents_begin_and_end_at_the_samples(generator: TrainedGen
 
 def test_ways_between_classes_begin_at_the_samples(generator: TrainedGenerator) -> None:
     for norm in generator.network.modules():
-        if hasattr(norm, "gain"):
+        if getattr(norm, "gain", None) is not None:
             torch.nn.init.normal_(norm.gain.weight)
     strips = class_strips(generator, [0, 1, 2], seed=3, columns=4)
     for label in range(3):
