@@ -128,6 +128,7 @@ def test_lit_an_is_a_command(site: Path, tmp_path: Path) -> None:
     assert "invalid choice: 'fitt'" in run([program, "fitt"], site, tmp_path, expected=2)
 
 
+@pytest.mark.slow
 def test_two_processes_train_with_the_console_script(site: Path, image_folder: Path, tmp_path: Path) -> None:
     """Of the wheel alone: its configs, its modules, and a second process that the first one starts."""
     (tmp_path / "sitecustomize.py").write_text(

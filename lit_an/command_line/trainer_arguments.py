@@ -93,8 +93,8 @@ _WORKS: dict[str, Rule] = {
     "detect_anomaly": Rule("looks for the operation that made a NaN; slow"),
     "plugins": Rule("as Lightning has it"),
     "sync_batchnorm": Rule(
-        "batch norms, `spade`'s too, take their statistics over all devices; `switchable` and region norms of the batch "
-        "do not"
+        "batch norms, `spade`'s too, take their statistics over all devices; `switchable` and region norms of the "
+        "batch do not"
     ),
     "enable_autolog_hparams": Rule("nothing: the run folder has the whole config"),
 }

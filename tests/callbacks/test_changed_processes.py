@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import pytest
 from torch import Tensor
 
 from callbacks.changed_processes import line_of_change
@@ -29,6 +30,7 @@ def digest(image: Tensor) -> str:
     return hashlib.sha256(image.contiguous().numpy().tobytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_two_processes_then_one_then_two_see_one_stream(image_folder: Path, tmp_path: Path) -> None:
     """No image is left out or doubled: the draws are those of one uninterrupted process."""
     (tmp_path / "recording.py").write_text(RECORDING)

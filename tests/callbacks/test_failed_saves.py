@@ -174,6 +174,7 @@ def _start_apart(rank: int, port: str, folder: str, images: str) -> None:
         trainer.fit(task, datamodule=data, ckpt_path=path, weights_only=True)
 
 
+@pytest.mark.slow
 def test_processes_that_start_from_different_checkpoints_are_refused(tmp_path: Path, image_folder: Path) -> None:
     train(tmp_path, image_folder, 4, At())
     run_in_two_processes(_start_apart, str(tmp_path), str(image_folder))

@@ -101,6 +101,7 @@ def assert_same(first: dict[str, Any], other: dict[str, Any]) -> None:
             assert theirs == pytest.approx(found, abs=1e-6), (name, method)
 
 
+@pytest.mark.slow
 def test_figures_depend_neither_on_batches_nor_on_the_number_of_processes(tmp_path: Path, few_tiles: Earth) -> None:
     first = run_test(tmp_path / "one", few_tiles)
     assert_same(first, run_test(tmp_path / "small", few_tiles, batch_size=3))

@@ -61,7 +61,7 @@ def test_a_whole_number_limits_batches_and_a_fraction_the_share(image_folder: Pa
         assert f"limit_val_batches: {written}\n" in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_to_all_processes_of_a_run_saves(number: int, image_folder: Path, tmp_path: Path) -> None:
     """As schedulers and terminals send it: to the loader processes too."""
     folder = tmp_path / "run"

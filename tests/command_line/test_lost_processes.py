@@ -37,7 +37,7 @@ def test_the_others_end_soon_after_a_process_was_killed(image_folder: Path, tmp_
     assert len(iterations(folder)) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_to_one_process_stops_all(number: int, image_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with Run(tmp_path, fit(image_folder, folder, TWO)) as run:

@@ -64,6 +64,7 @@ def options(image_folder: Path, folder: Path, *more: str) -> list[str]:
     return [str(folder), *(option for option in given[1:] if not option.startswith("--run_folder"))]
 
 
+@pytest.mark.slow
 def test_a_run_is_requeued_at_its_time_limit_and_ends_at_the_second_start(
     image_folder: Path, tmp_path: Path, programs: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_both_nodes_end_when_the_link_is_cut(nodes: list[str], cable: str, image
     assert iterations(folder) == [saved, saved + 1]
 
 
+@pytest.mark.slow
 def test_a_stop_signal_is_honored_while_the_link_is_cut(
     nodes: list[str], cable: str, image_folder: Path, tmp_path: Path
 ) -> None:

@@ -275,6 +275,7 @@ def test_a_norm_of_classes_is_refused(image_folder: Path, tmp_path: Path, capsys
     assert "norm 'conditional_batch' needs a class vector" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_cross_the_border_of_phases_together(image_folder: Path, tmp_path: Path) -> None:
     """They meet for each term that they log, and the critics' terms come later than the generator's."""
     logging = "--trainer.log_every_n_steps=1"

@@ -274,7 +274,7 @@ def _nan_in_one(rank: int, port: str, folder: str, images: str, where: str) -> N
         Path(folder, f"said_{rank}").write_text(str(error))
 
 
-@pytest.mark.parametrize("where", ["term", "buffer"])
+@pytest.mark.parametrize("where", ["term", pytest.param("buffer", marks=pytest.mark.slow)])
 def test_both_processes_stop_when_one_has_a_nan(where: str, tmp_path: Path, image_folder: Path) -> None:
     run_in_two_processes(_nan_in_one, str(tmp_path), str(image_folder), where)
     said = [(tmp_path / f"said_{rank}").read_text() for rank in range(2)]

@@ -50,6 +50,7 @@ def test_nothing_is_compiled_at_import(tmp_path: Path) -> None:
     assert not (tmp_path / "lit_an").exists()
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_then_a_damaged_file(tmp_path: Path) -> None:
     both = [python(NORMALIZE, tmp_path) for _ in range(2)]
     assert [finished(process) for process in both] == [("kernel_path", "")] * 2

@@ -95,7 +95,12 @@ class CountingBackend:
 
 
 @pytest.mark.parametrize(
-    ("make", "training"), [(generator_of_classes, False), (generator_of_classes, True), (generator_of_fillings, True)]
+    ("make", "training"),
+    [
+        (generator_of_classes, False),
+        pytest.param(generator_of_classes, True, marks=pytest.mark.slow),
+        (generator_of_fillings, True),
+    ],
 )
 def test_a_generator_is_one_graph_and_gives_what_it_gives_eagerly(make: Any, training: bool) -> None:
     torch.manual_seed(0)
