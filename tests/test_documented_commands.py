@@ -50,6 +50,7 @@ STAND_INS = {
     "/data/imagenet128": "imagenet128",
     "/data/places365": "places365",
     "RUN_FOLDER": "runs/earth_quickstart",
+    "runs/ablations/long_range": "runs",
     "cuda:0": "cpu",
     "cuda:1": "cpu",
 }
@@ -165,6 +166,8 @@ def run(words: list[str], tiles: Earth) -> int:
             words = [word for word in words if word != "--print_config"] + ["--print_config"]
         else:
             words = as_check(words, tiles)
+    if words[0] == "ablate" and "--report" not in words:
+        words = [*words, "--dry_run=true", "--measure_cost=false"]
     if words[0] == "export":
         words = [*words, "--formats=[safetensors]"]
     try:

@@ -101,6 +101,11 @@ def _bench(
     costs = _costs(plan, todo, command, slots[0], folder, code) if measure_cost and todo else {}
     for line in _plan_lines(plan, states, costs, len(slots) if executor == "here" else len(todo), folder):
         print(line)
+    if costs and all(cost.error for cost in costs.values()):
+        # What cannot be trained for six iterations is not tried for hours.
+        raise InputError(
+            f"ablate: no variant can be trained; {next(iter(costs.values())).error.removeprefix('error: ')}"
+        )
     if dry_run:
         return 0
     with replacing(folder / PLAN) as temporary:

@@ -78,6 +78,13 @@ def test_the_plan_says_what_it_costs_before_anything_is_started(image_folder: Pa
     assert float(row.split()[4]) > 0  # seconds of an iteration
 
 
+def test_nothing_is_started_if_no_variant_can_be_trained(image_folder: Path, tmp_path: Path) -> None:
+    plan, output = plan_file(tmp_path, image_folder, "nothing"), tmp_path / "out"
+    done = ablate(str(plan), f"--output={output}", code=2)
+    assert "error: ablate: no variant can be trained; unknown norm 'nothing'" in done.stderr
+    assert not (output / "nothing").exists()
+
+
 @pytest.mark.slow
 def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: Path) -> None:
     plan = plan_file(tmp_path, image_folder, "attentive")
