@@ -54,39 +54,30 @@ class Cost(NamedTuple):
         return float("nan") if self.iterations is None else self.start + self.iterations * self.iteration
 
 
-def costs_of(
-    variants: Sequence[Variant],
-    seed: int,
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    output: Path,
-    code: str,
-) -> list[Cost]:
-    """Costs of variants, measured one after the other; those that were measured here before are read.
+def cost_of(
+    variant: Variant, seed: int, command: Sequence[str], environment: Mapping[str, str], output: Path, code: str
+) -> Cost:
+    """The cost of a variant, measured now; read, if it was measured here before.
 
     Args:
-        variants: of a plan.
-        seed: of the runs that are measured.
+        variant: of a plan.
+        seed: of the run that is measured.
         command: what starts a command line of lit_an.
-        environment: variables of a process in addition to those of this one.
-        output: folder whose ``costs.json`` keeps them.
+        environment: variables of its process in addition to those of this one.
+        output: folder whose ``costs.json`` keeps what was measured.
         code: hash of the code.
     """
     known = _read(output / FILE)
-    found = []
-    for variant in variants:
-        facts = [config_hash(variant, seed), code, platform.node(), sorted(environment.items())]
-        key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-        if key not in known:
-            cost = _measured(variant, seed, command, environment)
-            if not cost.error:
-                known[key] = {"variant": variant.name, "iteration": cost.iteration, "start": cost.start}
-                with replacing(output / FILE) as temporary:
-                    temporary.write_text(json_text(known), encoding="utf-8")
-        else:
-            cost = Cost(_length(variant), known[key]["iteration"], known[key]["start"])
-        found.append(cost)
-    return found
+    facts = [config_hash(variant, seed), code, platform.node(), sorted(environment.items())]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    if key in known:
+        return Cost(_length(variant), known[key]["iteration"], known[key]["start"])
+    cost = _measured(variant, seed, command, environment)
+    if not cost.error:
+        known[key] = {"variant": variant.name, "iteration": cost.iteration, "start": cost.start}
+        with replacing(output / FILE) as temporary:
+            temporary.write_text(json_text(known), encoding="utf-8")
+    return cost
 
 
 def _measured(variant: Variant, seed: int, command: Sequence[str], environment: Mapping[str, str]) -> Cost:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from lit_an.ablation.cells import Cell, State, cells_of, put_aside, read_record, state_of
 from lit_an.ablation.cluster import run_on_cluster
-from lit_an.ablation.costs import Cost, costs_of
+from lit_an.ablation.costs import Cost, cost_of
 from lit_an.ablation.plan import SEED, Plan, config_hash
 from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
 from lit_an.ablation.processes import CAN_GO_ON, command_line, run_here
@@ -196,8 +196,11 @@ def _costs(
     _say(
         f"measures a few iterations of {len(variants)} variant{'s' * (len(variants) > 1)} (--measure_cost=false: none)"
     )
-    costs = costs_of(list(variants.values()), plan.seeds[0], command, environment, folder, code)
-    return dict(zip(variants, costs, strict=True))
+    costs: dict[str, Cost] = {}
+    for name, variant in variants.items():
+        costs[name] = cost = cost_of(variant, plan.seeds[0], command, environment, folder, code)
+        _say(f"{name}: {cost.error or f'{cost.iteration:.3g} s an iteration'}")
+    return costs
 
 
 def _plan_lines(
