@@ -109,12 +109,14 @@ class AdversarialTask(Game, pl.LightningModule):
         self._clock = TrainingClock()
         self._numbers = NumberControl(self, non_finite)
         self.logs_now = False  # whether this iteration is logged
+        self._images = 0  # of this iteration, in all processes
 
     # One iteration
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
+        self._images = batch_size(batch) * self.trainer.world_size
         # Only at Lightning's log interval, since logging costs more than a small step.
         self.logs_now = logs_iteration(self.trainer, self.iteration + 1)
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
@@ -126,7 +128,6 @@ class AdversarialTask(Game, pl.LightningModule):
                 self._update(self.discriminator, discriminator_optimizer, self.discriminator_terms, part)
         # The generator's step sees as many images as one discriminator step.
         self._update(self.generator, generator_optimizer, self.generator_terms, parts[-1])
-        self.images_seen += batch_size(batch) * self.trainer.world_size
         if self.logs_now:
             self._log_terms()
         self._count()
@@ -162,6 +163,7 @@ class AdversarialTask(Game, pl.LightningModule):
     def _count(self) -> None:
         """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
         self.iteration += 1
+        self.images_seen += self._images
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
@@ -194,7 +196,7 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith("/adversarial"), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        write_row(self.trainer, {**row, **self._clock.row(self.images_seen)}, self.iteration + 1)
+        write_row(self.trainer, {**row, **self._clock.row(self.images_seen + self._images)}, self.iteration + 1)
         self._numbers.judge(first)
 
     def check_finite(self, together: bool = True) -> None:
