@@ -8,7 +8,8 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from callbacks.layout_views import GeneratedBatch, LayoutView, layouts_of, resampled, untrained, views_of
+from callbacks.layout_views import GeneratedBatch, LayoutView, views_of
+from callbacks.measured_layer import MeasuredLayer
 from callbacks.measuring import (
     Measuring,
     Numbered,
@@ -22,15 +23,13 @@ from callbacks.measuring import (
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.metrics.layout.accumulated import MOST_PARTS
-from lit_an.metrics.layout.methods import LEARNED, Baselines, Comparison, MethodScores, Seen, Truth, method_figures
+from lit_an.metrics.layout.methods import LEARNED, Comparison, Seen, Truth
 from lit_an.metrics.layout.result import layout_scores_result
 from lit_an.metrics.layout.segmenter import PixelSegmenter, SegmenterQuality, fit_segmenter, segmenter_quality
-from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask
 
 LOGGED = ("miou", "ari", "nmi", "position_share")
 _SAMPLE = 32  # images that k-means is fitted to
-_DRAWS = 5  # of the filters of the untrained layer
 
 
 class FittedSegmenter(NamedTuple):
@@ -162,7 +161,7 @@ class LayoutScores(Measuring):
         device = float64_device(view.task)
         comparison = Comparison(2 if self.regions == "first_and_rest" else MOST_PARTS, self.tolerance)
         measured = {
-            name: _MeasuredLayer(view, name, seen, comparison if knows else None, device)
+            name: MeasuredLayer(view, name, seen, comparison if knows else None, device)
             for name, seen in self._sample(view, dataset, positions, device).items()
         }
         for batch, numbers in self._batches(trainer, view, dataset, positions):
@@ -229,52 +228,6 @@ class LayoutScores(Measuring):
     def _merged(self, regions: Tensor) -> Tensor:
         """The regions to compare with."""
         return (regions > 0).long() if self.regions == "first_and_rest" else regions
-
-
-class _MeasuredLayer:
-    """The layout of one layer and its baselines, while they are measured."""
-
-    def __init__(
-        self, view: LayoutView, name: str, sample: Seen, comparison: Comparison | None, device: torch.device
-    ) -> None:
-        with view.task.evaluation():  # of the averaged weights
-            layout = layouts_of(view.network)[name]
-            self.baselines = Baselines(sample, [untrained(layout, device, draw) for draw in range(_DRAWS)])
-            self.resampled = resampled(layout, device)
-        self.channels = sample.features.shape[1]
-        self.comparison, self.device = comparison, device
-        self.scores: dict[str, MethodScores] = {}
-        self._layouts: dict[str, Tensor] = {}
-
-    def add(self, seen: Seen, numbers: Tensor, truth: Truth | None) -> None:
-        with torch.no_grad():
-            self._layouts = self.baselines.layouts(seen, numbers)
-        for method, layout in self._layouts.items():
-            if method not in self.scores:
-                parts = (self.baselines.num_regions, self.baselines.size, self.comparison, self.device)
-                self.scores[method] = MethodScores(*parts)
-            self.scores[method].add(layout, truth)
-        if self.resampled is not None:
-            seeds = (mix_seed(int(numbers[0]), again) for again in range(2))
-            self.scores[LEARNED].add_again("seed", *(self.resampled(seen.features, seed) for seed in seeds))
-
-    def add_mirrored(self, seen: Seen, numbers: Tensor) -> None:
-        """Adds what became of the images added last when they were mirrored."""
-        with torch.no_grad():
-            mirrored = self.baselines.layouts(seen, numbers)
-        for method, layout in mirrored.items():
-            self.scores[method].add_again("mirror", self._layouts[method], layout.flip(3))
-
-    def found(self) -> dict[str, Any]:
-        """What was measured, in all processes at once."""
-        methods, deviation = method_figures({method: scores.figures() for method, scores in self.scores.items()})
-        return {
-            "num_regions": self.baselines.num_regions,
-            "size": list(self.baselines.size),
-            "channels": self.channels,
-            "methods": methods,
-            "untrained_deviation": deviation,
-        }
 
 
 def _seen(image: Tensor, parts: tuple[Tensor, Tensor], device: torch.device) -> Seen:

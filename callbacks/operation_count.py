@@ -38,7 +38,7 @@ class OperationCount:
         counter = FlopCounterMode(display=False)
         try:
             # A copy, since a network may hold tensors that are no parameters, and move them to where its input is.
-            valueless = copy.deepcopy(self._network).to("meta")
+            valueless = copy.deepcopy(self._network, _valueless(self._network)).to("meta")
             with torch.random.fork_rng(devices=[]), torch.no_grad(), counter:
                 valueless(*arguments, **options)
         except Exception:  # networks of other packages may do anything with values
@@ -48,6 +48,23 @@ class OperationCount:
     def _note(self, network: nn.Module, arguments: Any, options: Any) -> None:
         if self._seen is None:
             self._seen = tree_map(_shape_of, (arguments, options))
+
+
+def _valueless(network: nn.Module) -> dict[int, Tensor]:
+    """What a copy has in the place of each tensor, by its identity: one without values, which takes no memory.
+
+    Also of networks that a module holds in a tuple or list, hidden from its parameters.
+    """
+    found: dict[int, Tensor] = {}
+    for module in network.modules():
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            empty = tensor.detach().to("meta")
+            found[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+        for held in vars(module).values():
+            if isinstance(held, (list, tuple)):
+                for other in held:
+                    found |= _valueless(other) if isinstance(other, nn.Module) else {}
+    return found
 
 
 def _shape_of(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -56,6 +57,19 @@ def test_a_network_that_hides_another_keeps_it_where_it_is() -> None:
     discriminator(image, label)
     assert count.take()
     assert discriminator(image, label).isfinite().all()
+
+
+def test_no_values_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU a copy would count as memory that the training needs."""
+    discriminator = FeatureDiscriminator(32, 3, width=4, head_width=4)
+    count = OperationCount(discriminator)
+    discriminator(torch.randn(2, 3, 32, 32), torch.tensor([0, 1]))
+
+    def refuse(tensor: torch.Tensor, memo: object) -> torch.Tensor:
+        raise AssertionError(f"a tensor of {tuple(tensor.shape)} is copied")
+
+    monkeypatch.setattr(torch.Tensor, "__deepcopy__", refuse)
+    assert count.take()
 
 
 def test_a_network_that_needs_values_has_no_count() -> None:
