@@ -74,12 +74,9 @@ class StandardizedGroupNorm2d(GroupNorm2d):
 
     Args:
         num_features: C, channels.
-        num_groups: groups of channels, a divisor of C; C where C is smaller.
-        eps: > 0, added to the variance.
-        affine: learn a gain and a shift per channel.
-
-    Raises:
-        InputError: ``num_groups`` does not divide the channels.
+        num_groups: see ``GroupNorm2d``.
+        eps: likewise.
+        affine: likewise.
 
     Attributes:
         standardizes_convolutions: True.
@@ -92,6 +89,3 @@ class StandardizedGroupNorm2d(GroupNorm2d):
 
     paper: ClassVar[str] = "1903.10520"
     standardizes_convolutions: ClassVar[bool] = True
-
-    def __init__(self, num_features: int, *, num_groups: int = 32, eps: float = 1e-5, affine: bool = True) -> None:
-        super().__init__(num_features, num_groups=num_groups, eps=eps, affine=affine)
