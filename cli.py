@@ -23,8 +23,9 @@ TRAINER_COMMANDS = {
     "test": "measure a checkpoint on the test split",
 }
 # Commands that train nothing: the module of each and its help. A module has a function ``run``, whose arguments are
-# the options, whose docstring is the help and whose result is the exit code. A function with the arguments ``model``
-# and ``data`` takes the configs and overrides of ``fit`` too, and gets what they build.
+# the options, whose docstring is the help and whose result is the exit code. It may have a function
+# ``spell_out`` from the options as they are given to those of the parser. A function with the arguments ``model`` and
+# ``data`` takes the configs and overrides of ``fit`` too, and gets what they build.
 COMMANDS: dict[str, tuple[str, str]] = {
     "ablate": ("lit_an.commands.ablate", "train the runs of a plan that differ in one thing each, and report them"),
     "sample": ("lit_an.commands.sample", "generate images with a class-conditional checkpoint or an export"),
@@ -99,8 +100,9 @@ def _run_command(name: str, options: list[str]) -> int:
         from lit_an.commands.check_checkpoints import run as check_checkpoints
 
         return check_checkpoints(options)
-    options = _spelled_out(name, options)
-    run = importlib.import_module(COMMANDS[name][0]).run
+    module = importlib.import_module(COMMANDS[name][0])
+    options = getattr(module, "spell_out", list)(options)
+    run = module.run
     if {"model", "data"} <= set(inspect.signature(run).parameters):
         from lit_an.command_line.trainer_cli import ConfiguredCommandCli, settings
 
@@ -110,17 +112,6 @@ def _run_command(name: str, options: list[str]) -> int:
     parser = command_parser(name, run)
     given = parser.instantiate(parser.parse_args(options))
     return int(run(**{key: given[key] for key in inspect.signature(run).parameters}))
-
-
-def _spelled_out(name: str, options: list[str]) -> list[str]:
-    """The options of a command as its parser takes them: a plan may stand alone, and lists grow by repetition."""
-    if name != "ablate":
-        return options
-    if options and not options[0].startswith("-"):
-        options = ["--plan", *options]
-    lists = {f"--{option}": f"--{option}+" for option in ("config", "vary")}
-    halves = [option.partition("=") for option in options]
-    return [f"{lists.get(key, key)}{equals}{value}" for key, equals, value in halves]
 
 
 def _failed(error: Exception) -> int:

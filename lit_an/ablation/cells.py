@@ -1,11 +1,13 @@
 """The cells of a plan: one run folder each, and what is known of it."""
 
+import fcntl
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from lit_an.ablation.plan import Plan, Variant, arguments_of, config_hash
 from lit_an.files import json_text, replacing
@@ -136,7 +138,24 @@ def put_aside(cell: Cell, output: Path) -> Path:
     Returns:
         Where the run folder is now.
     """
-    place = output / FORMER / cell.folder.relative_to(output).parent
+    with locked(cell):
+        return _moved(cell, output / FORMER / cell.folder.relative_to(output).parent)
+
+
+@contextmanager
+def locked(cell: Cell) -> Iterator[IO[str]]:
+    """Waits until no process of a cell lives, and holds its lock.
+
+    Yields:
+        The open lock file; a process that inherits it holds the lock as long as it lives, also when this one does not.
+    """
+    cell.lock.parent.mkdir(parents=True, exist_ok=True)
+    with cell.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+def _moved(cell: Cell, place: Path) -> Path:
     number = 1
     while any((place / f"{cell.folder.name}_{number}{ending}").exists() for ending in ("", ".json", ".log")):
         number += 1

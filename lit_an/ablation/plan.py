@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -127,18 +128,22 @@ class Plan:
         wanted = {factor: self.baseline.get(factor, levels[0].name) for factor, levels in self.factors.items()}
         return next((each for each in self.variants() if each.levels == wanted), None)
 
-    def text(self) -> str:
-        """The plan as YAML that says the same."""
+    def text(self, place: Path) -> str:
+        """The plan as YAML that says the same in a file of another folder.
+
+        Args:
+            place: the folder, to which paths are relative.
+        """
         vary = {
             factor: {
-                level.name: {**({"config": _spelled(level.configs)} if level.configs else {}), **level.options}
+                level.name: {**({"config": _from(place, level.configs)} if level.configs else {}), **level.options}
                 for level in levels
             }
             for factor, levels in self.factors.items()
         }
         content = {
             "name": self.name,
-            "config": _spelled(self.configs),
+            "config": _from(place, self.configs),
             "options": dict(self.options),
             "vary": vary,
             "seeds": list(self.seeds),
@@ -201,8 +206,8 @@ def spell(value: Any) -> str:
     return str(value)
 
 
-def _spelled(paths: Iterable[Path]) -> list[str]:
-    return [str(path.resolve()) for path in paths]
+def _from(place: Path, paths: Iterable[Path]) -> list[str]:
+    return [os.path.relpath(path, place) for path in paths]
 
 
 def _file_name(level: str) -> str:

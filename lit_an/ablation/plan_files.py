@@ -1,5 +1,6 @@
 """Reads plans: YAML files, and the options ``--vary KEY=a,b,c``."""
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def _options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _paths(given: Any, place: Path) -> tuple[Path, ...]:
     listed = [] if given is None else [given] if isinstance(given, str) else list(given)
-    return tuple(place / path for path in listed)
+    return tuple(Path(os.path.normpath(place / path)) for path in listed)
 
 
 def _names(given: Any, path: Path) -> dict[str, str]:

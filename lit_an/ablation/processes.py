@@ -1,6 +1,5 @@
 """Processes of cells on this machine: started, watched, stopped, reported."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Literal, NamedTuple
 
-from lit_an.ablation.cells import Cell, write_record
+from lit_an.ablation.cells import Cell, locked, write_record
 from lit_an.durations import in_words
 from lit_an.files import explain_write_errors
 from lit_an.workers import LAUNCHER
@@ -21,6 +20,8 @@ from lit_an.workers import LAUNCHER
 Say = Callable[[str], None]
 # A run that ended for a reason outside of it, and can go on; see docs/reliability.md.
 CAN_GO_ON = 75
+# Somebody else asked it to end: it has saved, or ended before there was anything to save.
+_STOPPED = (CAN_GO_ON, *(sign for number in (signal.SIGINT, signal.SIGTERM) for sign in (128 + number, -number)))
 _POLL = 0.1  # seconds
 _FIRST, _PAUSE = 20.0, 60.0  # seconds to the first lines about running cells, and between later ones
 _LAST_LINES = 8
@@ -75,31 +76,30 @@ class RunningCell:
 
     def __init__(self, cell: Cell, code: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self.cell, self._code = cell, code
-        with explain_write_errors(cell.folder.parent, "ablate"):
-            cell.folder.parent.mkdir(parents=True, exist_ok=True)
-            with cell.lock.open("w") as lock:
-                # The process inherits it, and holds it as long as it lives, also when this one does not.
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                write_record(cell, code, "running")
-                with cell.log.open("ab") as log:
-                    self.process = _start([*command, *cell.arguments()], log, lock, environment)
+        with explain_write_errors(cell.folder.parent, "ablate"), locked(cell) as lock:
+            write_record(cell, code, "running")
+            with cell.log.open("ab") as log:
+                self.process = _start([*command, *cell.arguments()], log, lock, environment)
         self._began = time.monotonic()
+        self._is_asked = False  # to end
 
     def poll(self) -> Outcome | None:
         """How it ended, once it has; writes the cell's record."""
         code = self.process.poll()
         if code is None:
             return None
-        outcome = Outcome(self.cell, _status(code), code, time.monotonic() - self._began)
+        outcome = Outcome(self.cell, _status(code, self._is_asked), code, time.monotonic() - self._began)
         write_record(self.cell, self._code, outcome.status, exit_code=code, seconds=round(outcome.seconds, 1))
         return outcome
 
     def stop(self) -> None:
         """Asks it to save and end."""
+        self._is_asked = True
         self.process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Ends it where it is."""
+        self._is_asked = True
         self.process.kill()
 
 
@@ -184,11 +184,11 @@ def _lines(cell: Cell) -> list[str]:
     return [line for line in lines if line]
 
 
-def _status(code: int) -> Literal["done", "failed", "stopped"]:
+def _status(code: int, is_asked: bool) -> Literal["done", "failed", "stopped"]:
+    """What an exit code means; a process that nobody asked to end, and that the system killed, has failed."""
     if code == 0:
         return "done"
-    # 128 + signal: it has saved, or ended before there was anything to save.
-    return "stopped" if code < 0 or code > 128 or code == CAN_GO_ON else "failed"
+    return "stopped" if is_asked or code in _STOPPED else "failed"
 
 
 def _start(

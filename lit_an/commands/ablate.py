@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import importlib.util
-import math
 import os
 import shlex
 import sys
@@ -13,31 +12,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_an.ablation.cells import Cell, State, cells_of, put_aside, read_record, state_of
+from lit_an.ablation.cell_study import study_of_cells
+from lit_an.ablation.cells import Cell, State, cells_of, put_aside, state_of
 from lit_an.ablation.cluster import run_on_cluster
 from lit_an.ablation.costs import Cost, cost_of
 from lit_an.ablation.plan import SEED, Plan, config_hash
 from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
+from lit_an.ablation.plan_table import plan_lines
 from lit_an.ablation.processes import CAN_GO_ON, command_line, run_here
 from lit_an.ablation.report import write_report
-from lit_an.ablation.runs import read_run
-from lit_an.ablation.study import Missing, Study, study_of
+from lit_an.ablation.slots import slots_of
+from lit_an.ablation.study import study_of
 from lit_an.code_version import code_hash
-from lit_an.durations import in_words
 from lit_an.errors import InputError, at_least
 from lit_an.files import explain_write_errors, replacing, user_path
 
 Executor = Literal["here", "local", "slurm"]
-_WORDS: dict[State, str] = {
-    "new": "new",
-    "unfinished": "goes on",
-    "done": "done",
-    "failed": "again: it failed",
-    "changed": "again: its config changed",
-    "other code": "again: the code changed",
-}
 PLAN = "plan.yaml"
 _AFRESH: tuple[State, ...] = ("changed", "other code")
+
+
+def spell_out(options: list[str]) -> list[str]:
+    """The options as a parser takes them: a plan may stand without its name, and lists grow by repetition.
+
+    Example:
+        >>> spell_out(["plan.yaml", "--vary", "x=1,2", "--vary=y=3"])
+        ['--plan', 'plan.yaml', '--vary+', 'x=1,2', '--vary+=y=3']
+    """
+    if options and not options[0].startswith("-"):
+        options = ["--plan", *options]
+    lists = {f"--{option}": f"--{option}+" for option in ("config", "vary")}
+    halves = [option.partition("=") for option in options]
+    return [f"{lists.get(key, key)}{equals}{value}" for key, equals, value in halves]
 
 
 def run(
@@ -69,14 +75,16 @@ def run(
         report: a folder of runs, of this bench or any others: only report them.
 
     Returns:
-        0; 1 if a run failed; 130 or 143 if a signal stopped it.
+        0; 1 if a run failed; 130 or 143 if a signal stopped it; 75 if runs ended that can go on.
     """
     if report is not None:
         return _report_only(user_path(report), plan or config or vary)
     _check_installed()
     chosen = _plan(plan, config or [], vary or [])
     folder = user_path(output) if output is not None else Path("runs", "ablations", chosen.name)
-    slots = _slots(jobs)
+    if jobs is not None:
+        at_least("ablate", 1, jobs=jobs)
+    slots = slots_of(jobs, _devices(), _cores())
     for variant in chosen.variants():
         config_hash(variant, 0)  # reads all configs before anything is made
     with explain_write_errors(folder, "ablate"):
@@ -99,7 +107,7 @@ def _bench(
     states = {cell: state_of(cell, None if keeps_other_code else code) for cell in cells}
     todo = [cell for cell in cells if states[cell] != "done"]
     costs = _costs(plan, todo, command, slots[0], folder, code) if measure_cost and todo else {}
-    for line in _plan_lines(plan, states, costs, len(slots) if executor == "here" else len(todo), folder):
+    for line in plan_lines(plan, states, costs, len(slots) if executor == "here" else len(todo), folder):
         print(line)
     if costs and all(cost.error for cost in costs.values()):
         # What cannot be trained for six iterations is not tried for hours.
@@ -109,7 +117,7 @@ def _bench(
     if dry_run:
         return 0
     with replacing(folder / PLAN) as temporary:
-        temporary.write_text(plan.text(), encoding="utf-8")
+        temporary.write_text(plan.text(folder), encoding="utf-8")
     for cell in todo:
         if states[cell] in _AFRESH:
             _say(f"{cell.name}: what was there is in {put_aside(cell, folder)}")
@@ -155,26 +163,6 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
     return Plan(name, paths, {}, factors, seeds=(0,) if seeds is None else seeds)
 
 
-def _slots(jobs: int | None) -> list[dict[str, str]]:
-    """The environment of each run that may go on at the same time: its GPUs, or its share of the cores."""
-    import torch
-
-    if jobs is not None:
-        at_least("ablate", 1, jobs=jobs)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    devices = visible.split(",") if visible else [str(number) for number in range(torch.cuda.device_count())]
-    devices = devices[: torch.cuda.device_count()]
-    number = jobs or max(1, len(devices))
-    if devices and number > 1:
-        each = max(1, len(devices) // number)
-        starts = [slot * each % len(devices) for slot in range(number)]
-        return [{"CUDA_VISIBLE_DEVICES": ",".join(devices[start : start + each])} for start in starts]
-    if number > 1 and "OMP_NUM_THREADS" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return [{"OMP_NUM_THREADS": str(max(1, cores // number))}] * number
-    return [{}] * number
-
-
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """One call at a time works in a folder."""
@@ -203,85 +191,33 @@ def _costs(
     return costs
 
 
-def _plan_lines(
-    plan: Plan, states: Mapping[Cell, State], costs: Mapping[str, Cost], at_a_time: int, folder: Path
-) -> Iterator[str]:
-    """What will happen: a row for each variant, and the time in all."""
-    variants = plan.variants()
-    number = (
-        f"{len(variants)} variant{'s' * (len(variants) != 1)} × {len(plan.seeds)} seed{'s' * (len(plan.seeds) != 1)}"
-    )
-    yield f"\n{plan.name}: {number}, {', '.join(plan.factors) or 'nothing'} varied; runs in {folder}"
-    rows = [("variant", "seeds", "", "s/iteration", "a run")]
-    for variant in variants:
-        by_state: dict[State, list[int]] = {}
-        for cell, state in states.items():
-            if cell.variant == variant:
-                by_state.setdefault(state, []).append(cell.seed)
-        cost = costs.get(variant.name)
-        for state, seeds in by_state.items():
-            each, whole = ("", "") if cost is None or state == "done" else _cost_cells(cost)
-            rows.append((variant.name, " ".join(map(str, seeds)), _WORDS[state], each, whole))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-    for name, cost in costs.items():
-        if cost.error:
-            yield f"{name} could not be measured: {cost.error}"
-    todo = [cell for cell, state in states.items() if state != "done"]
-    total = sum(costs[cell.variant.name].seconds for cell in todo) if costs else math.nan
-    if not todo:
-        yield "all runs are done"
-    elif not math.isnan(total):
-        together = f", {at_a_time} at a time" if at_a_time > 1 else ""
-        yield (
-            f"about {in_words(total / min(at_a_time, len(todo)))} of training for {len(todo)} runs{together}; "
-            "validations, metrics and pictures come on top"
-        )
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def _cost_cells(cost: Cost) -> tuple[str, str]:
-    if cost.error:
-        return "?", "?"
-    return f"{cost.iteration:.3g}", "?" if math.isnan(cost.seconds) else in_words(cost.seconds)
+def _devices() -> list[str]:
+    """The GPUs that PyTorch sees, as ``CUDA_VISIBLE_DEVICES`` names them."""
+    import torch
+
+    count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    return (visible.split(",") if visible else [str(number) for number in range(count)])[:count]
 
 
-def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
-    """Reports the runs that are done; says of the others why they are missing."""
-    done = [cell for cell in cells if (read_record(cell) or {}).get("status") == "done"]
-    if not done:
-        return
-    baseline = plan.baseline_variant()
-    runs = tuple(read_run(cell.folder, cell.variant.shown, cell.seed) for cell in done)
-    study = Study(
-        plan.name,
-        runs,
-        baseline=runs[0].variant if baseline is None else baseline.name,
-        figures=plan.figures,
-        missing=tuple(Missing(cell.name, _reason(cell)) for cell in cells if cell not in done),
-        notes=_notes(done),
-        plan=plan.text(),
-        commands=(shlex.join(["python", "cli.py", *sys.argv[1:]]),),
-    )
+def _cores() -> int | None:
+    """Cores that this process may use; None if the environment says how many threads a run has."""
+    if "OMP_NUM_THREADS" in os.environ:
+        return None
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> bool:
+    """Reports the runs that are done; returns whether there are any."""
+    study = study_of_cells(plan, cells, plan.text(Path.cwd()), shlex.join(["python", "cli.py", *sys.argv[1:]]))
+    if study is None:
+        return False
     for path in write_report(study, folder / "report"):
         print(f"  {path}")
-
-
-def _notes(done: Sequence[Cell]) -> tuple[str, ...]:
-    """What a reader must know to compare the runs."""
-    codes = {str((read_record(cell) or {}).get("code"))[:12] for cell in done}
-    if len(codes) == 1:
-        return ()
-    return (f"The runs are of different versions of the code (hashes {', '.join(sorted(codes))}).",)
-
-
-def _reason(cell: Cell) -> str:
-    record = read_record(cell)
-    if record is None:
-        return "not started"
-    if record.get("status") == "failed":
-        return f"failed with exit code {record.get('exit_code')}; see {cell.log}"
-    return "not ended"
+    return True
 
 
 def _report_only(folder: Path, others: object) -> int:
@@ -291,12 +227,9 @@ def _report_only(folder: Path, others: object) -> int:
         raise InputError(f"ablate --report {folder}: there is no such folder")
     if (folder / PLAN).is_file():
         plan = read_plan(folder / PLAN)
-        _report(plan, cells_of(plan, folder), folder)
+        if not _report(plan, cells_of(plan, folder), folder):
+            raise InputError(f"ablate --report {folder}: none of its runs is done yet")
         return 0
     for path in write_report(study_of(folder), folder / "report"):
         print(f"  {path}")
     return 0
-
-
-def _say(text: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)

@@ -1,5 +1,6 @@
 """A program in the place of a training: it makes a run folder step by step, saves when it is asked to, and goes on."""
 
+import os
 import signal
 import sys
 import time
@@ -29,6 +30,8 @@ def main() -> None:
         file.write(f"{steps}\n")
     if given.get("fails") == "true":
         sys.exit("error: it cannot be trained")
+    if given.get("dies") == "true":
+        os.kill(os.getpid(), signal.SIGKILL)
     while steps < STEPS:
         time.sleep(float(given.get("pause", "0")))
         steps += 1

@@ -121,7 +121,7 @@ def test_a_plan_of_a_file_says_the_same_when_it_is_written_and_read_again(tmp_pa
     assert read.variants()[2].configs == (tmp_path / "base.yaml", tmp_path / "none.yaml")
     again = tmp_path / "elsewhere" / "plan.yaml"
     again.parent.mkdir()
-    again.write_text(read.text())
+    again.write_text(read.text(again.parent))
     assert read_plan(again) == read
 
 

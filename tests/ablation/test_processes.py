@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.ablation.cells import Cell, cells_of, put_aside, read_record, state_of
+from lit_an.ablation.cells import Cell, cells_of, locked, put_aside, read_record, state_of
 from lit_an.ablation.plan import Level, Plan
 from lit_an.ablation.processes import run_here
 from tests.ablation.stand_in import STEPS
@@ -97,6 +97,33 @@ def test_a_run_saves_and_ends_when_the_bench_is_killed_and_a_second_bench_waits_
     assert outcome.status == "done"
     assert len(starts(cell)) == 2
     assert 0 < starts(cell)[1] < STEPS
+
+
+def test_a_run_that_the_system_killed_has_failed(tmp_path: Path) -> None:
+    """As when memory runs out: nobody asked it to stop."""
+    said: list[str] = []
+    (cell,) = cells(tmp_path, Level("x", options={"dies": True}))
+    (outcome,) = run_here([cell], CODE, COMMAND, [SLOT], said.append).outcomes
+    assert (outcome.status, outcome.exit_code) == ("failed", -signal.SIGKILL)
+    assert any("failed after" in line and "exit code -9" in line for line in said)
+
+
+def test_nothing_is_put_aside_while_a_process_of_it_lives(tmp_path: Path) -> None:
+    (cell,) = cells(tmp_path)
+    cell.folder.mkdir(parents=True)
+    held = threading.Event()
+
+    def write() -> None:
+        with locked(cell):
+            held.set()
+            time.sleep(0.5)
+            (cell.folder / "late").touch()
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    held.wait()
+    assert (put_aside(cell, tmp_path) / "late").exists()
+    writing.join()
 
 
 def test_what_changed_begins_anew_and_the_former_run_is_kept(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""What a report compares of a bench: the cells that are done."""
+
+from collections.abc import Sequence
+
+from lit_an.ablation.cells import Cell, read_record
+from lit_an.ablation.plan import Plan
+from lit_an.ablation.runs import read_run
+from lit_an.ablation.study import Missing, Study
+
+
+def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -> Study | None:
+    """The runs of a plan that are done, and of the others why they are missing; None if none is done.
+
+    Args:
+        plan: what is compared.
+        cells: of the plan.
+        text: of the plan, as a reader finds its configs.
+        command: line that made the runs.
+
+    Raises:
+        InputError: a file of a run cannot be read.
+    """
+    done = [cell for cell in cells if (read_record(cell) or {}).get("status") == "done"]
+    if not done:
+        return None
+    baseline = plan.baseline_variant()
+    runs = tuple(read_run(cell.folder, cell.variant.shown, cell.seed) for cell in done)
+    return Study(
+        plan.name,
+        runs,
+        baseline=runs[0].variant if baseline is None else baseline.name,
+        figures=plan.figures,
+        missing=tuple(Missing(cell.name, _reason(cell)) for cell in cells if cell not in done),
+        notes=_notes(done),
+        plan=text,
+        commands=(command,),
+    )
+
+
+def _notes(done: Sequence[Cell]) -> tuple[str, ...]:
+    """What a reader must know to compare the runs."""
+    codes = {str((read_record(cell) or {}).get("code"))[:12] for cell in done}
+    if len(codes) == 1:
+        return ()
+    return (f"The runs are of different versions of the code (hashes {', '.join(sorted(codes))}).",)
+
+
+def _reason(cell: Cell) -> str:
+    record = read_record(cell)
+    if record is None:
+        return "not started"
+    if record.get("status") == "failed":
+        return f"failed with exit code {record.get('exit_code')}; see {cell.log}"
+    return "not ended"
