@@ -1,6 +1,7 @@
 """What a call of the bench is about to do, in lines: a row for each variant, and the time in all."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _WORDS: dict[State, str] = {
 }
 
 
+_WIDTH = 80  # columns
+
+
 def plan_lines(
     plan: Plan, states: Mapping[Cell, State], costs: Mapping[str, Cost], at_a_time: int, folder: Path
 ) -> Iterator[str]:
@@ -35,8 +39,11 @@ def plan_lines(
     number = (
         f"{len(variants)} variant{'s' * (len(variants) != 1)} × {len(plan.seeds)} seed{'s' * (len(plan.seeds) != 1)}"
     )
-    yield f"\n{plan.name}: {number}, {', '.join(plan.factors) or 'nothing'} varied; runs in {folder}"
-    rows = [("variant", "seeds", "", "s/iteration", "a run")]
+    yield f"\n{plan.name}: {number}; runs in {folder}"
+    how = ", one at a time" if plan.design == "one_at_a_time" else ""
+    varied = f"varied{how}: {', '.join(plan.factors) or 'nothing'}"
+    yield from textwrap.wrap(varied, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    rows = [("variant", "seeds", "state", *(("s/iteration", "a run") if costs else ()))]
     for variant in variants:
         by_state: dict[State, list[int]] = {}
         for cell, state in states.items():
@@ -44,8 +51,8 @@ def plan_lines(
                 by_state.setdefault(state, []).append(cell.seed)
         cost = costs.get(variant.name)
         for state, seeds in by_state.items():
-            each, whole = ("", "") if cost is None or state == "done" else _cost_cells(cost)
-            rows.append((variant.name, " ".join(map(str, seeds)), _WORDS[state], each, whole))
+            told = () if not costs else ("", "") if cost is None or state == "done" else _cost_cells(cost)
+            rows.append((variant.name, " ".join(map(str, seeds)), _WORDS[state], *told))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
