@@ -18,8 +18,6 @@ _WORDS: dict[State, str] = {
     "changed": "again: its config changed",
     "other code": "again: the code changed",
 }
-
-
 _WIDTH = 80  # columns
 
 
