@@ -118,6 +118,7 @@ def where_to_look(folder: str) -> str:
         "mlflow.db": "database of MLflow",
         "comet": "archive of Comet",
         "config.yaml": "the full config",
+        "run.json": "command, versions, machine, sizes of the networks",
     }
     lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
     if checkpoints_in(Path(folder)) is not None:
