@@ -49,7 +49,7 @@ def one_sentence(message: str) -> str:
     leaf = " or ".join(dict.fromkeys(expected)) if leaves[0].startswith("Expected") else leaves[0]
     unknown = _UNKNOWN.search(leaf)
     if unknown:
-        return _unknown_argument(key, class_path, unknown.group(1) or unknown.group(2))
+        return unknown_argument(key, class_path, unknown.group(1) or unknown.group(2))
     leaf = re.sub(r"<class '([\w.]+)'>", r"\1", leaf).replace(". Got value: ", ", got ")
     leaf = leaf.replace(" or Expected a", " or a").replace("Expected a int", "Expected an int")
     leaf = leaf[0].lower() + leaf[1:] if leaf.startswith("Expected") else leaf
@@ -59,15 +59,16 @@ def one_sentence(message: str) -> str:
     return f"{place}: {leaf}" if place else leaf
 
 
-def _unknown_argument(key: str, class_path: str, name: str) -> str:
-    accepted = _arguments(class_path)
+def unknown_argument(key: str, class_path: str, name: str) -> str:
+    """A sentence that says which arguments there are, if the class is known."""
+    accepted = arguments_of(class_path)
     place = f"{key}: " if key else ""
     if not accepted:
         return f"{place}there is no key {name!r} here; see --help"
     return f"{place}{class_path} has no argument {name!r}{nearest(name, accepted)} It accepts: {', '.join(accepted)}"
 
 
-def _arguments(class_path: str) -> list[str]:
+def arguments_of(class_path: str) -> list[str]:
     """Arguments of a class that the parser has imported already, with those that it hands on to its bases."""
     module, _, name = class_path.rpartition(".")
     try:

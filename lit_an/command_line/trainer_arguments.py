@@ -73,7 +73,10 @@ _WORKS: dict[str, Rule] = {
         "default: TensorBoard; others by class_path, see configs/loggers; metrics.csv is always there; false for none "
         "at all"
     ),
-    "callbacks": Rule("a list; --trainer.callbacks+ adds one"),
+    "callbacks": Rule(
+        "a list; --trainer.callbacks+ adds one, --trainer.callbacks.SampleGridLogger.every_iterations=50 sets an argument "
+        "of the one of that class"
+    ),
     "max_time": Rule("time of training in all, DD:HH:MM:SS, with the parts before a resume; then a checkpoint"),
     "limit_val_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),
     "limit_test_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),

@@ -13,6 +13,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 import lit_an.command_line.run_folder as run_folder
+from lit_an.command_line.callback_options import with_named_callback
 from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import UNSAVED, rank_of_process
@@ -29,7 +30,7 @@ from lit_an.tasks.adversarial import AdversarialTask
 
 
 class TrainerParser(OneSentenceParser, LightningArgumentParser):
-    """LightningCLI's parser with one-sentence errors and config inheritance.
+    """LightningCLI's parser with one-sentence errors, config inheritance and options of callbacks by their names.
 
     Attributes:
         config_files: the config files read; the parsed result does not name them if a config has references.
@@ -44,6 +45,9 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
         if options.get("action") is ActionConfigFile:
             options["action"] = ConfigOption
         return super().add_argument(*names, **options)
+
+    def _parse_optional(self, arg_string: str) -> Any:
+        return with_named_callback(super()._parse_optional(arg_string), arg_string)
 
 
 class TrainerCli(LightningCLI):

@@ -1,0 +1,63 @@
+"""Options that name the class of a callback, through the real parser."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+import cli
+from tests.test_cli import SMALL_CLASSES
+
+CONFIGS = [f"--config={SMALL_CLASSES}", "--config=configs/metrics/layouts.yaml", "--config=configs/metrics/small.yaml"]
+
+
+def _callbacks(capsys: pytest.CaptureFixture[str], *options: str) -> list[dict[str, Any]]:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["fit", *CONFIGS, *options, "--print_config"])
+    assert ended.value.code == 0
+    return yaml.safe_load(capsys.readouterr().out)["trainer"]["callbacks"]
+
+
+def test_a_callback_is_set_by_its_name_and_stays_in_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    before = _callbacks(capsys)
+    after = _callbacks(
+        capsys,
+        "--trainer.callbacks.LayoutScores.regions=first_and_rest",
+        *("--trainer.callbacks.GenerationMetrics.extractor_kwargs.path", "x.pt"),
+        "--trainer.callbacks.LayoutScores.init_args.images=64",
+        "--trainer.callbacks.num_images=50",
+    )
+    scores, metrics = before[-2]["init_args"], before[-1]["init_args"]
+    scores.update(regions="first_and_rest", images=64)
+    metrics.update(num_images=50, extractor_kwargs={**metrics["extractor_kwargs"], "path": "x.pt"})
+    assert after == before
+
+
+WRONG = {
+    "--trainer.callbacks.LayoutScore.images=64": (
+        "error: --trainer.callbacks.LayoutScore.images: no callback is of the class LayoutScore, did you mean "
+        "'LayoutScores'? There are: "
+    ),
+    "--trainer.callbacks.LayoutScores.imges=64": (
+        "error: --trainer.callbacks.LayoutScores.imges: callbacks.LayoutScores has no argument 'imges', did you mean "
+        "'images'?"
+    ),
+    "--trainer.callbacks.LayoutScores.images=abc": "error: trainer.callbacks.images: expected an int, got abc",
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_a_wrong_name_or_value_is_one_sentence(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = cli.main(["fit", *CONFIGS, option])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(WRONG[option])
+
+
+def test_two_of_a_class_are_not_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    more = "--trainer.callbacks+=callbacks.LayoutScores"
+    assert cli.main(["fit", *CONFIGS, more, "--trainer.callbacks.LayoutScores.images=64"]) == 2
+    assert "2 callbacks are of the class LayoutScores" in capsys.readouterr().err
