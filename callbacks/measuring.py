@@ -54,6 +54,7 @@ class Measuring(Callback):
 
     Attributes:
         prefix: first part of the names of its files.
+        one_per_run: a second one of the class would write the same files, so that of a later config takes its place.
 
     Args:
         every_validations: validations between measurements, ≥ 1.
@@ -68,6 +69,7 @@ class Measuring(Callback):
     """
 
     prefix = "metrics"
+    one_per_run = True
 
     def __init__(
         self,

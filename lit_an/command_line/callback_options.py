@@ -1,5 +1,6 @@
-"""Options of one callback of the list, by the name of its class."""
+"""The list of callbacks: options of one of them by the name of its class, and classes of which a run has one."""
 
+import importlib
 from argparse import Action
 from typing import Any
 
@@ -53,6 +54,31 @@ class CallbackOption(Action):
                 f"{self.option_strings[0]}: no callback is of the class {self._name}{nearest(self._name, names)}{there}"
             )
         return names.index(self._name)
+
+
+def keep_last_of_a_kind(config: Any) -> None:
+    """Leaves the last callback of each class that says ``one_per_run``: an overlay's takes the place of the config's.
+
+    Args:
+        config: parsed so far; changed in place.
+    """
+    key = _LIST.strip("-.")
+    callbacks = config.get(key)
+    if not isinstance(callbacks, list):
+        return
+    paths = [str(getattr(each, "class_path", "")) for each in callbacks]
+    kept = [
+        each
+        for place, (each, path) in enumerate(zip(callbacks, paths, strict=True))
+        if path not in paths[place + 1 :] or not getattr(_class_of(path), "one_per_run", False)
+    ]
+    if len(kept) < len(callbacks):
+        config[key] = kept
+
+
+def _class_of(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name, None)
 
 
 def with_named_callback(parsed: Any, option: str) -> Any:

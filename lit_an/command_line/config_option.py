@@ -5,6 +5,7 @@ from typing import Any
 
 from jsonargparse import ActionConfigFile
 
+from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.config_files import chain_of, on_one_line
 from lit_an.errors import InputError
 
@@ -21,9 +22,11 @@ class ConfigOption(ActionConfigFile):
         chain = chain_of(path) if path.is_file() else []
         if len(chain) < 2:
             super().__call__(parser, config, value, option_string)
+            keep_last_of_a_kind(config)
             return
         for file in chain:
             try:
                 self.apply_config(parser, config, self.dest, file.text)
             except TypeError as error:
                 raise InputError(f"the config {file.path} cannot be read ({on_one_line(error)})") from error
+            keep_last_of_a_kind(config)

@@ -74,7 +74,7 @@ _WORKS: dict[str, Rule] = {
         "at all"
     ),
     "callbacks": Rule(
-        "a list; --trainer.callbacks+ adds one, --trainer.callbacks.SampleGridLogger.every_iterations=50 sets an argument "
+        "a list; --trainer.callbacks+ adds one, --trainer.callbacks.SampleGridLogger.keep=9 sets an argument "
         "of the one of that class"
     ),
     "max_time": Rule("time of training in all, DD:HH:MM:SS, with the parts before a resume; then a checkpoint"),

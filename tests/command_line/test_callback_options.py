@@ -58,6 +58,15 @@ def test_a_wrong_name_or_value_is_one_sentence(option: str, capsys: pytest.Captu
 
 
 def test_two_of_a_class_are_not_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    more = "--trainer.callbacks+=callbacks.LayoutScores"
-    assert cli.main(["fit", *CONFIGS, more, "--trainer.callbacks.LayoutScores.images=64"]) == 2
-    assert "2 callbacks are of the class LayoutScores" in capsys.readouterr().err
+    more = "--trainer.callbacks+=callbacks.SampleGridLogger"
+    assert cli.main(["fit", *CONFIGS, more, "--trainer.callbacks.SampleGridLogger.keep=9"]) == 2
+    assert "2 callbacks are of the class SampleGridLogger" in capsys.readouterr().err
+
+
+def test_metrics_of_an_overlay_take_the_place_of_the_configs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two would write the same files."""
+    small = _callbacks(capsys)
+    both = _callbacks(capsys, "--config=configs/metrics/packaged.yaml")
+    assert [each["class_path"] for each in both] == [each["class_path"] for each in small]
+    assert both[-1]["init_args"]["extractor"] == "efficientnet_lite0"
+    assert both[:-1] == small[:-1]
