@@ -9,6 +9,7 @@ from lit_an.ablation.embedding import Picture
 from lit_an.ablation.formatting import ARROWS, decimals_of, fixed, interval_text, joined
 from lit_an.ablation.markup import Html, breakable, bullets, data_address, data_table, element
 from lit_an.ablation.page_facts import cost, layouts, provenance
+from lit_an.ablation.page_scores import by_hole_area, layout_truth
 from lit_an.ablation.sentences import Table, against_baseline, count_note, doubts, gaps_of, verdict, what_is_compared
 from lit_an.ablation.study import Study
 from lit_an.ablation.tables import difference_text, is_best, value_text
@@ -37,9 +38,11 @@ def page_of(
     sections = [
         *(_results(study, table) for table in tables),
         _no_figures(study) if not tables else None,
+        by_hole_area(study),
         _curves(charts),
         _samples(study, pictures),
         layouts(study, [_chart_element(chart) for chart in layout_charts]),
+        layout_truth(study),
         cost(study),
         provenance(study),
     ]

@@ -14,6 +14,7 @@ from lit_an.text_files import lines_of
 
 RECORD = "run.json"
 _RESULT = re.compile(r"metrics_val_(\d+)\.json")
+_LAYOUT_SCORES = re.compile(r"layout_scores_val_(\d+)\.json")
 _PICTURE = re.compile(r"iteration_(\d+)\.(png|webp)")
 _TIMES = ("time/seconds", "time/processor_seconds")
 
@@ -47,6 +48,7 @@ class Run:
         pictures: the last picture of each tag, such as ``samples``, ``inpainting`` or ``layouts/long_range``.
         facts: of ``run.json``: command, versions, parameters, …; empty in runs that have none.
         results: content of the newest ``metrics_val_*.json``; empty without one.
+        layout_scores: content of the newest ``layout_scores_val_*.json``; empty without one.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Run:
     pictures: Mapping[str, Path] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     results: Mapping[str, Any] = field(default_factory=dict)
+    layout_scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -90,8 +93,8 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         for name, text in row.items():
             if name.startswith(("train/", "layout/", "val/")) and text:
                 values.setdefault(name, {})[int(float(row["step"]))] = float(text)
-    numbered = sorted((int(found[1]), path) for path in folder.iterdir() if (found := _RESULT.fullmatch(path.name)))
-    results = [(iteration, _json(path)) for iteration, path in numbered]
+    results = _numbered(folder, _RESULT)
+    scores = _numbered(folder, _LAYOUT_SCORES)
     for iteration, result in results:
         for name, value in result.get("figures", {}).items():
             values.setdefault(name, {})[iteration] = value
@@ -108,6 +111,7 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         _last_pictures(folder),
         _json(record) if record.is_file() else {},
         results[-1][1] if results else {},
+        scores[-1][1] if scores else {},
     )
 
 
@@ -130,6 +134,12 @@ class _Clock:
             low + share * (high - low) for low, high in zip(self._times[right - 1], self._times[right], strict=True)
         )
         return Point(iteration, seconds, processor_seconds, value)
+
+
+def _numbered(folder: Path, name: re.Pattern[str]) -> list[tuple[int, Mapping[str, Any]]]:
+    """The JSON files of this name with their iterations, in order."""
+    found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := name.fullmatch(path.name)))
+    return [(iteration, _json(path)) for iteration, path in found]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
