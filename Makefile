@@ -23,8 +23,9 @@ quickstart: $(VENV)/.quickstart
 quickstart-inpainting: $(VENV)/.inpainting
 	$(RUN) cli.py fit --config configs/inpainting/earth_quickstart.yaml
 
+# One worker for each logical core; each runs its tests on one thread. PYTEST_ARGS="-n 0" runs them in one process.
 test: $(VENV)/.test
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest -n logical --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(RUN) -m ruff check .

@@ -9,12 +9,13 @@ import importlib
 import inspect
 import os
 import sys
-from typing import NoReturn
 
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.notices import silence_notices
+from lit_an.command_line.overview import overview, unknown_command, versions
 from lit_an.command_line.parent_watch import end_with_launcher
+from lit_an.command_line.short_help import asks_for_help, command_help, short_help
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {
@@ -24,28 +25,29 @@ TRAINER_COMMANDS = {
 }
 # Commands that train nothing: the module of each and its help. A module has a function ``run``, whose arguments are
 # the options, whose docstring is the help and whose result is the exit code. It may have a function
-# ``spell_out`` from the options as they are given to those of the parser. A function with the arguments ``model`` and
-# ``data`` takes the configs and overrides of ``fit`` too, and gets what they build.
+# ``spell_out`` from the options as they are given to those of the parser. A function with the arguments ``CONFIGURED``
+# takes the configs and overrides of ``fit`` too, and gets what they build.
+CONFIGURED = {"model", "data", "trainer"}
 COMMANDS: dict[str, tuple[str, str]] = {
-    "ablate": ("lit_an.commands.ablate", "train the runs of a plan that differ in one thing each, and report them"),
-    "sample": ("lit_an.commands.sample", "generate images with a class-conditional checkpoint or an export"),
-    "inpaint": ("lit_an.commands.inpaint", "fill holes in your pictures with an inpainting checkpoint"),
-    "export": ("lit_an.commands.export", "write the generator of a checkpoint as safetensors, torch.export and ONNX"),
+    "ablate": ("lit_an.commands.ablate", "train the runs of a plan, and compare them in a report"),
+    "sample": ("lit_an.commands.sample", "generate images with a class-conditional generator"),
+    "inpaint": ("lit_an.commands.inpaint", "fill holes in pictures with an inpainting generator"),
+    "export": ("lit_an.commands.export", "write a generator as safetensors, torch.export and ONNX"),
     "demo": ("lit_an.commands.demo", "serve a page to paint holes on"),
-    "check": (
-        "lit_an.commands.check",
-        "say whether a config and its data go together, or whether checkpoints are whole",
-    ),
+    "check": ("lit_an.commands.check", "say whether config and data fit, or checkpoints are whole"),
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
     "norms": ("lit_an.commands.norms", "list the norms, and what each costs on this machine"),
 }
 
 
-class _CommandParser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message}; see {self.prog} --help", file=sys.stderr)
-        sys.exit(2)
+_FORMER = "predict"  # a command that is two now
+# In the order of the list of commands.
+GROUPS = {
+    "train": ["fit", "validate", "test", "ablate"],
+    "use": ["sample", "inpaint", "demo", "export"],
+    "data and checks": ["prepare", "prepare_masks", "check", "norms"],
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,15 +60,20 @@ def main(arguments: list[str] | None = None) -> int:
     end_with_launcher()
     silence_notices()
     keep_freed_memory()
-    chosen, options = _parser().parse_known_args(sys.argv[1:] if arguments is None else arguments)
+    command, *options = (sys.argv[1:] if arguments is None else arguments) or [""]
+    if command not in (*TRAINER_COMMANDS, *COMMANDS, _FORMER):
+        return _no_command(command)
     try:
-        if chosen.command == "predict":
-            return _refuse_predict(chosen)
-        if chosen.command in COMMANDS:
-            return _run_command(chosen.command, options)
+        if command == _FORMER:
+            return _refuse_former(options)
+        if command in COMMANDS:
+            return _run_command(command, options)
+        if asks_for_help(options):
+            print(short_help(command))
+            return 0
         from lit_an.command_line.trainer_cli import TrainerCli, settings
 
-        TrainerCli(**settings(), args=[chosen.command, *options])
+        TrainerCli(**settings(), args=[command, *options])
     except Exception as error:
         return _left(_failed(error))
     except SystemExit as ended:
@@ -76,22 +83,30 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    """Knows the commands' names; what follows a name is left to the parser of that command."""
-    parser = _CommandParser(description="Trains and runs networks with attentive normalization.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
-    for name, text in {**TRAINER_COMMANDS, **{name: text for name, (_, text) in COMMANDS.items()}}.items():
-        commands.add_parser(name, help=text, add_help=False, allow_abbrev=False)
-    # A former command, which still accepts its options so that it can name its successors.
-    predict = commands.add_parser("predict", allow_abbrev=False, description="Is now two commands: sample and inpaint.")
-    predict.add_argument("--ckpt_path", help="the checkpoint to name the command for")
-    predict.add_argument("--config", help="the config it was trained with")
-    return parser
+def _no_command(given: str) -> int:
+    """Answers a command line that begins with no command; returns the exit code."""
+    helps = {**TRAINER_COMMANDS, **{name: text for name, (_, text) in COMMANDS.items()}}
+    if given == "--version":
+        print(versions())
+    elif given in ("-h", "--help", "help"):
+        print(overview(GROUPS, helps))
+    elif not given:
+        print(overview(GROUPS, helps), file=sys.stderr)
+        return 2
+    else:
+        print(f"error: {unknown_command(given, list(helps))}", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _refuse_predict(chosen: argparse.Namespace) -> int:
+def _refuse_former(options: list[str]) -> int:
+    """The former command accepts its options so that it can name its successors."""
     from lit_an.commands.matching_command import refuse_predict
 
+    parser = argparse.ArgumentParser(prog=_FORMER, description="Is now two commands: sample and inpaint.")
+    parser.add_argument("--ckpt_path", help="the checkpoint to name the command for")
+    parser.add_argument("--config", help="the config it was trained with")
+    chosen, _ = parser.parse_known_args(options)
     return refuse_predict(chosen.ckpt_path, chosen.config)
 
 
@@ -103,11 +118,15 @@ def _run_command(name: str, options: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     options = getattr(module, "spell_out", list)(options)
     run = module.run
-    if {"model", "data"} <= set(inspect.signature(run).parameters):
+    from lit_an.command_line.parsers import command_parser
+
+    if set(inspect.signature(run).parameters) >= CONFIGURED:
+        if asks_for_help(options):
+            print(command_help(name, command_parser(name, run, skip=CONFIGURED)))
+            return 0
         from lit_an.command_line.trainer_cli import ConfiguredCommandCli, settings
 
-        return ConfiguredCommandCli(run, **settings(), args=["fit", *options]).exit_code
-    from lit_an.command_line.parsers import command_parser
+        return ConfiguredCommandCli(name, run, **settings(), args=["fit", *options]).exit_code
 
     parser = command_parser(name, run)
     given = parser.instantiate(parser.parse_args(options))

@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from callbacks.checkpointing import Checkpointing, was_stopped
+from callbacks.progress import IterationProgressBar
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
 from lit_an.metrics.feature_networks.extractors import FeatureExtractor, Features, create_extractor
@@ -182,7 +182,9 @@ class Measuring(Callback):
         if trainer.is_global_zero:
             path = self._file(trainer, task, stage, "json")
             self._write(trainer, lambda: result.write(path, stage=stage, split=split, iteration=task.iteration))
-            tqdm.write(f"\n{path}: {result.table()}")
+            said = f"\niteration {task.iteration}, {path.name}: {result.table()}"
+            bar = trainer.progress_bar_callback
+            (print if bar is None else bar.print)(said)
 
     def _write(self, trainer: pl.Trainer, write: Callable[[], None]) -> None:
         """Writes a file; a training goes on without it, since its figures are in the log and printed."""
@@ -298,14 +300,16 @@ def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
 
 
 def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Iterator[Any]:
-    """Iterates with a progress bar in the first process, if the run shows progress bars and has a terminal.
+    """Iterates; the first process shows how far it is, if the run shows progress.
 
     Raises:
         MeasurementStopped: a signal stops the run.
     """
-    hidden = not trainer.is_global_zero or trainer.progress_bar_callback is None
-    for batch in tqdm(batches, f"metrics: {what}", total, leave=False, disable=hidden or None):
+    bar = trainer.progress_bar_callback
+    for done, batch in enumerate(batches, 1):
         yield batch
+        if isinstance(bar, IterationProgressBar):
+            bar.show_part(f"metrics: {what}", done, total)
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, Checkpointing) and callback.is_asked_to_stop(trainer):
                 raise MeasurementStopped(callback)

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import resource
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import nn
 
 from callbacks.operation_count import OperationCount
 from lit_an.code_version import code_hash, git_state, library_versions
+from lit_an.device_memory import peak_memory
 from lit_an.errors import OutputError
 from lit_an.files import json_text, replacing
 from lit_an.tasks.adversarial import AdversarialTask
@@ -65,7 +65,7 @@ class RunRecord(Callback):
 
     def _write(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Writes the record; a training goes on without it."""
-        self._facts |= {"iteration": task.iteration, "peak_memory": _peak_memory(task.device)}
+        self._facts |= {"iteration": task.iteration, "peak_memory": peak_memory(task.device)}
         path = Path(trainer.default_root_dir, FILE)
         try:
             with replacing(path) as temporary:
@@ -118,14 +118,6 @@ def _cpu_name() -> str:
 def _parameters(network: nn.Module) -> int:
     """Number of parameters that are trained."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: on a GPU what PyTorch had allocated at most, on a CPU the largest resident set of the process."""
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(kilobytes) if sys.platform == "darwin" else int(kilobytes) * 1024
 
 
 def _now() -> str:

@@ -105,23 +105,13 @@ def test_each_command_names_the_other_for_a_checkpoint_of_the_other(
     assert list((tmp_path / "run").iterdir()) == [tmp_path / "run" / "checkpoints", tmp_path / "run" / "config.yaml"]
 
 
-@pytest.mark.parametrize(("argv", "sentence"), [([], "required: COMMAND"), (["fitt"], "invalid choice: 'fitt'")])
-def test_no_command_and_an_unknown_one_are_one_sentence(
-    argv: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as exit:
-        cli.main(argv)
-    assert exit.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert sentence in line
-
-
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_each_command_has_a_help_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as exit:
-        cli.main([name, "--help"])
-    assert exit.value.code == 0
+    try:
+        code = cli.main([name, "--help"])
+    except SystemExit as exit:
+        code = int(exit.code or 0)
+    assert code == 0
     shown = capsys.readouterr().out
     own = {"sample": "--samples_per_class", "inpaint": "--color_key", "check": "--max_overlap"}
     assert all((option in shown) == (name == owner) for owner, option in own.items())
@@ -130,9 +120,12 @@ def test_each_command_has_a_help_of_its_own(name: str, capsys: pytest.CaptureFix
 def test_commands_without_a_trainer_do_not_import_lightning() -> None:
     code = (
         "import sys, cli\n"
-        "for argv in (['--help'], ['sample', '--help'], ['inpaint', '--help']):\n"
+        "for argv in (['--help'], ['fit', '--help'], ['sample', '--help'], ['inpaint', '--help']):\n"
         "    try:\n        cli.main(argv)\n    except SystemExit:\n        pass\n"
         "    print('LOADED', *[name for name in ('torch', 'pytorch_lightning') if name in sys.modules])\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    assert [line for line in shown.splitlines() if line.startswith("LOADED")] == ["LOADED", *["LOADED torch"] * 2]
+    assert [line for line in shown.splitlines() if line.startswith("LOADED")] == [
+        *["LOADED"] * 2,
+        *["LOADED torch"] * 2,
+    ]

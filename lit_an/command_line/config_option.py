@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import ActionConfigFile
 
 from lit_an.command_line.callback_options import keep_last_of_a_kind
+from lit_an.command_line.known_configs import check_config
 from lit_an.config_files import chain_of, on_one_line
 from lit_an.errors import InputError
 
@@ -18,8 +19,9 @@ class ConfigOption(ActionConfigFile):
 
     def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
         path = Path(str(value))
+        check_config(path)
         parser.config_files.append(path)
-        chain = chain_of(path) if path.is_file() else []
+        chain = chain_of(path)
         if len(chain) < 2:
             super().__call__(parser, config, value, option_string)
             keep_last_of_a_kind(config)

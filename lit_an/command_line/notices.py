@@ -3,10 +3,14 @@
 import logging
 import os
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytorch_lightning import Trainer
+
+
+_PACKAGES = tuple(Path(__file__).parents[2] / name for name in ("lit_an", "callbacks"))
 
 
 def silence_notices() -> None:
@@ -17,11 +21,28 @@ def silence_notices() -> None:
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
     # LightningCLI gets its arguments from the parser of commands.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
-    # The second counts the steps of both optimizers, where the user counts iterations.
-    silent = ("try installing [litlogger]", "`Trainer.fit` stopped: `max_steps=")
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").addFilter(
-        lambda record: not any(part in record.getMessage() for part in silent)
+    # The second counts the steps of both optimizers, where the user counts iterations; a header says the others.
+    silent = (
+        "try installing [litlogger]",
+        "`Trainer.fit` stopped: `max_steps=",
+        "TPU available: ",
+        "GPU available: ",
+        "Seed set to ",
     )
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
+        logging.getLogger(name).addFilter(lambda record: not any(part in record.getMessage() for part in silent))
+
+
+def say_warnings_plainly() -> None:
+    """Leaves file and line out of warnings of the project, which are about the run; called after Lightning's import."""
+    formats = warnings.formatwarning
+
+    def plain(message: Any, category: Any, filename: str, lineno: int, line: str | None = None) -> str:
+        if any(Path(filename).is_relative_to(package) for package in _PACKAGES):
+            return f"warning: {message}\n"
+        return formats(message, category, filename, lineno, line)
+
+    warnings.formatwarning = plain
 
 
 def warn_of_slow_arithmetic(trainer: "Trainer") -> None:

@@ -46,7 +46,7 @@ def config_of_run(options: list[str]) -> Path | None:
 def _value(options: list[str], name: str) -> str | None:
     """The last value of an option."""
     value = None
-    for option, following in zip(options, [*options[1:], None], strict=True):
+    for option, following in zip(options, [*options[1:], None], strict=False):
         if option == name:
             value = following
         elif option.startswith(f"{name}="):

@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import re
+import sys
+from collections.abc import Iterable
 
 from lit_an.registry import nearest
 
@@ -12,6 +14,18 @@ _STRUCTURE = re.compile(
     r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path "
     r"|(- )?Not of type Path_)"
 )
+_NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_NO_VALUE = re.compile(r"argument (\S+): expected one argument")
+# What a type expects, for people who do not program; other types keep their names.
+_IN_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a text",
+    "dict": "a mapping",
+}
+_TYPE = re.compile(r"an? (?:<class ')?([\w.]+)(?:'>)?")
+_CHOICE = re.compile(r"a typing\.Literal\[(.*?)\]")
 _UNKNOWN = re.compile(r"(?:Option '([\w.]+)' is not accepted|Key '([\w.]+)' is not expected)")
 
 
@@ -30,8 +44,10 @@ def one_sentence(message: str) -> str:
         ...     - Expected a <class 'NoneType'>
         ...   Given value type: <class 'str'>
         ...   Given value: abc''')
-        'iterations: expected an int, got abc'
+        "iterations: expected a whole number, got 'abc'"
     """
+    if no_value := _NO_VALUE.fullmatch(message.strip()):
+        return f"{no_value[1]}: its value is missing"
     keys: list[str] = []
     class_path, leaves = "", []
     for line in (line.strip() for line in message.splitlines()):
@@ -50,13 +66,42 @@ def one_sentence(message: str) -> str:
     unknown = _UNKNOWN.search(leaf)
     if unknown:
         return unknown_argument(key, class_path, unknown.group(1) or unknown.group(2))
-    leaf = re.sub(r"<class '([\w.]+)'>", r"\1", leaf).replace(". Got value: ", ", got ")
-    leaf = leaf.replace(" or Expected a", " or a").replace("Expected a int", "Expected an int")
-    leaf = leaf[0].lower() + leaf[1:] if leaf.startswith("Expected") else leaf
+    if missing := _NO_ATTRIBUTE.search(leaf):
+        return f"{f'{key}: ' if key else ''}{_no_class(*missing.groups())}"
+    leaf = leaf.replace(". Got value: ", ", got ").replace(" or Expected a", " or a")
+    if leaf.startswith("Expected"):
+        expected_part, got, rest = leaf.partition(", got ")
+        expected_part = _CHOICE.sub(lambda found: f"one of {found[1]}", expected_part)
+        expected_part = _TYPE.sub(lambda found: _IN_WORDS.get(found[1], found[0]), expected_part)
+        leaf = expected_part[0].lower() + expected_part[1:] + (f"{got}{_quoted(rest)}" if got else "")
+    leaf = re.sub(r"<class '([\w.]+)'>", r"\1", leaf)
     if given and "got" not in leaf and len(given.group(1)) < 80:
-        leaf += f", got {given.group(1)}"
+        leaf += f", got {_quoted(given.group(1))}"
     place = key or class_path  # what is wrong inside a constructor comes without its key
     return f"{place}: {leaf}" if place else leaf
+
+
+def unknown_option(name: str, known: Iterable[str]) -> str:
+    """The sentence for an option that a command does not have.
+
+    Args:
+        name: as given, possibly with ``=`` and a value.
+        known: the options that there are.
+    """
+    name = name.partition("=")[0]
+    if not name.startswith("-"):
+        return f"{name!r} belongs to no option; see --help"
+    return f"there is no option {name}{nearest(name, known)} See --help"
+
+
+def _no_class(module: str, name: str) -> str:
+    known = [each for each in dir(sys.modules.get(module)) if each[:1].isupper()]
+    return f"{module} has no class {name!r}{nearest(name, known)}".rstrip(".")
+
+
+def _quoted(value: str) -> str:
+    """A text in quotes; a number as it is."""
+    return value if re.fullmatch(r"[-+\d.e]+|['\"{\[(].*|None|True|False|true|false|null", value) else f"'{value}'"
 
 
 def unknown_argument(key: str, class_path: str, name: str) -> str:

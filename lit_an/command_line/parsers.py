@@ -1,15 +1,18 @@
 """jsonargparse's parsers with one-sentence error messages."""
 
 import inspect
+import re
 import sys
 from argparse import Action
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-from lit_an.command_line.parse_errors import one_sentence
+from lit_an.command_line.overview import program
+from lit_an.command_line.parse_errors import one_sentence, unknown_option
+
+_UNRECOGNIZED = re.compile(r"[Uu]nrecognized arguments: (\S+)")
 
 
 class OneSentenceParser(ArgumentParser):
@@ -25,8 +28,20 @@ class OneSentenceParser(ArgumentParser):
         """Prints the sentence and exits."""
         if not self.exit_on_error:  # a nested parser: the outer one adds the context
             super().error(message, ex)
-        print(f"error: {one_sentence(message)}", file=sys.stderr)
+        unrecognized = _UNRECOGNIZED.match(message)
+        sentence = unknown_option(unrecognized[1], self._known_options()) if unrecognized else one_sentence(message)
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
+
+    def _known_options(self) -> list[str]:
+        """Options of this parser, and of those of its commands."""
+        parsers = [each for action in self._actions for each in _parsers_in(action)]
+        return sorted({name for parser in (self, *parsers) for name in parser._option_string_actions})
+
+
+def _parsers_in(action: Action) -> list[ArgumentParser]:
+    choices = action.choices if isinstance(action.choices, Mapping) else {}
+    return [each for each in choices.values() if isinstance(each, ArgumentParser)]
 
 
 class CommandLineOnly(Action):
@@ -39,14 +54,15 @@ class CommandLineOnly(Action):
         namespace[self.dest] = values
 
 
-def command_parser(name: str, run: Callable[..., int]) -> OneSentenceParser:
+def command_parser(name: str, run: Callable[..., int], skip: Collection[str] = ()) -> OneSentenceParser:
     """The parser of a command that is a function.
 
     Args:
         name: of the command.
         run: its typed arguments are the options; its docstring is the help.
+        skip: arguments that are no options.
     """
-    parser = OneSentenceParser(prog=f"{Path(sys.argv[0]).name} {name}")
+    parser = OneSentenceParser(prog=f"{program()} {name}")
     parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
-    parser.add_function_arguments(run, as_group=False)
+    parser.add_function_arguments(run, as_group=False, skip=set(skip))
     return parser

@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import shlex
 from pathlib import Path
 
 from lit_an.checkpoints.places import checkpoints_in, is_run_folder
+from lit_an.command_line.overview import program
 from lit_an.errors import InputError
 
 _OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
@@ -13,6 +15,24 @@ VARIABLE = "LIT_AN_RUN_FOLDER"
 
 # Per run folder: the folders that this process created, outermost first, and the files that were there before.
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
+
+_WIDTH = 12
+_PLACES = {
+    "README.md": "what is what, with figures and pictures",
+    "reals.png": "real images",
+    "samples": "sample grids over time",
+    "inpainting": "filled holes over time, stage by stage",
+    "layouts": "region maps over time",
+    "curves.png": "losses, figures, rates",
+    "predictions": "what sample or inpaint wrote",
+    "metrics.csv": "the curves as a table",
+    "wandb": "files of Weights & Biases",
+    "mlflow.db": "database of MLflow",
+    "comet": "archive of Comet",
+    "config.yaml": "the full config",
+    "run.json": "command, versions, machine, sizes of the networks",
+    "checkpoints": "to go on, and for sample, inpaint and export",
+}
 
 
 def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, rank: int = 0) -> str:
@@ -107,25 +127,15 @@ def give_back(folder: str | None) -> None:
 
 
 def where_to_look(folder: str) -> str:
-    """Lists the contents of a finished run's folder."""
-    places = {
-        "samples": "sample grids over time",
-        "inpainting": "filled holes over time, stage by stage",
-        "layouts": "region maps over time",
-        "predictions": "what sample or inpaint wrote",
-        "metrics.csv": "the curves as a table",
-        "wandb": "files of Weights & Biases",
-        "mlflow.db": "database of MLflow",
-        "comet": "archive of Comet",
-        "config.yaml": "the full config",
-        "run.json": "command, versions, machine, sizes of the networks",
-    }
-    lines = [f"  {Path(folder, place)}: {what}" for place, what in places.items() if Path(folder, place).exists()]
-    if checkpoints_in(Path(folder)) is not None:
-        lines.append(f"  {folder}: what --ckpt_path takes, to resume or to use what is trained")
+    """Lists the contents of a finished run's folder, and what one does with it next."""
+    root = Path(folder)
+    lines = [f"  {place:{_WIDTH}} {what}" for place, what in _PLACES.items() if (root / place).exists()]
     # A tag is one folder deep, or two.
-    animations = sorted([*Path(folder).glob("*/history.*"), *Path(folder).glob("*/*/history.*")])
-    lines += [f"  {path}: the pictures there as an animation" for path in animations]
-    if any(Path(folder).rglob("events.out.tfevents*")):
-        lines.append(f"  tensorboard --logdir {folder}: all of it")
+    animations = sorted([*root.glob("*/history.*"), *root.glob("*/*/history.*")])
+    lines += [f"  {each.relative_to(root).as_posix():{_WIDTH}} those pictures as an animation" for each in animations]
+    if checkpoints_in(root) is not None:
+        command = "inpaint" if (root / "inpainting").exists() else "sample"
+        lines.append(f"next: {program()} {command} --ckpt_path {shlex.quote(folder)}")
+    if any(root.rglob("events.out.tfevents*")):
+        lines.append(f"      tensorboard --logdir {shlex.quote(folder)}")
     return "\n".join([f"\nThe run is in {folder}", *lines])

@@ -17,16 +17,23 @@ from lit_an.command_line.callback_options import with_named_callback
 from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import UNSAVED, rank_of_process
+from lit_an.command_line.known_configs import require_config
 from lit_an.command_line.loggers import place_loggers
 from lit_an.command_line.many_processes import tell_later_nodes
-from lit_an.command_line.notices import warn_of_slow_arithmetic
+from lit_an.command_line.notices import say_warnings_plainly, warn_of_slow_arithmetic
 from lit_an.command_line.own_config import config_of_run
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig
+from lit_an.command_line.short_help import ALL
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
 from lit_an.files import remove_leftovers
 from lit_an.tasks.adversarial import AdversarialTask
+
+_NO_CHECKPOINT = (
+    "{} needs --ckpt_path, a run folder or a .ckpt file of its checkpoints folder: without one it would measure a "
+    "network that was never trained"
+)
 
 
 class TrainerParser(OneSentenceParser, LightningArgumentParser):
@@ -53,16 +60,22 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
 class TrainerCli(LightningCLI):
     """LightningCLI with lengths in generator iterations and all output in one run folder."""
 
+    _typed = ""  # the command as typed, where it is not one of Lightning's
+
     def __init__(self, **kwargs: Any) -> None:
         tell_later_nodes()
         self._run_folder_options: list[CommandLineOnly] = []
         self._command_parsers: list[TrainerParser] = []
         self._start = Start(None, None)
-        command, *options = kwargs.pop("args")
+        command, *options = ["--help" if each == ALL else each for each in kwargs.pop("args")]
         config = config_of_run(options)
         if config is not None:
             rank_zero_info(f"no --config: the run's own is used, {config}")
             options = [f"--config={config}", *options]
+        if command == "fit":
+            require_config(self._typed or command, options)
+        elif not options:
+            raise InputError(_NO_CHECKPOINT.format(command))
         super().__init__(**kwargs, args=[command, *options])
 
     @staticmethod
@@ -106,8 +119,8 @@ class TrainerCli(LightningCLI):
         done = iteration_of(self._start.checkpoint)
         if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
             rank_zero_warn(
-                f"{self._start.checkpoint} has {done} iterations already, of --iterations {iterations} in all: nothing "
-                "is left to train",
+                f"already at {done} of {iterations} iterations, so nothing is left to train; a larger --iterations "
+                f"goes on from {self._start.checkpoint}",
                 category=UserWarning,
             )
 
@@ -120,10 +133,7 @@ class TrainerCli(LightningCLI):
                 "--weights_only false is not possible here: a checkpoint of a run holds nothing to execute"
             )
         if self.subcommand in ("validate", "test") and self._get(self.config, "ckpt_path") is None:
-            raise InputError(
-                f"{self.subcommand} needs --ckpt_path, a run folder or a .ckpt file of its checkpoints folder: without "
-                "one it would measure a network that was never trained"
-            )
+            raise InputError(_NO_CHECKPOINT.format(self.subcommand))
 
     def instantiate_classes(self) -> None:
         """Builds the classes of the config. The loggers get the run folder, which the saved config does not name."""
@@ -140,7 +150,7 @@ class TrainerCli(LightningCLI):
         config = self._get(self.config_init, "trainer", default={})
         folder = self._run_folder
         kwargs["default_root_dir"] = folder
-        kwargs["callbacks"] = [*enabled_callbacks(config), *_records(self.subcommand)]
+        kwargs["callbacks"] = [*_headers(self.subcommand), *enabled_callbacks(config), *_records(self.subcommand)]
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
@@ -198,13 +208,14 @@ class ConfiguredCommandCli(TrainerCli):
     """The command line of ``fit`` with a command's options: builds the model and the data for the command.
 
     Args:
+        name: of the command.
         run: the command; it gets ``model``, ``data`` and ``trainer`` as the config says, and its own options.
     """
 
     _BUILT = ("model", "data", "trainer")
 
-    def __init__(self, run: Callable[..., int], **kwargs: Any) -> None:
-        self._run = run
+    def __init__(self, name: str, run: Callable[..., int], **kwargs: Any) -> None:
+        self._typed, self._run = name, run
         super().__init__(**kwargs)
 
     @staticmethod
@@ -229,6 +240,7 @@ class ConfiguredCommandCli(TrainerCli):
 
 def settings() -> dict[str, Any]:
     """Arguments shared by both command lines."""
+    say_warnings_plainly()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     return {
@@ -241,8 +253,21 @@ def settings() -> dict[str, Any]:
         "auto_configure_optimizers": False,
         "parser_class": TrainerParser,
         "parser_kwargs": {"parser_mode": "omegaconf+"},
-        "trainer_defaults": {"max_epochs": -1, "check_val_every_n_epoch": None, "num_sanity_val_steps": 0},
+        # A header says more than Lightning's summary.
+        "trainer_defaults": {
+            "max_epochs": -1,
+            "check_val_every_n_epoch": None,
+            "num_sanity_val_steps": 0,
+            "enable_model_summary": False,
+        },
     }
+
+
+def _headers(subcommand: str | None) -> list[Any]:
+    """What every training says before it begins."""
+    from callbacks.run_header import RunHeader
+
+    return [RunHeader()] if subcommand == "fit" else []
 
 
 def _records(subcommand: str | None) -> list[Any]:

@@ -24,7 +24,7 @@ def run(
     max_small: float = 0.1,
     max_overlap: float = 0.0,
 ) -> int:
-    """Checks whether a config and its data fit together before training; takes the configs and overrides of fit.
+    """Checks whether a config and its data fit together; with paths of checkpoints instead, whether these are whole.
 
     Args:
         model: from the config.

@@ -57,6 +57,20 @@ KINDS: dict[str, Kind] = {
 }
 
 
+_ARROWS = {"higher": "↑", "lower": "↓", None: ""}
+
+
+def label_of(figure: str) -> str:
+    """How a table calls a figure, with an arrow for which way is better; an unknown one by its own name.
+
+    Example:
+        >>> label_of("hole_psnr"), label_of("fid_floor"), label_of("spread")
+        ('PSNR in holes ↑', 'FID floor', 'spread')
+    """
+    kind = kind_of(figure)
+    return figure if kind is None else f"{kind.title} {_ARROWS[kind.better]}".rstrip()
+
+
 def kind_of(figure: str) -> Kind | None:
     """What is known of a figure, also under the name that logs give it; None for a figure that is not in ``KINDS``.
 

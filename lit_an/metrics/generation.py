@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.metrics.class_distances import ClassDistances, distances_of_rows
+from lit_an.metrics.directions import label_of
 from lit_an.metrics.feature_set import FeatureSet, keep_rows, move_features
 from lit_an.metrics.floors import frechet_floor, intra_floor
 from lit_an.metrics.frechet import frechet_distance
@@ -52,7 +53,7 @@ class GenerationResult(Result):
 
     def table(self) -> str:
         """A short readable summary."""
-        lines = [f"  {name:26} {value:.6g}" for name, value in self.figures.items()]
+        lines = [f"  {label_of(name):26} {value:.4g}" for name, value in self.figures.items()]
         counts = f"{self.counts['generated']} generated and {self.counts['real']} real images"
         hashed = self.extractor["weights_sha256"][:12]
         head = f"{counts}; {self.extractor['name']} ({self.extractor['resize']}; weights {hashed}…)"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.holes import BINS, bins_of
+from lit_an.metrics.directions import label_of
 from lit_an.metrics.discriminative import discriminative_scores
 from lit_an.metrics.feature_set import FeatureSet, move_features
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features
@@ -22,6 +23,9 @@ FIGURES = (
     *("hole_l1", "hole_l1_percent", "hole_psnr", "hole_ssim", "hole_lpips"),
     *("fid", "p_ids", "u_ids"),
 )
+# Of those, what a table says of each bin of hole area; files hold all.
+_OF_BINS = ("hole_psnr", "hole_lpips", "fid")
+_FILLINGS = {"mean": "mean color", "biharmonic": "biharmonic"}
 
 Figures = dict[str, float]
 
@@ -90,9 +94,6 @@ class InpaintingResult(Result):
 
     def table(self) -> str:
         """A short readable summary: all images, the bins of hole area, the baselines."""
-        columns = {"all": {"images": self.images["count"], **self.figures}, **self.by_bin}
-        columns |= {name: {"images": one["images"], **one["figures"]} for name, one in self.baselines.items()}
-        rows = [name for name in ("images", *FIGURES) if any(name in column for column in columns.values())]
         head = (
             f"{self.images['count']} images {self.images['content_sha256'][:12]}…, masks {self.masks['sha256'][:12]}…"
         )
@@ -100,9 +101,20 @@ class InpaintingResult(Result):
             if described is not None:
                 kind = described.get("name") or described["network"]
                 head += f"; {what} {kind} (weights {described['weights_sha256'][:12]}…)"
-        lines = [head, _row("", columns)]
-        lines += [_row(name, [f"{c[name]:.4g}" if name in c else "" for c in columns.values()]) for name in rows]
-        return "\n".join([*lines, *(f"  warning: {warning}" for warning in self.warnings)])
+        fillings = {
+            _FILLINGS.get(name, name): {"images": one["images"], **one["figures"]}
+            for name, one in self.baselines.items()
+        }
+        whole = {"network": {"images": self.images["count"], **self.figures}, **fillings}
+        bins = {f"{name} %": figures for name, figures in self.by_bin.items()}
+        return "\n".join(
+            [
+                head,
+                *_lines("", whole, FIGURES),
+                *(_lines("by hole area", bins, _OF_BINS) if len(bins) > 1 else []),
+                *(f"  warning: {warning}" for warning in self.warnings),
+            ]
+        )
 
 
 def inpainting_result(
@@ -255,5 +267,14 @@ def _doubts(measured: Measured) -> list[str]:
     return found
 
 
+def _lines(title: str, columns: Mapping[str, Mapping[str, float]], figures: Iterable[str]) -> list[str]:
+    """A head, and a row for each of the figures that a column has."""
+    rows = [name for name in ("images", *figures) if any(name in column for column in columns.values())]
+    lines = [_row(title, columns)]
+    return lines + [
+        _row(label_of(name), [f"{c[name]:.4g}" if name in c else "" for c in columns.values()]) for name in rows
+    ]
+
+
 def _row(name: str, cells: Iterable[str]) -> str:
-    return f"  {name:16}" + "".join(f"{cell:>11}" for cell in cells).rstrip()
+    return f"  {name:18}" + "".join(f" {cell:>10}" for cell in cells).rstrip()

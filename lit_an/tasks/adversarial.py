@@ -39,6 +39,8 @@ from lit_an.tasks.term_log import TermLog
 from lit_an.tasks.training_clock import TrainingClock
 from lit_an.tasks.turns import evaluation_mode, gradient_exchange, share_buffers, train_only
 
+_SHOWN = ("/adversarial", "/hole")  # terms that progress bars show
+
 
 class AdversarialTask(Game, pl.LightningModule):
     """Trains a generator against a discriminator.
@@ -194,7 +196,7 @@ class AdversarialTask(Game, pl.LightningModule):
         forget_shown(self.trainer, {f"train/{name}" for name in dropped})
         for name, mean in means.items():
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
-            self.log(f"train/{name}", mean, prog_bar=name.endswith("/adversarial"), logger=False)
+            self.log(f"train/{name}", mean, prog_bar=name.endswith(_SHOWN), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
         write_row(self.trainer, {**row, **self._clock.row(self.images_seen + self._images)}, self.iteration + 1)
         self._numbers.judge(first)

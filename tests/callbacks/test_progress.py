@@ -15,22 +15,39 @@ from pathlib import Path
 import pytest
 
 from callbacks import Checkpointing, IterationProgressBar, progress
-from callbacks.progress import progress_line
+from callbacks.progress import Progress, fitted, progress_line
 from tests.command_line.small_runs import ROOT, arguments
 from tests.training import make_data, make_task, make_trainer
 
 
+def in_a_terminal(command: list[str], columns: int) -> tuple[int, str]:
+    """Exit code and output of a process that writes to a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))  # rows and columns
+    shown = b""
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        try:
+            while block := os.read(ours, 65536):
+                shown += block
+        except OSError:  # the other side is closed
+            pass
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
 def test_progress_counts_iterations_of_the_whole_run(
-    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(progress, "_AGAIN", 0.0)
     for iterations, checkpoint in ((3, None), (8, tmp_path / "checkpoints" / "last.ckpt")):
-        task, bar = make_task(), IterationProgressBar(refresh_rate=1)
+        task, bar = make_task(), IterationProgressBar()
         trainer = make_trainer(tmp_path, task, iterations, [bar, Checkpointing()], enable_progress_bar=True)
         trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
-        assert (bar.train_progress_bar.n, bar.train_progress_bar.total) == (iterations, iterations)
-        assert bar.train_progress_bar.initial == (0 if checkpoint is None else 3)
-        assert {"train/generator/adversarial", "train/discriminator/adversarial"} <= set(bar._newest)
+        counted = [int(number) for number in re.findall(rf"(\d+)/{iterations} \(", capsys.readouterr().out)]
+        assert sorted(set(counted)) == list(range(0 if checkpoint is None else 3, iterations + 1))
+        assert {"D", "G"} <= set(bar._terms)
 
 
 def test_without_a_terminal_there_are_lines(
@@ -45,13 +62,13 @@ def test_without_a_terminal_there_are_lines(
     caplog.set_level(logging.INFO)
     for iterations, checkpoint in ((2, None), (4, tmp_path / "checkpoints" / "last.ckpt")):
         caplog.clear()
-        task, bar = make_task(), IterationProgressBar(refresh_rate=1)
+        task, bar = make_task(), IterationProgressBar()
         trainer = make_trainer(tmp_path, task, iterations, [bar, Checkpointing()], enable_progress_bar=True)
         trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
-        said = re.findall(r"iteration (\d+) of (\d+), [\d.]+ (?:it/s|s/it), (.*) left", caplog.text)
+        said = re.findall(r"iteration (\d+) of (\d+) \(\d+ %\), (.*) left, [\d.]+ img/s", caplog.text)
         assert [line[:2] for line in said] == [(str(n), str(iterations)) for n in range(iterations - 1, iterations + 1)]
         assert said[-1][2] == "0 s"
-    assert "iterations:" not in "".join(capsys.readouterr()), "no bar"
+    assert "\r" not in "".join(capsys.readouterr()), "no line that is written anew"
 
 
 def test_lines_become_rarer(tmp_path: Path, image_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -73,26 +90,44 @@ def test_lines_become_rarer(tmp_path: Path, image_folder: Path, caplog: pytest.L
 
 
 def test_the_line_says_what_is_left() -> None:
-    assert progress_line(400, 1700, 400, 190.5).endswith(", 10 min 19 s left")
-    assert progress_line(1, 1000001, 1, 1.0).endswith("1.0 it/s, 11 d 13 h left")
-    assert progress_line(1100, 2000, 100, 400.0) == "iteration 1100 of 2000, 4.0 s/it, 1 h 0 min left"
-    assert progress_line(2000, 2000, 1000, 10.0) == "iteration 2000 of 2000, 100.0 it/s, 0 s left"
+    def line(*state: float) -> str:
+        return progress_line(Progress(*state))  # type: ignore[arg-type]
+
+    assert line(400, 1700, 400, 190.5, 32).startswith("400/1700 (23 %)  10 min 19 s left  67 img/s")
+    assert line(1, 1000001, 1, 1.0, 4).startswith("1/1000001 (0 %)  11 d 13 h left  4.0 img/s")
+    assert line(1100, 2000, 100, 400.0, 1) == "1100/2000 (55 %)  1 h 0 min left  4.0 s/it"
+    assert line(2000, 2000, 1000, 10.0, 8) == "2000/2000 (100 %)  0 s left  800 img/s"
+    assert line(0, 2000, 0, 0.0) == "0/2000 (0 %)"
 
 
-@pytest.mark.slow
-def test_a_terminal_shows_the_bar_with_the_time_left(tmp_path: Path, image_folder: Path) -> None:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))  # rows and columns
-    command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", "--iterations=20")]
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while block := os.read(ours, 65536):
-                shown += block
-        except OSError:  # the other side is closed
-            pass
-    os.close(ours)
-    assert process.returncode == 0
-    assert re.search(rb"iterations:.*20/20 \[\d\d:\d\d<00:00", shown)
-    assert b" left" not in shown
+def test_the_longest_line_fits_80_columns_or_loses_its_last_parts() -> None:
+    terms = {"D": -1.62, "G": 10.51, "hole": 0.23}
+    long = progress_line(Progress(100000, 100000, 50000, 1e5, 256, 12_300_000_000, terms))
+    assert fitted(long, 79) == long
+    assert fitted(long, 60).endswith(" GB")
+    assert fitted(long, 10) == long[:10]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_one_line_and_what_the_run_is(tmp_path: Path, image_folder: Path, columns: int) -> None:
+    options = ["--iterations=6", "--trainer.log_every_n_steps=1", "--trainer.val_check_interval=3"]
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", *options)]
+    code, shown = in_a_terminal(command, columns)
+    assert code == 0
+    states = re.findall(r"\x1b\[K((?:\d+/6|validation)[^\r\n]*)", shown)
+    assert all(len(state) < columns for state in states)
+    last = re.compile(r"6/6 \(100 %\)  0 s left  [\d.]+ img/s  [\d.]+ GB  D -?[\d.]+ G -?[\d.]+")
+    assert last.fullmatch(states[-1])
+    assert any(state.startswith("validation 1/") for state in states)
+    for word in ("trains", "data", "length      6 iterations", "run folder", "to stop"):
+        assert word in shown
+    for noise in ("GPU available", "TPU", "FLOPs", "Seed set", "eval mode", "it/s, train/"):
+        assert noise not in shown
+
+
+def test_without_a_terminal_there_is_a_header_and_no_control_characters(tmp_path: Path, image_folder: Path) -> None:
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", "--iterations=2")]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "length      2 iterations" in shown.stdout
+    assert "\x1b" not in shown.stdout + shown.stderr
+    assert "\r" not in shown.stdout + shown.stderr

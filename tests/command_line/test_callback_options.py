@@ -42,7 +42,9 @@ WRONG = {
         "error: --trainer.callbacks.LayoutScores.imges: callbacks.LayoutScores has no argument 'imges', did you mean "
         "'images'?"
     ),
-    "--trainer.callbacks.LayoutScores.images=abc": "error: trainer.callbacks.images: expected an int, got abc",
+    "--trainer.callbacks.LayoutScores.images=abc": (
+        "error: trainer.callbacks.images: expected a whole number, got 'abc'"
+    ),
 }
 
 

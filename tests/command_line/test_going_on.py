@@ -37,7 +37,7 @@ def test_a_moved_run_goes_on_where_it_lies_and_its_config_makes_a_new_one(
 
     # Again, with nothing left to train: said, and the run stays as it is.
     config_text = (moved / "config.yaml").read_text()
-    with pytest.warns(UserWarning, match="has 3 iterations already, of --iterations 3 in all"):
+    with pytest.warns(UserWarning, match="already at 3 of 3 iterations, so nothing is left to train"):
         assert cli.main(["fit", *argv, "--iterations=3"]) == 0
     assert (moved / "config.yaml").read_text() == config_text
 

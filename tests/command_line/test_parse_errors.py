@@ -14,21 +14,23 @@ CASES = {
         "error: model: lit_an.tasks.ClassConditionalGAN has no argument 'discriminator_stps', did you mean "
         "'discriminator_steps'?"
     ),
-    "--model.generator.base_width=wide": "error: model.generator.base_width: expected an int, got wide",
-    "--data.source.stride=x": "error: data.source.stride: expected an int, got x",
-    "--iterations=abc": "error: iterations: expected an int, got abc",
-    "--config=no_such_file.yaml": "error: config: File does not exist: ",
-    "--trainer.callbacks+=callbacks.Nope": "error: trainer.callbacks: module 'callbacks' has no attribute 'Nope'",
-    "--trainer.max_stps=3": "error: unrecognized arguments: --trainer.max_stps=3",
+    "--model.generator.base_width=wide": "error: model.generator.base_width: expected a whole number, got 'wide'",
+    "--data.source.stride=x": "error: data.source.stride: expected a whole number, got 'x'",
+    "--iterations=abc": "error: iterations: expected a whole number, got 'abc'",
+    "--config=no_such_file.yaml": "error: --config no_such_file.yaml: there is no such file",
+    "--trainer.callbacks+=callbacks.Nope": "error: trainer.callbacks: callbacks has no class 'Nope'",
+    "--trainer.max_stps=3": "error: there is no option --trainer.max_stps, did you mean",
     "--trainer.precision=bf17": "bf16-mixed",
 }
 
 
 @pytest.mark.parametrize("argument", CASES)
 def test_one_sentence_and_exit_code_2(argument: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["fit", f"--config={SMALL_CLASSES}", argument])
-    assert ended.value.code == 2
+    try:
+        code = cli.main(["fit", f"--config={SMALL_CLASSES}", argument])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert CASES[argument] in line

@@ -91,7 +91,7 @@ def test_it_measures_every_norm_beside_a_convolution(capsys: pytest.CaptureFixtu
 def test_what_cannot_be_measured_says_why(of_another_package: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = listed(capsys, "--channels=50", "--side=2", "--batch=1")
     text = " ".join(line.strip() for line in lines)
-    assert row_of(lines, "group")[-1].startswith("not measured: ")
+    assert row_of(lines, "group")[-1].startswith("not measured:")
     assert "not measured: GroupNorm2d: num_groups=32 must divide the 50 channels" in text
     assert "num_regions=16 needs at least as many positions" in text
     assert "a device that this machine does not have" in text

@@ -202,10 +202,14 @@ def test_a_result_comes_back_from_its_file(tmp_path: Path) -> None:
     assert InpaintingResult.read(tmp_path / "metrics.json") == result
     lines = result.table().splitlines()
     assert lines[0].startswith("60 images 222222222222…, masks 333333333333…; features small (weights 000000000000…)")
-    assert lines[1].split() == ["all", "00-10", "30-40", "mean"]
-    assert lines[2].split() == ["images", "60", "40", "20", "60"]
-    psnr = next(line for line in lines if line.startswith("  psnr"))
-    assert float(psnr.split()[1]) == pytest.approx(result.figures["psnr"], abs=1e-2)
+    assert lines[1].split() == ["network", "mean", "color"]
+    assert lines[2].split() == ["images", "60", "60"]
+    psnr = next(line for line in lines if line.startswith("  PSNR ↑"))
+    assert float(psnr.split()[2]) == pytest.approx(result.figures["psnr"], abs=1e-2)
+    bins = lines.index(next(line for line in lines if line.startswith("  by hole area")))
+    assert lines[bins].split()[3:] == ["00-10", "%", "30-40", "%"]
+    assert lines[bins + 1].split() == ["images", "40", "20"]
+    assert max(map(len, lines[1:])) <= 80
     assert lines[-1] == "  warning: ms_ssim: absent"
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(InputError, match="holds no metrics of inpainting"):
