@@ -7,9 +7,9 @@ another package: ``callbacks.loggers.show.register``.
 import functools
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 from PIL import Image
@@ -18,6 +18,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from callbacks.cards import shown
 from callbacks.metrics_csv import MetricsCSV
 from callbacks.tensorboard_files import begin_after_failure, drop_after, reopen_if_removed
 from lit_an.errors import InputError
@@ -65,12 +66,19 @@ def log_scalars(trainer: pl.Trainer, scalars: dict[str, float], iteration: int) 
         _try(logger, logger.log_metrics, scalars, step=iteration)
 
 
-def loggers_of_run(chosen: Any, folder: str) -> list[Logger] | bool:
+def log_settings(trainer: pl.Trainer, settings: Mapping[str, Any]) -> None:
+    """Sends the settings of a run to every logger; call it in the first process only."""
+    for logger in trainer.loggers:
+        _try(logger, logger.log_hyperparams, dict(settings))
+
+
+def loggers_of_run(chosen: Any, folder: str, cards: Literal["few", "all"] = "few") -> list[Logger] | bool:
     """The loggers of a run, opened: those of the config, and always ``metrics.csv`` in the run folder.
 
     Args:
         chosen: ``trainer.logger``, built: a logger, several, None or true for TensorBoard, false for none at all.
         folder: the run folder.
+        cards: whether loggers other than ``metrics.csv`` get the values of ``callbacks.cards`` or all of them.
 
     Raises:
         InputError: a logger that cannot start.
@@ -78,12 +86,14 @@ def loggers_of_run(chosen: Any, folder: str) -> list[Logger] | bool:
     if chosen is False:
         return False
     if chosen is None or chosen is True:
-        loggers: list[Logger] = [TensorBoardLogger(folder, name="", version="")]
+        loggers: list[Logger] = [TensorBoardLogger(folder, name="", version="", default_hp_metric=False)]
     else:
         loggers = list(chosen) if isinstance(chosen, Iterable) else [chosen]
     for logger in loggers:
         if not isinstance(logger, MetricsCSV):
             _open(logger)
+            if cards == "few":
+                _show_few(logger)
             _guard(logger)
     if not any(isinstance(logger, MetricsCSV) for logger in loggers):
         loggers.append(MetricsCSV(folder))
@@ -99,6 +109,20 @@ def _open(logger: Logger) -> None:
             f"trainer.logger: {type(logger).__name__} cannot start ({_first_line(error)}); correct its settings "
             "or connection, or remove it"
         ) from error
+
+
+def _show_few(logger: Logger) -> None:
+    """Leaves the logger those values that one reads."""
+    log_metrics = logger.log_metrics
+
+    def log_few(metrics: dict[str, float], step: int | None = None) -> None:
+        # Some loggers send pictures this way.
+        pictures = {name: value for name, value in metrics.items() if not isinstance(value, (int, float))}
+        kept = {**shown(metrics), **pictures}
+        if kept:
+            log_metrics(kept, step=step)
+
+    logger.log_metrics = log_few  # type: ignore[method-assign]
 
 
 def _guard(logger: Logger) -> None:

@@ -20,7 +20,7 @@ _FIRST, _LONGEST = 10.0, 60.0  # seconds to the first line, and between lines la
 _AGAIN = 1.0  # seconds between two states of the line in a terminal
 _CLEAR = "\r\x1b[K"
 # How the line calls the newest losses, by the ends of their names; in this order.
-_SHORT = {"discriminator/adversarial": "D", "generator/adversarial": "G", "fine/hole": "hole"}
+_SHORT = {"discriminator/adversarial": "D", "generator/adversarial": "G", "generator/hole": "hole"}
 
 
 class Progress(NamedTuple):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import Namespace
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
@@ -11,6 +12,7 @@ from lit_an.files import link_or_copy, replacing
 
 # Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
+_SETTINGS = ("seed_everything", "iterations", "model", "data")
 
 
 class SaveConfig(SaveConfigCallback):
@@ -39,7 +41,7 @@ class SaveConfig(SaveConfigCallback):
         path = _path(trainer)
         config = self.config.clone()
         for name in _OF_THE_CALL:
-            config[name] = None
+            config.pop(name, None)
         text = self.parser.dump(config, skip_none=False)
         try:
             if path.exists() and path.read_text() != text:
@@ -49,6 +51,32 @@ class SaveConfig(SaveConfigCallback):
                 temporary.write_text(text)
         except OSError as error:
             rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
+
+
+def settings_of(config: Any) -> dict[str, bool | int | float | str]:
+    """The plain values of a config that say what is trained, by option; a class is the value of its option.
+
+    Args:
+        config: of one command, parsed.
+
+    Example:
+        >>> settings_of({"model": {"class_path": "a.GAN", "init_args": {"lr": 0.1}}, "trainer": {"devices": 1}})
+        {'model': 'a.GAN', 'model.lr': 0.1}
+    """
+    found: dict[str, bool | int | float | str] = {}
+
+    def walk(key: str, value: Any) -> None:
+        content = value.as_dict() if isinstance(value, Namespace) else value
+        if isinstance(content, dict):
+            for name, each in content.items():
+                inner = key if name in ("class_path", "init_args", "dict_kwargs") else f"{key}.{name}"
+                walk(inner, each)
+        elif isinstance(content, (bool, int, float, str)):
+            found[key] = content
+
+    for name in _SETTINGS:
+        walk(name, config.get(name))
+    return found
 
 
 def _path(trainer: Trainer) -> Path:

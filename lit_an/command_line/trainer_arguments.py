@@ -5,7 +5,7 @@ Each argument works as documented or is rejected with a sentence that names the 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
@@ -106,6 +106,7 @@ _OURS: dict[str, Rule] = {
         "how exact float32 products and convolutions are: highest, or high (TF32) or medium (bfloat16) where the "
         "device has them; null leaves PyTorch's defaults, on NVIDIA GPUs TF32 in convolutions alone"
     ),
+    "cards": Rule("few: loggers show what one reads, 25 values at most; all: every value of metrics.csv"),
     "timeout_minutes": Rule(
         "a run of several processes ends if one of them gives no sign of life for so long; default 5"
     ),
@@ -146,6 +147,7 @@ class RunTrainer(Trainer):
     Args:
         timeout_minutes: a run of several processes ends if one of them gives no sign of life for so long, > 0.
         grace_seconds: a process that only waits for others ends so long after a stop signal, > 0.
+        cards: what loggers show beside ``metrics.csv``, see ``callbacks.cards``; read by the command line.
         float32_matmul_precision: see ``lit_an.precision.set_float32_precision``; None leaves what PyTorch has.
 
     Raises:
@@ -157,6 +159,7 @@ class RunTrainer(Trainer):
         *,
         timeout_minutes: float = 5.0,
         grace_seconds: float = 30.0,
+        cards: Literal["few", "all"] = "few",
         float32_matmul_precision: Float32Precision | None = None,
         limit_train_batches: int | float | None = None,
         limit_val_batches: int | float | None = None,

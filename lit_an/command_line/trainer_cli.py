@@ -23,7 +23,7 @@ from lit_an.command_line.many_processes import tell_later_nodes
 from lit_an.command_line.notices import say_warnings_plainly, warn_of_slow_arithmetic
 from lit_an.command_line.own_config import config_of_run
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
-from lit_an.command_line.saved_config import SaveConfig
+from lit_an.command_line.saved_config import SaveConfig, settings_of
 from lit_an.command_line.short_help import ALL
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
@@ -154,7 +154,7 @@ class TrainerCli(LightningCLI):
         iterations = self._get(self.config, "iterations")
         if iterations is not None:
             kwargs["max_steps"] = self.model.optimizer_steps(iterations)
-        kwargs["logger"] = _loggers(config.get("logger"), folder)
+        kwargs["logger"] = _loggers(config.get("logger"), folder, config.get("cards", "few"))
         trainer = super().instantiate_trainer(**kwargs)
         warn_of_slow_arithmetic(trainer)
         return trainer
@@ -188,9 +188,10 @@ class TrainerCli(LightningCLI):
         return next((path.stem for parser in self._command_parsers for path in parser.config_files), "run")
 
     def before_fit(self) -> None:
-        """Removes what a killed run was writing in this folder."""
+        """Removes what a killed run was writing in this folder; tells loggers the settings."""
         if rank_of_process() == 0:
             remove_leftovers(Path(self._run_folder))
+            _log_settings(self.trainer, settings_of(self.config[self.subcommand]))
 
     def after_fit(self) -> None:
         """Prints the contents of the run folder; exits with the code of a signal, or that the end is not saved."""
@@ -277,7 +278,13 @@ def _records(subcommand: str | None) -> list[Any]:
     return [RunRecord()] if subcommand == "fit" else []
 
 
-def _loggers(chosen: Any, folder: str) -> list[Any] | bool:
+def _log_settings(trainer: Trainer, values: dict[str, Any]) -> None:
+    from callbacks.loggers import log_settings
+
+    log_settings(trainer, values)
+
+
+def _loggers(chosen: Any, folder: str, cards: Any) -> list[Any] | bool:
     from callbacks.loggers import loggers_of_run
 
-    return loggers_of_run(chosen, folder)
+    return loggers_of_run(chosen, folder, cards)

@@ -198,8 +198,19 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith(_SHOWN), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        write_row(self.trainer, {**row, **self._clock.row(self.images_seen + self._images)}, self.iteration + 1)
+        seen = self.images_seen + self._images
+        write_row(
+            self.trainer, {**row, **self._rates(), "images_seen": seen, **self._clock.row(seen)}, self.iteration + 1
+        )
         self._numbers.judge(first)
+
+    def _rates(self) -> dict[str, float]:
+        """The learning rate of each network's first parameters in this iteration."""
+        optimizers = cast(list[LightningOptimizer], self.optimizers())
+        return {
+            f"learning_rate/{side}": float(optimizer.param_groups[0]["lr"])
+            for side, optimizer in zip(("generator", "discriminator"), optimizers, strict=True)
+        }
 
     def check_finite(self, together: bool = True) -> None:
         """Judges all that a checkpoint holds before it is written, ``together`` with all other processes.
