@@ -22,7 +22,7 @@ from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
 from lit_an.tasks.compiling import check_backend, compile_networks, uncompile_networks
 from lit_an.tasks.game import Game, Terms
-from lit_an.tasks.log_rows import drop_logged_after, forget_shown, logs_iteration, write_row
+from lit_an.tasks.log_rows import learning_rates, drop_logged_after, forget_shown, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
 from lit_an.tasks.networkwise_ddp import wrap_networkwise
 from lit_an.tasks.non_finite import Policy
@@ -198,19 +198,9 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith(_SHOWN), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        seen = self.images_seen + self._images
-        write_row(
-            self.trainer, {**row, **self._rates(), "images_seen": seen, **self._clock.row(seen)}, self.iteration + 1
-        )
+        row |= {**learning_rates(self.optimizers()), **self._clock.row(self.images_seen + self._images)}
+        write_row(self.trainer, row, self.iteration + 1)
         self._numbers.judge(first)
-
-    def _rates(self) -> dict[str, float]:
-        """The learning rate of each network's first parameters in this iteration."""
-        optimizers = cast(list[LightningOptimizer], self.optimizers())
-        return {
-            f"learning_rate/{side}": float(optimizer.param_groups[0]["lr"])
-            for side, optimizer in zip(("generator", "discriminator"), optimizers, strict=True)
-        }
 
     def check_finite(self, together: bool = True) -> None:
         """Judges all that a checkpoint holds before it is written, ``together`` with all other processes.

@@ -1,6 +1,7 @@
 """Rows of a training in its loggers: when they are written, and what a resumed run takes back."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -37,3 +38,13 @@ def forget_shown(trainer: pl.Trainer, names: Iterable[str]) -> None:
     for result in results.values():
         if result.meta.name in names:
             result.reset()
+
+
+def learning_rates(optimizers: Any) -> dict[str, float]:
+    """The learning rate of each network's first parameters, for the log.
+
+    Args:
+        optimizers: of the generator and of the discriminator.
+    """
+    sides = zip(("generator", "discriminator"), optimizers, strict=True)
+    return {f"learning_rate/{side}": float(optimizer.param_groups[0]["lr"]) for side, optimizer in sides}

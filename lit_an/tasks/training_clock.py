@@ -53,7 +53,7 @@ class TrainingClock:
         return (self._sums[0] + now[0] - self._started[0], self._sums[1] + now[1] - self._started[1])
 
     def row(self, images: int) -> dict[str, float]:
-        """What a log row says of time.
+        """What a log row says of time and of images.
 
         Args:
             images: that the run has seen in all; the rate is that since the row before.
@@ -62,6 +62,7 @@ class TrainingClock:
         passed, seen = seconds - self._row[0], images - self._row[1]
         self._row = (seconds, images)
         return {
+            "images_seen": images,
             "time/seconds": seconds,
             "time/processor_seconds": processor_seconds,
             "time/images_per_second": seen / passed if passed > 0 else 0.0,
