@@ -26,6 +26,7 @@ FOUNDATION = {
     "text_files",
     "checkpoints",
     "code_version",
+    "device_memory",
     "durations",
 }
 MAY_IMPORT = {
@@ -45,6 +46,7 @@ MAY_IMPORT = {
     "workers": set(),
     "content_hash": {"holes", "images"},
     "code_version": set(),
+    "device_memory": set(),
     "durations": set(),
     "checkpoints": {"errors", "files"},
     "showcase": {"errors"},

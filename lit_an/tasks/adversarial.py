@@ -22,7 +22,7 @@ from lit_an.seeds import mix_seed
 from lit_an.tasks.batch_parts import batch_size, check_image_sizes, split_batch
 from lit_an.tasks.compiling import check_backend, compile_networks, uncompile_networks
 from lit_an.tasks.game import Game, Terms
-from lit_an.tasks.log_rows import learning_rates, drop_logged_after, forget_shown, logs_iteration, write_row
+from lit_an.tasks.log_rows import drop_logged_after, forget_shown, learning_rates, logs_iteration, write_row
 from lit_an.tasks.missed_validation import make_up_validation
 from lit_an.tasks.networkwise_ddp import wrap_networkwise
 from lit_an.tasks.non_finite import Policy
