@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-import lit_an
 from lit_an.registry import nearest
 
 _NAME = 14
@@ -46,7 +45,7 @@ def overview(groups: Mapping[str, Sequence[str]], helps: Mapping[str, str]) -> s
 
 def versions() -> str:
     """The versions that a report of a fault needs, on one line."""
-    told = [f"lit_an {lit_an.__version__}"]
+    told = [f"lit_an {sys.modules['lit_an'].__version__}"]
     told += [f"{name} {metadata.version(name)}" for name in ("torch", "pytorch-lightning")]
     return ", ".join([*told, f"Python {sys.version.split()[0]}"])
 
