@@ -40,6 +40,7 @@ PARSED_FOR = {
     "configs/metrics/inception.yaml": "downloads 90 MB of weights",
     "torchscript": "a file of another package",
     "configs/metrics/small.yaml": "a file of another package",
+    "configs/metrics/inpainting_small.yaml": "a file of another package",
 }
 
 STAND_INS = {
