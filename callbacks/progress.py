@@ -63,7 +63,7 @@ class IterationProgressBar(ProgressBar):
         self._shown = False  # whether the line stands in the terminal
         self._terms: dict[str, float] = {}
         self._total = self._first = 0
-        self._started = self._said = 0.0
+        self._started, self._said = 0.0, time.monotonic()
         self._pause = _FIRST
         self._undo: list[Any] = []
 
@@ -138,7 +138,7 @@ class IterationProgressBar(ProgressBar):
     # Work between iterations
 
     def show_part(self, what: str, done: int, total: int | None) -> None:
-        """Shows in a terminal how far something other than the training is.
+        """Shows how far something other than the training is.
 
         Args:
             what: a word or a few.
@@ -146,9 +146,15 @@ class IterationProgressBar(ProgressBar):
             total: all of them; None if that is not known.
         """
         now = time.monotonic()
-        if self._is_enabled and self._terminal and (now - self._said >= _AGAIN or done in (1, total)):
+        if not self._is_enabled:
+            return
+        if self._terminal:
+            if now - self._said >= _AGAIN or done in (1, total):
+                self._said = now
+                self._write(f"{what} {done}/{total}" if total else f"{what} {done}")
+        elif now - self._said >= _LONGEST:
             self._said = now
-            self._write(f"{what} {done}/{total}" if total else f"{what} {done}")
+            rank_zero_info(f"{what} {done} of {total}" if total else f"{what} {done}")
 
     def clear(self) -> None:
         """Takes the line away, so that something else can be printed; it comes back by itself."""

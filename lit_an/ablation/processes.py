@@ -1,6 +1,7 @@
 """Processes of cells on this machine: started, watched, stopped, reported."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,10 @@ Say = Callable[[str], None]
 CAN_GO_ON = 75
 # Somebody else asked it to end: it has saved, or ended before there was anything to save.
 _STOPPED = (CAN_GO_ON, *(sign for number in (signal.SIGINT, signal.SIGTERM) for sign in (128 + number, -number)))
+# As callbacks.IterationProgressBar writes lines.
+_PROGRESS = re.compile(
+    r"iteration \d+ of .* left|iteration \d+, [\d.]+ (img/s|s/it)|(metrics: .*|validation) \d+ of \d+"
+)
 _POLL = 0.1  # seconds
 _FIRST, _PAUSE = 20.0, 60.0  # seconds to the first lines about running cells, and between later ones
 _LAST_LINES = 8
@@ -152,8 +157,8 @@ def run_here(
 
 
 def progress(cell: Cell) -> str:
-    """Its newest line about iterations and the time left."""
-    lines = [line for line in _lines(cell) if line.startswith("iteration ")]
+    """Its newest line about iterations and the time left, or about a measurement."""
+    lines = [line for line in _lines(cell) if _PROGRESS.match(line)]
     return lines[-1] if lines else "no iteration yet"
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from callbacks.progress import Progress, log_line
 from lit_an.ablation.cells import Cell, cells_of, locked, put_aside, read_record, state_of
 from lit_an.ablation.plan import Level, Plan
-from lit_an.ablation.processes import run_here
+from lit_an.ablation.processes import progress, run_here
 from tests.ablation.stand_in import STEPS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -139,3 +140,17 @@ def test_what_changed_begins_anew_and_the_former_run_is_kept(tmp_path: Path) -> 
     assert state_of(other, CODE) == "new"
     run_here([other], CODE, COMMAND, [SLOT], lambda line: None)
     assert put_aside(other, tmp_path) == kept.with_name("seed_0_2")
+
+
+def test_progress_is_the_newest_line_that_a_training_writes_about_it(tmp_path: Path) -> None:
+    """The lines are made by the functions that make those of a run."""
+    (cell,) = cells(tmp_path)
+    cell.log.parent.mkdir(parents=True)
+    cell.log.write_text("data        Earth\n")
+    assert progress(cell) == "no iteration yet"
+    lines = [log_line(Progress(400, 1000, 400, 128.0, 32)), "metrics: generated images 120 of 800"]
+    for number in range(1, len(lines) + 1):
+        cell.log.write_text("\n".join([*lines[:number], "iteration 250, metrics_val_0000250.json: 800 images", ""]))
+        assert progress(cell) == lines[number - 1]
+    cell.log.write_text(log_line(Progress(30, 0, 10, 200.0)))
+    assert progress(cell).startswith("iteration 30, ")

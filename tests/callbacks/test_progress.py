@@ -131,3 +131,12 @@ def test_without_a_terminal_there_is_a_header_and_no_control_characters(tmp_path
     assert "length      2 iterations" in shown.stdout
     assert "\x1b" not in shown.stdout + shown.stderr
     assert "\r" not in shown.stdout + shown.stderr
+
+
+def test_a_long_measurement_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bar = IterationProgressBar()
+    for done in range(1, 5):
+        bar._said -= 25.0  # as if so many seconds had gone by
+        bar.show_part("metrics: generated images", done, 8)
+    assert [record.getMessage() for record in caplog.records] == ["metrics: generated images 3 of 8"]
