@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import io
 import re
+import shutil
+import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -182,6 +184,18 @@ def test_latex_is_balanced_and_escaped(folder: Path, study: Study) -> None:
     widths = {line.count("&") - line.count(r"\&") for line in text.splitlines() if line.endswith(r"\\")}
     assert widths == {3, 4}, "two tables of four figures and two of three"
     assert tex("a_b & 5 % {x} \\") == r"a\_b \& 5 \% \{x\} \textbackslash{}"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_sets_the_tables_within_the_page(folder: Path, tmp_path: Path) -> None:
+    head = r"\documentclass{article}\usepackage{booktabs}\usepackage[a4paper,margin=2cm]{geometry}\begin{document}"
+    paper = "\n".join([head, (folder / "table.tex").read_text(encoding="utf-8"), r"\end{document}"])
+    (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "paper.pdf").is_file()
+    assert "Overfull" not in done.stdout
 
 
 def test_the_same_study_gives_the_same_bytes(study: Study, tmp_path: Path) -> None:
