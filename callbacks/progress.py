@@ -97,7 +97,8 @@ class IterationProgressBar(ProgressBar):
         self._total, self._first = steps // task.optimizer_steps(1), task.iteration
         self._started = self._said = time.monotonic()
         self._pause = _FIRST
-        self._write(f"{progress_line(self._state(task))}  the first iteration …")
+        if self._first < self._total or not self._total:
+            self._write(f"{progress_line(self._state(task))}  the first iteration …")
 
     def on_train_batch_end(  # type: ignore[override]
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int

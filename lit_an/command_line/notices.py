@@ -19,6 +19,8 @@ def silence_notices() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     warnings.filterwarnings("ignore", message="Precision bf16-mixed is not supported by the model summary")
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")
+    # Schedules count iterations, also those in which a network is not trained yet.
+    warnings.filterwarnings("ignore", message=r"Detected call of `lr_scheduler\.step\(\)` before")
     # LightningCLI gets its arguments from the parser of commands.
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended to run from within Python")
     # The second counts the steps of both optimizers, where the user counts iterations; a header says the others.
@@ -28,6 +30,8 @@ def silence_notices() -> None:
         "TPU available: ",
         "GPU available: ",
         "Seed set to ",
+        "Restoring states from the checkpoint path",
+        "Restored all states from the checkpoint",
     )
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
         logging.getLogger(name).addFilter(lambda record: not any(part in record.getMessage() for part in silent))
