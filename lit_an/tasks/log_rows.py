@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import pytorch_lightning as pl
+from torch.optim import Optimizer
 
 
 def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
@@ -14,6 +15,11 @@ def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
 def write_row(trainer: pl.Trainer, row: Mapping[str, float], iteration: int) -> None:
     """Writes scalars at an iteration to all loggers of a run, and waits until they have passed them on."""
     trainer._logger_connector.log_metrics({**row}, step=iteration)  # type: ignore[dict-item]
+
+
+def learning_rates(optimizers: Mapping[str, Optimizer]) -> dict[str, float]:
+    """The rate of each network's first group of parameters, by the name of its figure."""
+    return {f"train/{side}/learning_rate": float(each.param_groups[0]["lr"]) for side, each in optimizers.items()}
 
 
 def drop_logged_after(trainer: pl.Trainer, iteration: int) -> None:
