@@ -100,7 +100,7 @@ def layout_panel(
         [picture, colors, _tiled(numbered(maps, share > 0))]
         for picture, colors, maps in zip(pictures, colored, soft, strict=True)
     ]
-    heads = ["image", "regions", _tiled(legend(share, largest, tile[1]))]
+    heads: list[str | Tensor] = ["image", "regions", _tiled(legend(share, largest, tile[1]))]
     absent = int((share == 0).sum())
     said = f"{absent} of {len(share)} regions have no position in these images" if absent else ""
     return composed(Table(rows, row_names, heads, "   ".join(filter(None, (footer, said)))))

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.run_report.reading import json_in, last_pictures, results_of, rows_of
+from lit_an.run_report.reading import RECORD, json_in, last_pictures, results_of, rows_of
 
-RECORD = "run.json"
 _TIMES = ("time/seconds", "time/processor_seconds")
 
 

@@ -30,7 +30,9 @@ def legend(share: Tensor, largest: Tensor, width: int) -> Tensor:
         if share[region] > 0:
             right = _chip(draw, region, size)
             draw.text((right + 4, 1), _percent(float(share[region])), fill="black", font=font_of(size))
-            draw.text((0, line_height(size) + 1), f"0 to {float(largest[region]):.2g}", fill="black", font=font_of(size))
+            draw.text(
+                (0, line_height(size) + 1), f"0 to {float(largest[region]):.2g}", fill="black", font=font_of(size)
+            )
 
     return torch.stack([_drawn(Image.new("RGB", shape, "white"), entry, region) for region in range(len(share))])
 

@@ -247,9 +247,9 @@ def settings() -> dict[str, Any]:
 
 def _records(subcommand: str | None) -> list[Any]:
     """What every training writes about itself."""
-    from callbacks.run_record import RunRecord
+    from callbacks.run_records import run_records
 
-    return [RunRecord()] if subcommand == "fit" else []
+    return run_records() if subcommand == "fit" else []
 
 
 def _loggers(chosen: Any, folder: str) -> list[Any] | bool:

@@ -12,6 +12,9 @@ from lit_an.errors import InputError
 from lit_an.text_files import lines_of
 
 TABLE = "metrics.csv"
+RECORD = "run.json"
+# Values by figure and iteration.
+Curves = Mapping[str, Mapping[int, float]]
 _PICTURE = re.compile(r"iteration_(\d+)\.(png|webp)")
 
 
@@ -27,7 +30,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
     return [row for row in rows if None not in row.values()]
 
 
-def curves_of(rows: list[dict[str, str]]) -> dict[str, dict[int, float]]:
+def curves_of(rows: list[dict[str, str]]) -> Curves:
     """Finite values by column and iteration; a later row of an iteration replaces an earlier one.
 
     Args:
