@@ -16,7 +16,8 @@ from lit_an.tasks.adversarial import AdversarialTask
 class RunCurves(Callback):
     """Writes ``<run folder>/curves.png`` at the end of a training, as the command ``plot`` does.
 
-    Without matplotlib it does nothing. A run that a signal stops is not at its end. Every run of the command line has it.
+    Without matplotlib it does nothing. A run that a signal stops is not at its end. Every run of the command line has
+    it.
     """
 
     def on_fit_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:

@@ -89,7 +89,7 @@ def _writable(letter: str) -> str:
     bases = [part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part)]
     if bases and all(map(_has, bases)):
         return "".join(bases)
-    return letter.encode("ascii", "backslashreplace").decode()
+    return letter.encode("unicode_escape").decode()
 
 
 def _has(letter: str) -> bool:

@@ -55,7 +55,7 @@ def composed(table: Table) -> Tensor:
         for head, width in zip(table.heads, widths, strict=bool(table.heads))
     ]
     footer = broken(writable(table.footer), width - _MARGIN, size) if table.footer else []
-    top = max((_height(head, size) + _GAP for head in heads), default=0)
+    top = max((_height(head, size) + 2 * _GAP for head in heads), default=0)
     heights = [
         max(*(picture.shape[1] for picture in row), _height(lines, size))
         for row, lines in zip(table.rows, names or [[]] * len(table.rows), strict=True)
