@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("lit_an.commands.check", "say whether config and data fit, or checkpoints are whole"),
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
+    "plot": ("lit_an.commands.plot", "draw losses, metrics and layout health of runs"),
     "norms": ("lit_an.commands.norms", "list the norms, and what each costs on this machine"),
 }
 
@@ -44,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _FORMER = "predict"  # a command that is two now
 # In the order of the list of commands.
 GROUPS = {
-    "train": ["fit", "validate", "test", "ablate"],
+    "train": ["fit", "validate", "test", "ablate", "plot"],
     "use": ["sample", "inpaint", "demo", "export"],
     "data and checks": ["prepare", "prepare_masks", "check", "norms"],
 }

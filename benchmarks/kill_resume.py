@@ -166,12 +166,12 @@ def plans(processes: int, seconds: float, seed: int) -> Iterator[dict[str, objec
 def soak(task: str, kills: int, processes: int, options: list[str], scratch: Path, seed: int) -> Soak:
     """Kills and resumes runs of a task."""
     run = Soak(task, processes, scratch, options)
-    straight = scratch / "straight"
+    straight = scratch / "straight" / "run"  # pictures have the name of their run folder
     code, seconds = run.start(straight, {"place": "none", "rank": -1})
     if code != 0:
         raise SystemExit(f"the run that nothing kills failed: {scratch / 'output.txt'}")
     print(f"{task}, {processes} process{'es' * (processes > 1)}: a run that nothing kills took {seconds:.0f} s")
-    killed, ended, starts = scratch / "killed", True, plans(processes, seconds / 4, seed)
+    killed, ended, starts = scratch / "killed" / "run", True, plans(processes, seconds / 4, seed)
     while run.hit.total() < kills:
         plan = next(starts)
         code, _ = run.start(killed, plan)

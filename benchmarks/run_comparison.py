@@ -13,7 +13,8 @@ EVENTS = "events.out.tfevents"
 # Not compared: Lightning's count of validation batches, which includes validations that a signal broke off, and times.
 _NOT_OF_THE_TRAINING = re.compile(r"epoch_loop\.val_loop\.batch_progress|/lit_an/seconds/")
 TIMES = "time/"
-_ABOUT_THE_PROCESS = ("run.json",)
+# They hold times.
+_ABOUT_THE_PROCESS = ("run.json", "README.md", "curves.png")
 
 
 def differences(one: Path, other: Path) -> list[str]:

@@ -23,13 +23,13 @@ class Card(NamedTuple):
 # TensorBoard and its like sort cards by name, so groups carry a number.
 CARDS = (
     Card(r"train/(discriminator|generator)/adversarial", r"1_losses/adversarial_\1"),
+    Card(r"train/(generator|discriminator)/learning_rate", r"3_learning_rate/\1"),
     Card(r"train/(generator|discriminator)/(?!real_logits|fake_logits|accuracy|spread)(.+)", r"1_losses/\1_\2"),
     Card(r"train/discriminator/accuracy", r"1_losses/discriminator_accuracy"),
     Card(r"val/(discriminator|generator)/adversarial", r"1_losses/adversarial_\1_val"),
     Card(r"(val|test)/(fid|kid|precision|recall|inception_score)", r"2_metrics/\1_\2"),
     Card(r"(val|test)/(hole_psnr|hole_lpips|lpips|ssim)", r"2_metrics/\1_\2"),
     Card(r"(val|test)/layout/(.+)/(miou)", r"5_layouts/\2_\1_\3"),
-    Card(r"learning_rate/(.+)", r"3_learning_rate/\1"),
     Card(r"time/images_per_second", r"4_speed/images_per_second"),
     Card(r"layout/(.+)/(effective_regions|position_entropy|residual_strength)", r"5_layouts/\1_\2"),
 )

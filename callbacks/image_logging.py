@@ -20,13 +20,15 @@ from lit_an.tasks.adversarial import AdversarialTask
 class PictureLogger(Callback):
     """Base of callbacks that log pictures at an interval and at the end of training, in the first process.
 
+    Before the interval is reached, pictures come before the first iteration and after 1, 2, 5, 10, 20, 50, … of them.
+
     A subclass implements ``log_pictures`` and passes each picture to ``log_image``. At the end of a run, all pictures
     of a tag, including those before a resume, become one animation. A run that a signal stops is not at its end. A run
     that was killed between its last checkpoint and its end gets both when it is started again.
 
     Args:
         every_iterations: iterations between pictures, ≥ 1.
-        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
+        early: also after 0, 1, 2, 5, 10, 20, 50, 100, … iterations, up to ``every_iterations``.
 
     Attributes:
         folder: first part of all tags of the class.
@@ -43,7 +45,7 @@ class PictureLogger(Callback):
         self.every_iterations, self.early = every_iterations, early
         self._logged_at = -1
         self._tags: set[str] = set()
-        self._has_failed = self._has_trained = False
+        self._has_failed = self._has_trained = self._has_begun = False
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Makes and logs the pictures of the current iteration."""
@@ -63,11 +65,32 @@ class PictureLogger(Callback):
         show_picture(trainer, Picture(tag, iteration, image, path))
         self._tags.add(tag)
 
+    def footer(self, trainer: pl.Trainer, task: AdversarialTask) -> str:
+        """What stands below each picture: iteration and name of the run folder."""
+        return f"iteration {task.iteration:,}   {Path(trainer.default_root_dir).resolve().name}"
+
+    def begin(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        """Called once before the first iteration of this process, in the first process."""
+
     def is_due(self, iteration: int) -> bool:
         """Whether an iteration has pictures; a function of its number, so that a resumed run has the same."""
         return iteration % self.every_iterations == 0 or (
             self.early and iteration < self.every_iterations and _is_round(iteration)
         )
+
+    def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        self._has_begun = False
+
+    def on_train_batch_start(self, trainer: pl.Trainer, task: AdversarialTask, batch: Any, batch_idx: int) -> None:
+        """Not at the start of the training: a run whose data cannot be read leaves no files."""
+        if self._has_begun or not trainer.is_global_zero:
+            return
+        self._has_begun = True
+        task.clock.stop()
+        self.begin(trainer, task)
+        if self.early and task.iteration == 0:
+            self._log_once(trainer, task)
+        task.clock.start()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
@@ -106,10 +129,10 @@ class PictureLogger(Callback):
 
 
 def _is_round(iteration: int) -> bool:
-    """Whether an iteration is 1, 2 or 5 times a power of ten, from 10 on."""
-    while iteration >= 100 and iteration % 10 == 0:
+    """Whether an iteration is 1, 2 or 5 times a power of ten."""
+    while iteration >= 10 and iteration % 10 == 0:
         iteration //= 10
-    return iteration in (10, 20, 50)
+    return iteration in (1, 2, 5)
 
 
 def _is_finished(folder: Path, iteration: int) -> bool:

@@ -19,9 +19,10 @@ from lit_an.code_version import code_hash, git_state, library_versions
 from lit_an.device_memory import peak_memory
 from lit_an.errors import OutputError
 from lit_an.files import json_text, replacing
+from lit_an.run_report.reading import RECORD
 from lit_an.tasks.adversarial import AdversarialTask
 
-FILE = "run.json"
+FILE = RECORD
 
 
 class RunRecord(Callback):

@@ -22,8 +22,8 @@ from lit_an.tasks.preview import Preview
 class SemanticLayoutLogger(PictureLogger):
     """Logs what the generator's semantic layouts do on fixed inputs.
 
-    For every ``SemanticLayout`` in the generator it logs a panel (the image, the strongest region at each position,
-    each region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
+    For every ``SemanticLayout`` in the generator it logs a panel (the image, its regions in colors over it, each
+    region's soft map) and scalars: usage of each region, effective number of regions over all positions and per
     position, entropy, and the mean and spread of the features in each region. In inpainting it also shows the outlines
     of the holes and logs the share of each region inside them. For data with ground-truth regions it logs how well the
     strongest regions separate ocean from land on known pixels, and the agreement expected by chance.
@@ -36,7 +36,7 @@ class SemanticLayoutLogger(PictureLogger):
 
     Args:
         every_iterations: iterations between panels, ≥ 1; one more at the end of training.
-        early: also after 10, 20, 50, 100, 200, 500, … iterations, up to ``every_iterations``.
+        early: also after 0, 1, 2, 5, 10, 20, 50, 100, … iterations, up to ``every_iterations``.
         images_per_row: images in the panel of each row of the task's preview (each class), ≥ 1.
         measured_per_row: images of each row that the scalars are computed from, ≥ ``images_per_row``.
         rows: largest number of rows, ≥ 1; of more classes, an evenly spread subset is shown.
@@ -74,6 +74,7 @@ class SemanticLayoutLogger(PictureLogger):
         self._has_layout = True
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
+        super().on_train_start(trainer, task)
         self._has_layout = any(isinstance(module, SemanticLayout) for module in task.generator.modules())
         if not self._has_layout:
             rank_zero_info(
@@ -92,7 +93,13 @@ class SemanticLayoutLogger(PictureLogger):
         # The first few of each row of the preview.
         pictured = [index for index in range(len(images)) if index % columns < self.images_per_row]
         for name, (features, layout) in recorded.items():
-            panel = layout_panel(images[pictured], layout[pictured], mask=None if mask is None else mask[pictured])
+            panel = layout_panel(
+                images[pictured],
+                layout[pictured],
+                [f"{preview.row_names[i // columns]} {preview.column_names[i % columns]}" for i in pictured],
+                self.footer(trainer, task),
+                None if mask is None else mask[pictured],
+            )
             self.log_image(trainer, f"layouts/{name}", panel, task.iteration)
             statistics, shares = layout_statistics(layout, features), position_shares(layout)
             scale = scales[name]

@@ -19,27 +19,8 @@ from lit_an.ablation.comparison import Clock, clock_of, title_of, whole_or_all
 from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.study import Study
 from lit_an.metrics.directions import kind_of
+from lit_an.run_report.line_styles import STYLE, line_style, marks_every
 
-# Okabe and Ito's palette for all kinds of color vision, without its yellow, which white paper swallows.
-_COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*")
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": "#555555",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.5,
-    "xtick.color": "#333333",
-    "ytick.color": "#333333",
-    "axes.unicode_minus": True,
-    "svg.hashsalt": "lit_an",
-}
 _WIDTH, _HEIGHT = 4.9, 3.1  # inches; the page shows two beside each other
 _LEFT, _LINE, _LETTER = 0.59, 0.15, 0.066  # inches: numbers of the axis, height of a name, width of a letter
 _LONGEST_NAME = 26  # characters; the table has the whole name
@@ -117,15 +98,15 @@ def _curve(runs: Sequence[Run], figure: str, place: Callable[[Point], float]) ->
 
 
 def _chart(study: Study, figure: str, name: str, axis: str, curves: dict[str, _Curve]) -> Chart:
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         height = max(_HEIGHT, 0.9 + _LINE * len(curves))
         drawn = Figure(figsize=(_WIDTH, height))
         names = _LETTER * min(max(map(len, curves)), _LONGEST_NAME)
         width = (_WIDTH - _LEFT - names) / 1.14  # names begin a little to the right
         axes = drawn.add_axes((_LEFT / _WIDTH, 0.42 / height, width / _WIDTH, 1 - 0.72 / height))
         for variant, curve in curves.items():
-            style = _style(study.variants.index(variant))
-            axes.plot(curve.x, curve.mean, **style, linewidth=1.4, markersize=4, markevery=_marks(len(curve.x)))
+            style = line_style(study.variants.index(variant))
+            axes.plot(curve.x, curve.mean, **style, linewidth=1.4, markersize=4, markevery=marks_every(len(curve.x)))
             if curve.seeds > 1:
                 axes.fill_between(curve.x, curve.low, curve.high, color=style["color"], alpha=0.13, linewidth=0)
         kind = kind_of(figure)
@@ -142,20 +123,6 @@ def _chart(study: Study, figure: str, name: str, axis: str, curves: dict[str, _C
     ends = "; ".join(f"{variant} ends at {curve.mean[-1]:.4g}" for variant, curve in curves.items())
     title = f"{title_of(figure)} over {'iterations' if axis == 'Iteration' else 'time'}"
     return Chart(name, title, svg.getvalue(), png.getvalue(), f"{title}, a line for each variant. {ends}.")
-
-
-def _style(index: int) -> dict[str, Any]:
-    """Variants of one color differ in their dashes and markers."""
-    return {
-        "color": _COLORS[index % len(_COLORS)],
-        "linestyle": _DASHES[(index + index // len(_COLORS)) % len(_DASHES)],
-        "marker": _MARKERS[index % len(_MARKERS)],
-    }
-
-
-def _marks(count: int) -> int:
-    """Every so many points have a marker: about eight in all."""
-    return max(1, round(count / 8))
 
 
 def _fit_y(axes: Any, curves: dict[str, _Curve]) -> None:
@@ -183,7 +150,7 @@ def _name_lines(study: Study, axes: Any, curves: dict[str, _Curve], height: floa
         places[position] = limit = min(places[position], limit)
         limit -= gap
     for name, place in zip(order, places, strict=True):
-        style, (x, y) = _style(study.variants.index(name)), ends[name]
+        style, (x, y) = line_style(study.variants.index(name)), ends[name]
         box = {"transform": axes.transAxes, "clip_on": False}
         axes.plot((x + 0.01, 1.045), (y, place), color="#888888", linestyle=(0, (1, 3)), linewidth=0.6, **box)
         axes.plot((1.045, 1.105), (place, place), **{**style, "marker": ""}, linewidth=1.4, **box)

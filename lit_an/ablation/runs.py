@@ -1,21 +1,13 @@
 """What a report knows of a run: its curves over iterations and over time, its last pictures, its facts."""
 
-import csv
-import json
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.errors import InputError
-from lit_an.text_files import lines_of
+from lit_an.run_report.reading import RECORD, json_in, last_pictures, results_of, rows_of
 
-RECORD = "run.json"
-_RESULT = re.compile(r"metrics_val_(\d+)\.json")
-_LAYOUT_SCORES = re.compile(r"layout_scores_val_(\d+)\.json")
-_PICTURE = re.compile(r"iteration_(\d+)\.(png|webp)")
 _TIMES = ("time/seconds", "time/processor_seconds")
 
 
@@ -86,15 +78,15 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
     Raises:
         InputError: a file cannot be read.
     """
-    rows = _rows(folder / "metrics.csv")
+    rows = rows_of(folder)
     clock = _Clock(rows)
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         for name, text in row.items():
             if name.startswith(("train/", "layout/", "val/")) and text:
                 values.setdefault(name, {})[int(float(row["step"]))] = float(text)
-    results = _numbered(folder, _RESULT)
-    scores = _numbered(folder, _LAYOUT_SCORES)
+    results = results_of(folder, "metrics_val")
+    scores = results_of(folder, "layout_scores_val")
     for iteration, result in results:
         for name, value in result.get("figures", {}).items():
             values.setdefault(name, {})[iteration] = value
@@ -108,8 +100,8 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         levels,
         seed,
         curves,
-        _last_pictures(folder),
-        _json(record) if record.is_file() else {},
+        last_pictures(folder),
+        json_in(record) if record.is_file() else {},
         results[-1][1] if results else {},
         scores[-1][1] if scores else {},
     )
@@ -134,33 +126,3 @@ class _Clock:
             low + share * (high - low) for low, high in zip(self._times[right - 1], self._times[right], strict=True)
         )
         return Point(iteration, seconds, processor_seconds, value)
-
-
-def _numbered(folder: Path, name: re.Pattern[str]) -> list[tuple[int, Mapping[str, Any]]]:
-    """The JSON files of this name with their iterations, in order."""
-    found = sorted((int(match[1]), path) for path in folder.iterdir() if (match := name.fullmatch(path.name)))
-    return [(iteration, _json(path)) for iteration, path in found]
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(lines_of(path))) if path.is_file() else []
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads("\n".join(lines_of(path)))
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} holds no JSON object")
-    return content
-
-
-def _last_pictures(folder: Path) -> dict[str, Path]:
-    last: dict[str, tuple[int, Path]] = {}
-    for path in folder.rglob("iteration_*"):
-        found = _PICTURE.fullmatch(path.name)
-        tag = path.parent.relative_to(folder).as_posix()
-        if found and last.get(tag, (-1, path))[0] < int(found[1]):
-            last[tag] = int(found[1]), path
-    return {tag: path for tag, (_, path) in sorted(last.items())}

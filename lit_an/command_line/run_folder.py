@@ -16,24 +16,6 @@ VARIABLE = "LIT_AN_RUN_FOLDER"
 # Per run folder: the folders that this process created, outermost first, and the files that were there before.
 _CLAIMED: dict[str, tuple[list[Path], set[Path]]] = {}
 
-_WIDTH = 12
-_PLACES = {
-    "README.md": "what is what, with figures and pictures",
-    "reals.png": "real images",
-    "samples": "sample grids over time",
-    "inpainting": "filled holes over time, stage by stage",
-    "layouts": "region maps over time",
-    "curves.png": "losses, figures, rates",
-    "predictions": "what sample or inpaint wrote",
-    "metrics.csv": "the curves as a table",
-    "wandb": "files of Weights & Biases",
-    "mlflow.db": "database of MLflow",
-    "comet": "archive of Comet",
-    "config.yaml": "the full config",
-    "run.json": "command, versions, machine, sizes of the networks",
-    "checkpoints": "to go on, and for sample, inpaint and export",
-}
-
 
 def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, rank: int = 0) -> str:
     """Chooses the folder of a run, without conflicts between runs that start at the same time.
@@ -127,15 +109,17 @@ def give_back(folder: str | None) -> None:
 
 
 def where_to_look(folder: str) -> str:
-    """Lists the contents of a finished run's folder, and what one does with it next."""
-    root = Path(folder)
-    lines = [f"  {place:{_WIDTH}} {what}" for place, what in _PLACES.items() if (root / place).exists()]
-    # A tag is one folder deep, or two.
-    animations = sorted([*root.glob("*/history.*"), *root.glob("*/*/history.*")])
-    lines += [f"  {each.relative_to(root).as_posix():{_WIDTH}} those pictures as an animation" for each in animations]
+    """Says where a finished run is, what to look at, and what one does with it next."""
+    root, command = Path(folder), "inpaint" if Path(folder, "inpainting").is_dir() else "sample"
+    explained = "; README.md there says what is what" if (root / "README.md").is_file() else ""
+    lines = [f"\nThe run is in {folder}{explained}"]
+    # The pictures of the task first, then its regions; the newest of each, and all of them as an animation.
+    for tag in ("inpainting", "samples", "layouts/*"):
+        for newest in [max(each.glob("iteration_*"), default=None) for each in sorted(root.glob(tag))]:
+            lines += [f"  look   {newest}"] if newest is not None else []
+        lines += [f"         {each}" for each in sorted(root.glob(f"{tag}/history.*"))]
     if checkpoints_in(root) is not None:
-        command = "inpaint" if (root / "inpainting").exists() else "sample"
-        lines.append(f"next: {program()} {command} --ckpt_path {shlex.quote(folder)}")
+        lines.append(f"  next   {program()} {command} --ckpt_path {shlex.quote(folder)}")
     if any(root.rglob("events.out.tfevents*")):
-        lines.append(f"      tensorboard --logdir {shlex.quote(folder)}")
-    return "\n".join([f"\nThe run is in {folder}", *lines])
+        lines.append(f"         tensorboard --logdir {shlex.quote(folder)}")
+    return "\n".join(lines)

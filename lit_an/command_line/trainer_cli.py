@@ -273,9 +273,9 @@ def _headers(subcommand: str | None) -> list[Any]:
 
 def _records(subcommand: str | None) -> list[Any]:
     """What every training writes about itself."""
-    from callbacks.run_record import RunRecord
+    from callbacks.run_records import run_records
 
-    return [RunRecord()] if subcommand == "fit" else []
+    return run_records() if subcommand == "fit" else []
 
 
 def _log_settings(trainer: Trainer, values: dict[str, Any]) -> None:

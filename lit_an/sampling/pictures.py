@@ -28,7 +28,7 @@ def class_sheet(
     """
     labels = [label for label in classes for _ in seeds]
     images = sample(generator, labels, list(seeds) * len(classes), truncation)
-    return sample_grid(images, [generator.class_names[label] for label in classes])
+    return sample_grid(images, [generator.class_names[label] for label in classes], [f"seed {seed}" for seed in seeds])
 
 
 def latent_strips(
@@ -43,7 +43,8 @@ def latent_strips(
     ends = [latents_of([label] * 2, [seed, seed + 1], generator.latent_dim, truncation) for label in classes]
     latent = torch.cat([slerp(start, end, share) for start, end in ends])
     images = images_of(generator, latent, torch.tensor(classes).repeat_interleave(columns))
-    return sample_grid(images, [generator.class_names[label] for label in classes])
+    heads = [f"seed {seed}", *_between(columns), f"seed {seed + 1}"]
+    return sample_grid(images, [generator.class_names[label] for label in classes], heads)
 
 
 def class_strips(
@@ -63,7 +64,7 @@ def class_strips(
     images = images_of(generator, latent.repeat_interleave(columns, 0), mixture)
     names = [generator.class_names[label] for label in classes]
     titles = [f"{name} > {following}" for name, following in zip(names, [*names[1:], names[0]], strict=True)]
-    return sample_grid(images, titles, caption=150)
+    return sample_grid(images, titles, ["0 %", *_between(columns), "100 %"])
 
 
 def layout_panels(
@@ -78,7 +79,8 @@ def layout_panels(
     with recorded_layouts(generator.network) as recorded:
         # In one batch, since only the layouts of the last batch are kept.
         images = sample(generator, labels, list(seeds) * len(classes), truncation, batch_size=len(labels))
-    return {name: layout_panel(images, layout) for name, (_, layout) in recorded.items()}
+    names = [f"{generator.class_names[label]}, seed {seed}" for label in classes for seed in seeds]
+    return {name: layout_panel(images, layout, names) for name, (_, layout) in recorded.items()}
 
 
 def neighbor_sheet(samples: Tensor, neighbors: Tensor, names: Sequence[str]) -> Tensor:
@@ -93,4 +95,10 @@ def neighbor_sheet(samples: Tensor, neighbors: Tensor, names: Sequence[str]) -> 
         (3, height, width), uint8.
     """
     rows = torch.cat([samples[:, None], neighbors], dim=1)  # (B, 1 + K, 3, H, W)
-    return sample_grid(rows.flatten(0, 1), list(names), caption=150)
+    heads = ["sample", "nearest", *(f"{number}." for number in range(2, rows.shape[1]))]
+    return sample_grid(rows.flatten(0, 1), list(names), heads[: rows.shape[1]])
+
+
+def _between(columns: int) -> list[str]:
+    """What the columns between the first and the last show: the share of the last."""
+    return [f"{100 * column / (columns - 1):.0f} %" for column in range(1, columns - 1)]

@@ -108,7 +108,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._trainings: list[NetworkTraining] = []
         self._resumed_from: dict[str, Any] | None = None
         self._term_log = TermLog()
-        self._clock = TrainingClock()
+        self.clock = TrainingClock()
         self._numbers = NumberControl(self, non_finite)
         self.logs_now = False  # whether this iteration is logged
         self._images = 0  # of this iteration, in all processes
@@ -133,7 +133,7 @@ class AdversarialTask(Game, pl.LightningModule):
         if self.logs_now:
             self._log_terms()
         self._count()
-        self._clock.stop()
+        self.clock.stop()
 
     def _update(
         self, network: nn.Module, optimizer: LightningOptimizer, compute_terms: Callable[[Any], Terms], batch: Any
@@ -198,8 +198,8 @@ class AdversarialTask(Game, pl.LightningModule):
             # For progress bars and callbacks. Lightning would write the row after the checkpoint of this iteration.
             self.log(f"train/{name}", mean, prog_bar=name.endswith(_SHOWN), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
-        row |= {**learning_rates(self.optimizers()), **self._clock.row(self.images_seen + self._images)}
-        write_row(self.trainer, row, self.iteration + 1)
+        row |= learning_rates({training.side: training.optimizer for training in self._trainings})
+        write_row(self.trainer, {**row, **self.clock.row(self.images_seen + self._images)}, self.iteration + 1)
         self._numbers.judge(first)
 
     def check_finite(self, together: bool = True) -> None:
@@ -234,13 +234,13 @@ class AdversarialTask(Game, pl.LightningModule):
         """Applies the config to a checkpoint's optimizers, which Lightning restores next; compiles the networks."""
         compile_networks(self.generator, self.discriminator, self.backend)
         self._run_seed = torch.initial_seed()
-        self._term_log, self._clock = TermLog(), TrainingClock()
+        self._term_log, self.clock = TermLog(), TrainingClock()
         if self._resumed_from is not None:
             for line in apply_config(self._trainings, self._resumed_from, self.iteration):
                 rank_zero_info(line)
             entries = read_entries(self._resumed_from, "the checkpoint")
             self._term_log.restore(entries.terms, self.device)
-            self._clock.go_on(entries.seconds, self.images_seen)
+            self.clock.go_on(entries.seconds, self.images_seen)
             self._resumed_from = None
 
     def on_train_start(self) -> None:
@@ -248,11 +248,11 @@ class AdversarialTask(Game, pl.LightningModule):
         drop_logged_after(self.trainer, self.iteration)
         make_up_validation(self.trainer, self.iteration, self.optimizer_steps(self.iteration))
         self._stop_at_length()
-        self._clock.start()
+        self.clock.start()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Lets the clock run again, after the pictures and checkpoints of an iteration."""
-        self._clock.start()
+        self.clock.start()
 
     def on_fit_end(self) -> None:
         """As ``on_train_start``, for a run with nothing left to train."""
@@ -277,12 +277,12 @@ class AdversarialTask(Game, pl.LightningModule):
 
     def on_validation_start(self) -> None:
         """All processes evaluate the networks that a checkpoint holds; callbacks have put the average in place."""
-        self._clock.stop()
+        self.clock.stop()
         share_buffers((self.generator, self.discriminator))
 
     def on_validation_end(self) -> None:
         """Lets the clock run again; a validation outside of a training has none."""
-        self._clock.start()
+        self.clock.start()
 
     on_test_start = on_validation_start
 
@@ -317,4 +317,4 @@ class AdversarialTask(Game, pl.LightningModule):
         """Adds the entries that the states of the networks and optimizers do not hold; judges these states."""
         write_progress(checkpoint, self, self.iteration, self._trainings)
         is_finite, waiting = self._numbers.judged(self._term_log.waiting())
-        write_entries(checkpoint, finite=is_finite, terms=waiting, seconds=list(self._clock.sums()))
+        write_entries(checkpoint, finite=is_finite, terms=waiting, seconds=list(self.clock.sums()))

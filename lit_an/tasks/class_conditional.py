@@ -268,13 +268,17 @@ class ClassConditionalGAN(AdversarialTask):
         Each column has one latent for all classes.
         """
         latent = latents_of([_PREVIEW_SEED] * columns, range(columns), self._latent_dim)
-        rows = min(rows, self.num_classes)
-        classes = [row * self.num_classes // rows for row in range(rows)]
-        latent = self._fitting(latent.repeat(rows, 1))
+        classes = self.preview_classes(rows)
+        latent = self._fitting(latent.repeat(len(classes), 1))
         label = torch.tensor(classes, device=self.device).repeat_interleave(columns)
         with self.evaluation():
             images = at_least_float32(self.generator(latent, label))
-        return Preview(images, [self.class_names[index] for index in classes])
+        return Preview(images, [self.class_names[index] for index in classes], list(map(str, range(columns))))
+
+    def preview_classes(self, rows: int) -> list[int]:
+        """Labels of the rows of a preview: at most ``rows``, evenly spread over the classes."""
+        rows = min(rows, self.num_classes)
+        return [row * self.num_classes // rows for row in range(rows)]
 
     def _fitting(self, latent: Tensor) -> Tensor:
         """On the generator's device, of its precision."""

@@ -200,8 +200,8 @@ class InpaintingGAN(AdversarialTask):
         for name, term in {**terms, "step": torch.tensor(float(self.iteration))}.items():
             self._log(name, term, batch_size=len(batch.image))
 
-    def inpainted_preview(self, count: int) -> tuple[InpaintingBatch, Inpainted]:
-        """Fixed held-out images with their holes, and the generator's output for them.
+    def preview_images(self, count: int) -> tuple[InpaintingBatch, list[str]]:
+        """Fixed held-out images with their holes, evenly spread, and their names.
 
         Args:
             count: largest number of images.
@@ -217,14 +217,25 @@ class InpaintingGAN(AdversarialTask):
         dataset = data.dataset("val")
         # Evenly spread, since consecutive files are often similar.
         count = min(count, len(dataset))
-        items = [dataset[index * len(dataset) // count] for index in range(count)]
-        batch: InpaintingBatch = self.transfer_batch_to_device(collate(items), self.device, 0)
+        positions = [index * len(dataset) // count for index in range(count)]
+        name = getattr(data, "name", None)
+        names = [str(name("val", position)) if callable(name) else str(position) for position in positions]
+        batch = collate([dataset[position] for position in positions])
+        return self.transfer_batch_to_device(batch, self.device, 0), names
+
+    def inpainted_preview(self, count: int) -> tuple[InpaintingBatch, Inpainted, list[str]]:
+        """``preview_images``, with the generator's output for them before the names.
+
+        Raises:
+            InputError: see ``preview_images``.
+        """
+        batch, names = self.preview_images(count)
         with self.evaluation():
             made = self.inpaint(batch.image, batch.mask)
-        return batch, made
+        return batch, made, names
 
     def preview(self, columns: int, rows: int) -> Preview:
         """One row of held-out images with their holes filled."""
-        batch, made = self.inpainted_preview(columns)
+        batch, made, names = self.inpainted_preview(columns)
         filled = composite(batch.image, made.fine, batch.mask)
-        return Preview(filled, ["val"], batch.mask, batch.regions)
+        return Preview(filled, ["val"], names, batch.mask, batch.regions)

@@ -1,9 +1,9 @@
 """Rows of a training in its loggers: when they are written, and what a resumed run takes back."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pytorch_lightning as pl
+from torch.optim import Optimizer
 
 
 def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
@@ -15,6 +15,11 @@ def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
 def write_row(trainer: pl.Trainer, row: Mapping[str, float], iteration: int) -> None:
     """Writes scalars at an iteration to all loggers of a run, and waits until they have passed them on."""
     trainer._logger_connector.log_metrics({**row}, step=iteration)  # type: ignore[dict-item]
+
+
+def learning_rates(optimizers: Mapping[str, Optimizer]) -> dict[str, float]:
+    """The rate of each network's first group of parameters, by the name of its figure."""
+    return {f"train/{side}/learning_rate": float(each.param_groups[0]["lr"]) for side, each in optimizers.items()}
 
 
 def drop_logged_after(trainer: pl.Trainer, iteration: int) -> None:
@@ -38,13 +43,3 @@ def forget_shown(trainer: pl.Trainer, names: Iterable[str]) -> None:
     for result in results.values():
         if result.meta.name in names:
             result.reset()
-
-
-def learning_rates(optimizers: Any) -> dict[str, float]:
-    """The learning rate of each network's first parameters, for the log.
-
-    Args:
-        optimizers: of the generator and of the discriminator.
-    """
-    sides = zip(("generator", "discriminator"), optimizers, strict=True)
-    return {f"learning_rate/{side}": float(optimizer.param_groups[0]["lr"]) for side, optimizer in sides}

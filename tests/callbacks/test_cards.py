@@ -46,7 +46,7 @@ def test_all_values_are_shown_to_those_who_ask(image_folder: Path, tmp_path: Pat
     tags = _scalars(tmp_path / "run")
     columns = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0].split(",")
     assert set(columns) - {"step"} <= set(tags)
-    assert {"images_seen", "learning_rate/generator", "learning_rate/discriminator"} <= set(columns)
+    assert {"images_seen", "train/generator/learning_rate", "train/discriminator/learning_rate"} <= set(columns)
 
 
 def test_hyperparameters_are_those_of_the_config(image_folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import lit_an.command_line.run_folder as run_folder
+from lit_an.command_line.overview import program
 from lit_an.errors import InputError
 
 
@@ -76,11 +77,17 @@ def test_a_finished_run_says_where_to_look(tmp_path: Path) -> None:
     for name in files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    said = run_folder.where_to_look(str(tmp_path))
-    assert said.splitlines()[1] == f"The run is in {tmp_path}"
-    for place in ("samples", "samples/history.webp", "layouts/long_range/history.webp", "metrics.csv"):
-        assert f"  {place} " in said
-    assert "wandb" not in said
-    assert "tensorboard" not in said, "that logger may not have been there"
-    (tmp_path / "events.out.tfevents.1").touch()
-    assert f"tensorboard --logdir {tmp_path}" in run_folder.where_to_look(str(tmp_path))
+    said = run_folder.where_to_look(str(tmp_path)).splitlines()
+    assert said[1] == f"The run is in {tmp_path}"
+    looked = [line.split()[-1] for line in said[2:]]
+    assert looked == [str(tmp_path / name) for name in files if name != "metrics.csv"]
+    assert not any("tensorboard" in line for line in said), "that logger may not have been there"
+    for name in ("events.out.tfevents.1", "README.md", "checkpoints/last.ckpt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    said = run_folder.where_to_look(str(tmp_path)).splitlines()
+    assert said[1].endswith("; README.md there says what is what")
+    assert said[-2:] == [
+        f"  next   {program()} sample --ckpt_path {tmp_path}",
+        f"         tensorboard --logdir {tmp_path}",
+    ]

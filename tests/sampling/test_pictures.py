@@ -13,12 +13,13 @@ from lit_an.panels import sample_grid, to_uint8
 from lit_an.sampling import nearest_neighbors, sample
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.trained.generator import TrainedGenerator
+from tests.places import enlarged, place_of
 
 
-def cell(picture: torch.Tensor, row: int, column: int, caption: int = 72) -> torch.Tensor:
-    """One image of a grid, 32 px shown at 64, back at 32."""
-    top, left = row * 66, caption + 2 + column * 66
-    return picture[:, top : top + 64 : 2, left : left + 64 : 2]
+def cell(picture: torch.Tensor, row: int, column: int, rows: int, columns: int) -> torch.Tensor:
+    """One image of a grid, 32 px shown at 128, back at 32."""
+    top, left = picture.shape[1] - 130 * (rows - row) + 2, picture.shape[2] - 130 * (columns - column) + 2
+    return picture[:, top : top + 128 : 4, left : left + 128 : 4]
 
 
 def close(picture: torch.Tensor, image: torch.Tensor) -> bool:
@@ -28,18 +29,17 @@ def close(picture: torch.Tensor, image: torch.Tensor) -> bool:
 
 def test_a_sheet_has_a_row_for_each_class(generator: TrainedGenerator) -> None:
     sheet = class_sheet(generator, [0, 2], [4, 5, 6])
-    assert sheet.shape == (3, 2 * 64 + 2, 72 + 2 + 3 * 66 - 2)
-    assert close(cell(sheet, 1, 2), sample(generator, [2], [6])[0])
+    assert close(cell(sheet, 1, 2, 2, 3), sample(generator, [2], [6])[0])
     images = sample(generator, [0, 0, 0, 2, 2, 2], [4, 5, 6] * 2)
-    assert torch.equal(sheet, sample_grid(images, ["blue", "red"]))
+    assert torch.equal(sheet, sample_grid(images, ["blue", "red"], ["seed 4", "seed 5", "seed 6"]))
 
 
 def test_ways_between_latents_begin_and_end_at_the_samples(generator: TrainedGenerator) -> None:
     strips = latent_strips(generator, [1, 2], seed=3, columns=5)
     for row, label in enumerate((1, 2)):
-        assert close(cell(strips, row, 0), sample(generator, [label], [3])[0])
-        assert close(cell(strips, row, 4), sample(generator, [label], [4])[0])
-    assert not torch.equal(cell(strips, 0, 2), cell(strips, 0, 0))
+        assert close(cell(strips, row, 0, 2, 5), sample(generator, [label], [3])[0])
+        assert close(cell(strips, row, 4, 2, 5), sample(generator, [label], [4])[0])
+    assert not torch.equal(cell(strips, 0, 2, 2, 5), cell(strips, 0, 0, 2, 5))
 
 
 def test_ways_between_classes_begin_at_the_samples(generator: TrainedGenerator) -> None:
@@ -48,17 +48,23 @@ def test_ways_between_classes_begin_at_the_samples(generator: TrainedGenerator) 
             torch.nn.init.normal_(norm.gain.weight)
     strips = class_strips(generator, [0, 1, 2], seed=3, columns=4)
     for label in range(3):
-        assert close(cell(strips, label, 0, caption=150), sample(generator, [label], [3])[0])
-    assert not torch.equal(cell(strips, 0, 3, caption=150), cell(strips, 0, 0, caption=150))
+        assert close(cell(strips, label, 0, 3, 4), sample(generator, [label], [3])[0])
+    assert not torch.equal(cell(strips, 0, 3, 3, 4), cell(strips, 0, 0, 3, 4))
 
 
 def test_regions_stand_beside_the_images_that_they_were_made_of(generator: TrainedGenerator) -> None:
     panels = layout_panels(generator, [0, 1], [0, 1])
     assert list(panels) == ["long_range"]
     panel = panels["long_range"]
-    assert panel.shape == (3, 18 + 4 * 66, 18 * 66 - 2)  # image, strongest, 16 regions
-    image = panel[:, 20:84:2, 0:64:2]
-    assert close(image, sample(generator, [0], [0])[0])
+    images = sample(generator, [0, 0, 1, 1], [0, 1, 0, 1], batch_size=4)
+    places = [place_of(enlarged(to_uint8(image), 4), panel) for image in images]
+    assert [top - places[0][0] for top, _ in places] == [0, 130, 260, 390]
+
+
+def cell64(picture: torch.Tensor, row: int, column: int) -> torch.Tensor:
+    """One image of three rows and five columns, 64 px shown at 128, back at 64."""
+    top, left = picture.shape[1] - 130 * (3 - row) + 2, picture.shape[2] - 130 * (5 - column) + 2
+    return picture[:, top : top + 128 : 2, left : left + 128 : 2]
 
 
 class Random(torch.utils.data.Dataset):
@@ -89,7 +95,9 @@ def test_neighbors_are_those_of_the_slow_loop() -> None:
     assert found.index[1, 0] == 11, "mirrored ones are found"
     assert torch.equal(found.image[0, 0], dataset[3].image)
     sheet = neighbor_sheet(samples, found.image, ["a", "b", "c"])
-    assert sheet.shape == (3, 3 * 66 - 2, 152 + 5 * 66 - 2)
+    for row in range(3):
+        assert close(cell64(sheet, row, 0), samples[row].clamp(-1, 1))
+        assert close(cell64(sheet, row, 4), found.image[row, 3])
 
 
 def test_neighbors_in_a_folder(generator: TrainedGenerator, image_folder: Path) -> None:

