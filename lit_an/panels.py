@@ -102,7 +102,8 @@ def layout_panel(
     ]
     heads: list[str | Tensor] = ["image", "regions", _tiled(legend(share, largest, tile[1]))]
     absent = int((share == 0).sum())
-    said = f"{absent} of {len(share)} regions have no position in these images" if absent else ""
+    verb = "has" if absent == 1 else "have"
+    said = f"{absent} of {len(share)} regions {verb} no position in these images" if absent else ""
     return composed(Table(rows, row_names, heads, "   ".join(filter(None, (footer, said)))))
 
 

@@ -70,13 +70,16 @@ def test_arguments_of_a_norm_are_overridden_one_by_one(image_folder: Path, tmp_p
 
 def test_a_run_leaves_everything_in_one_folder(finished_run: Path) -> None:
     expected = {
+        "README.md",
         "checkpoints/iteration_0000002.ckpt",
         "checkpoints/last.ckpt",
         "config.yaml",
-        "layouts/long_range/iteration_0000002.png",
+        "curves.png",
         "metrics.csv",
+        "reals.png",
         "run.json",
-        "samples/iteration_0000002.png",
+        *(f"{tag}/iteration_000000{n}.png" for tag in ("samples", "layouts/long_range") for n in range(3)),
+        *(f"{tag}/history.webp" for tag in ("samples", "layouts/long_range")),
     }
     files = {str(file.relative_to(finished_run)) for file in finished_run.rglob("*") if file.is_file()}
     events = {name for name in files if name.startswith("events.out.tfevents")}

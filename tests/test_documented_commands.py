@@ -52,6 +52,8 @@ STAND_INS = {
     "/data/places365": "places365",
     "RUN_FOLDER": "runs/earth_quickstart",
     "runs/ablations/long_range": "runs",
+    "runs/one": "runs/earth_quickstart",
+    "runs/two": "runs/earth_quickstart",
     "cuda:0": "cpu",
     "cuda:1": "cpu",
 }

@@ -92,12 +92,13 @@ def test_wandb(tmp_path: Path, image_folder: Path) -> None:
     (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     history = wandb_history(folder)
     for tag in TAGS:
-        (row,) = [row for row in history if f"{tag}/filenames" in row]
-        assert row["trainer/global_step"] == 2
-        stored = (folder / "files" / row[f"{tag}/filenames"][0]).read_bytes()
-        assert stored == (tmp_path / "run" / tag / "iteration_0000002.png").read_bytes()
+        rows = [row for row in history if f"{tag}/filenames" in row]
+        assert [row["trainer/global_step"] for row in rows] == [0, 1, 2]
+        for iteration, row in enumerate(rows):
+            stored = (folder / "files" / row[f"{tag}/filenames"][0]).read_bytes()
+            assert stored == (tmp_path / "run" / tag / f"iteration_{iteration:07d}.png").read_bytes()
     assert [row["trainer/global_step"] for row in history if FIGURES[0] in row] == [1, 2]
-    assert [row["trainer/global_step"] for row in history if FIGURES[1] in row] == [2]
+    assert [row["trainer/global_step"] for row in history if FIGURES[1] in row] == [0, 1, 2]
 
 
 def test_mlflow(tmp_path: Path, image_folder: Path) -> None:
@@ -110,10 +111,13 @@ def test_mlflow(tmp_path: Path, image_folder: Path) -> None:
     assert run.info.status == "FINISHED"
     images = [Path(each.path).name for each in client.list_artifacts(run.info.run_id, "images")]
     for tag in TAGS:
-        (name,) = [each for each in images if each.endswith(".png") and tag.replace("/", "~") in each]
-        assert "step+2+" in name.replace("%", "+")
+        names = sorted(
+            each.replace("%", "+") for each in images if each.endswith(".png") and tag.replace("/", "~") in each
+        )
+        assert len(names) == 3
+        assert all(f"step+{iteration}+" in name for iteration, name in enumerate(names))
     assert [metric.step for metric in client.get_metric_history(run.info.run_id, FIGURES[0])] == [1, 2]
-    assert [metric.step for metric in client.get_metric_history(run.info.run_id, FIGURES[1])] == [2]
+    assert [metric.step for metric in client.get_metric_history(run.info.run_id, FIGURES[1])] == [0, 1, 2]
 
 
 def test_comet(tmp_path: Path, image_folder: Path) -> None:
@@ -128,18 +132,19 @@ def test_comet(tmp_path: Path, image_folder: Path) -> None:
     (archive,) = (tmp_path / "run" / "comet").glob("*.zip")
     with zipfile.ZipFile(archive) as file:
         messages = [json.loads(line) for line in file.read("messages.json").splitlines()]
-        pictures = {}
+        pictures: dict[tuple[str, int], bytes] = {}
         for message in messages:
             payload = message["payload"]
             if message["type"] == "file_upload" and payload["upload_type"] == "visualization":
                 about = payload["additional_params"]
-                assert about["figName"] not in pictures
-                pictures[about["figName"]] = (about["step"], file.read(payload["file_path"]))
-    written = {tag: (2, (tmp_path / "run" / tag / "iteration_0000002.png").read_bytes()) for tag in TAGS}
-    assert pictures == written
+                assert (about["figName"], about["step"]) not in pictures
+                pictures[about["figName"], about["step"]] = file.read(payload["file_path"])
+    run = tmp_path / "run"
+    written = {(tag, n): (run / tag / f"iteration_{n:07d}.png").read_bytes() for tag in TAGS for n in range(3)}
+    assert pictures == written | {("reals", 0): (run / "reals.png").read_bytes()}
     metrics = [message["payload"]["metric"] for message in messages if message["type"] == "metric_msg"]
     assert [metric["step"] for metric in metrics if metric["metricName"] == FIGURES[0]] == [1, 2]
-    assert [metric["step"] for metric in metrics if metric["metricName"] == FIGURES[1]] == [2]
+    assert [metric["step"] for metric in metrics if metric["metricName"] == FIGURES[1]] == [0, 1, 2]
 
 
 def test_several_at_once_and_the_csv_stays(tmp_path: Path, image_folder: Path) -> None:
@@ -149,9 +154,9 @@ def test_several_at_once_and_the_csv_stays(tmp_path: Path, image_folder: Path) -
 
     events = EventAccumulator(str(tmp_path / "run")).Reload()
     for tag in TAGS:
-        assert [event.step for event in events.Images(tag)] == [2]
-    assert [event.step for event in events.Scalars(FIGURES[1])] == [2]
-    assert logged_rows(tmp_path / "run", COLUMN).keys() == {2}
+        assert [event.step for event in events.Images(tag)] == [0, 1, 2]
+    assert [event.step for event in events.Scalars(FIGURES[1])] == [0, 1, 2]
+    assert logged_rows(tmp_path / "run", COLUMN).keys() == {0, 1, 2}
     assert list((tmp_path / "run" / "csv").rglob("metrics.csv"))
     kept = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["trainer"]["logger"]
     assert [each["init_args"]["save_dir"] for each in kept] == [".", "./csv"], "it says nothing of where the run lay"
@@ -167,7 +172,7 @@ def test_only_the_first_of_two_processes_logs(tmp_path: Path, image_folder: Path
     (folder,) = (tmp_path / "run" / "wandb").glob("offline-run-*")
     history = wandb_history(folder)
     for name in (*(f"{tag}/filenames" for tag in TAGS), FIGURES[1]):
-        assert [row["trainer/global_step"] for row in history if name in row] == [2]
+        assert [row["trainer/global_step"] for row in history if name in row] == [0, 1, 2]
     assert [row["trainer/global_step"] for row in history if FIGURES[0] in row] == [1, 2]
 
 
@@ -262,7 +267,7 @@ def test_an_unknown_logger_is_left_alone_with_one_line(
         trainer.fit(task, datamodule=make_data(image_folder))
     assert caplog.text.count("OfSomeoneElse accepts no pictures") == 1
     assert "CSV" not in caplog.text
-    assert logger.steps == [1, 2]
+    assert logger.steps == [0, 1, 2]
 
 
 def test_pictures_over_time_are_one_animation(tmp_path: Path, image_folder: Path) -> None:
@@ -279,6 +284,6 @@ def test_pictures_over_time_are_one_animation(tmp_path: Path, image_folder: Path
         trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
         checkpoint = tmp_path / "checkpoints" / "iteration_0000002.ckpt"
         with Image.open(tmp_path / "samples" / "history.webp") as animation:
-            assert animation.n_frames == iterations
+            assert animation.n_frames == iterations + 1
         assert torch.load(checkpoint, weights_only=True)["state_dict"]["_extra_state"]["iteration"] == 2
     assert not list(tmp_path.rglob(".lit_an-*"))

@@ -221,8 +221,9 @@ def test_the_preview_is_spread_over_the_held_out_images(tmp_path: Path, image_fo
     make_trainer(tmp_path, task, 1).validate(task, datamodule=data, verbose=False)
     held_out = data.dataset("val")
     assert len(held_out) == 15
-    batch, made = task.inpainted_preview(4)
+    batch, made, names = task.inpainted_preview(4)
     expected = collate([held_out[index] for index in (0, 3, 7, 11)])
+    assert names == [data.name("val", index) for index in (0, 3, 7, 11)]
     assert torch.equal(batch.image, expected.image)
     assert torch.equal(batch.mask, expected.mask)
     with torch.no_grad():
