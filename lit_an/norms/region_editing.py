@@ -32,22 +32,26 @@ class Move(NamedTuple):
 
 
 def layers_with_regions(network: nn.Module) -> dict[str, nn.Module]:
-    """The layers of a network that have a ``SemanticLayout`` of their own, by name, in the order of their names in it."""
+    """The layers of a network that have a ``SemanticLayout`` of their own, by name."""
     found = network.named_modules()
     return {name: layer for name, layer in found if isinstance(getattr(layer, "layout", None), SemanticLayout)}
 
 
-def with_moved_moments(features: Tensor, layout: Tensor, moves: Sequence[Move], eps: float = 1e-5) -> Tensor:
+def with_moved_moments(
+    features: Tensor, layout: Tensor, moves: Sequence[Move], share: float = 1.0, eps: float = 1e-5
+) -> Tensor:
     """Renormalizes regions of a feature map to the moments of other regions.
 
     Each channel of a target becomes (y − μ_t) / σ_t · σ_s + μ_s where the region is the strongest one; μ and σ are
     moments over the soft regions, as attentive normalization takes them, of target and source. All of them are of the
-    given features, so that two moves in opposite directions swap.
+    given features, so that two moves in opposite directions swap. With a ``share`` below 1, μ and σ go only so far from
+    the target's own to the source's.
 
     Args:
         features: (B, C, H, W).
         layout: (B, N, H, W), ≥ 0, sums to 1 over N.
         moves: which region gets the moments of which.
+        share: 0 (nothing changes) … 1.
         eps: > 0, added to the variances.
 
     Returns:
@@ -81,12 +85,12 @@ def with_moved_moments(features: Tensor, layout: Tensor, moves: Sequence[Move], 
         shift = mean[source.image, :, source.region] - mean[target.image, :, target.region]
         own = mean[target.image, :, target.region]
         change = (value[target.image] - own[:, None, None]) * gain[:, None, None] + shift[:, None, None]
-        moved[target.image] += change * (strongest[target.image] == target.region)
+        moved[target.image] += share * change * (strongest[target.image] == target.region)
     return moved.to(features.dtype)
 
 
 @contextmanager
-def edited_regions(layer: nn.Module, moves: Sequence[Move]) -> Iterator[None]:
+def edited_regions(layer: nn.Module, moves: Sequence[Move], share: float = 1.0) -> Iterator[None]:
     """While the block runs, the output of a layer has moved moments; its own layout says where its regions are.
 
     The output is edited and not the normalized part alone, from which the layer has just removed these moments. A
@@ -94,11 +98,11 @@ def edited_regions(layer: nn.Module, moves: Sequence[Move]) -> Iterator[None]:
 
     Args:
         layer: one of ``layers_with_regions``.
-        moves: see ``with_moved_moments``.
+        moves, share: see ``with_moved_moments``.
     """
 
     def edit(_: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
-        return with_moved_moments(output, layer.layout(arguments[0]), moves)
+        return with_moved_moments(output, layer.layout(arguments[0]), moves, share)
 
     hook = layer.register_forward_hook(edit)
     try:

@@ -71,6 +71,7 @@ def pair_with_moved_regions(
     pair: Sequence[Sample],
     layer: str,
     moves: Sequence[Move],
+    share: float = 1.0,
     truncation: float | None = None,
 ) -> Tensor:
     """Samples, made with the statistics of some regions in place of others' in one layer.
@@ -80,6 +81,7 @@ def pair_with_moved_regions(
         pair: usually two.
         layer: its name, as in ``pair_with_layouts``.
         moves: images are counted within the pair; see ``lit_an.norms.region_editing``.
+        share: how far statistics go to those of the others, 0 … 1.
         truncation: see ``sample``.
 
     Returns:
@@ -88,7 +90,7 @@ def pair_with_moved_regions(
     Raises:
         InputError: a region that is not there.
     """
-    with edited_regions(layers_with_regions(generator.network)[layer], moves):
+    with edited_regions(layers_with_regions(generator.network)[layer], moves, share):
         return _of(generator, pair, truncation)
 
 

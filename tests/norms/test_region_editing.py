@@ -28,9 +28,7 @@ def test_a_target_has_the_moments_of_its_source_and_the_rest_its_own_bits() -> N
     features, layout = 3 * torch.randn(2, 5, 8, 8, dtype=torch.float64) + 1, quarters().double()
     source, target = Region(0, 1), Region(1, 2)
     moved = with_moved_moments(features, layout, [Move(source, target)], eps=1e-12)
-    for actual, expected in zip(
-        moments(moved, layout, target), moments(features, layout, source), strict=True
-    ):
+    for actual, expected in zip(moments(moved, layout, target), moments(features, layout, source), strict=True):
         assert torch.allclose(actual, expected)
     inside = layout[1, 2] > 0
     assert torch.equal(moved[0], features[0])
