@@ -14,6 +14,7 @@ from lit_an.inpainting.pairing import pictures_in
 from lit_an.inpainting.tiling import Tiling, check_tiling
 from lit_an.pages.server import quiet_gradio, serve
 from lit_an.pages.site import build_site
+from lit_an.pages.work import Work
 from lit_an.trained.checkpoints import parse_device
 from lit_an.trained.network import TrainedNetwork
 
@@ -64,7 +65,8 @@ def run(
         if ckpt_path is None and folder is None:
             folder = Path(lit_an.pages.__file__).parent / "examples"
             pictures = sorted(folder.glob("*.png"))
-        page = build_site(gradio, networks, Path(place), pictures, tiling, max_picture, max_waiting)
+        work = Work()
+        page = build_site(gradio, networks, work, Path(place), pictures, tiling, max_picture, max_waiting)
         address = serve(gradio, page, host, port, max_file_size, [folder] if folder else [])
         ended = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -72,6 +74,7 @@ def run(
         print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
         ended.wait()
         page.close(verbose=False)
+        work.end()
     return 0
 
 

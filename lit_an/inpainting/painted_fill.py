@@ -1,5 +1,6 @@
 """Fills a painted picture for the page, independent of Gradio's page."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,6 +110,7 @@ def fill(
     folder: Path,
     tiling: Tiling,
     largest: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> PaintedFill:
     """Fills the painted area.
 
@@ -119,6 +121,7 @@ def fill(
         folder: for the files to give back.
         tiling: when to cut the image into tiles.
         largest: see ``picture_of``.
+        tick: called after each tile.
 
     Raises:
         InputError: see ``picture_of``, ``mask_of`` and ``inpaint``.
@@ -128,7 +131,7 @@ def fill(
     mask = mask_of(painted, picture.size)
     image = to_model(picture)
     with recorded_layouts(inpainter.network) as recorded:
-        made = inpaint(inpainter, image, mask, tiling)
+        made = inpaint(inpainter, image, mask, tiling, tick)
     composite = filled(picture, made.inpainted.fine, mask)
     kept = picture.format in ENDINGS
     file = folder / (Path(path).name if kept else f"{Path(path).stem}.png")

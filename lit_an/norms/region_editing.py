@@ -101,8 +101,10 @@ def edited_regions(layer: nn.Module, moves: Sequence[Move], share: float = 1.0) 
         moves, share: see ``with_moved_moments``.
     """
 
+    layout_of = layer.get_submodule("layout")
+
     def edit(_: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> Tensor:
-        return with_moved_moments(output, layer.layout(arguments[0]), moves, share)
+        return with_moved_moments(output, layout_of(arguments[0]), moves, share)
 
     hook = layer.register_forward_hook(edit)
     try:

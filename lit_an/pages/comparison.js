@@ -1,4 +1,4 @@
-// Two pictures, one over the other, with a line between them that a slider moves. Props: before and after (URLs or null).
+// Two pictures, one over the other, with a line between them that a slider moves. Props: before and after (URLs or "").
 const root = element.querySelector(".comparison");
 const slider = root.querySelector("input");
 slider.addEventListener("input", () => root.style.setProperty("--line", `${slider.value}%`));

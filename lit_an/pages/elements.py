@@ -27,13 +27,23 @@ def style() -> str:
     return _text("page.css")
 
 
+def picture_upload(gradio: Any, elem_id: str) -> Any:
+    """Where a picture is dropped or chosen; its value is the path of the file."""
+    upload = gradio.File(
+        label="Picture", file_types=["image"], type="filepath", height=120, elem_id=elem_id, min_width=200
+    )
+    # Gradio's own leaves an empty file behind whenever it hands over a path, and has its own words for other endings.
+    upload.preprocess = lambda payload: None if payload is None else payload.path
+    return upload
+
+
 def painter(gradio: Any, elem_id: str) -> Any:
-    """A picture to paint a hole on; without its property ``picture``, an URL, nothing is shown.
+    """A picture to paint a hole on; its property ``picture`` is an URL, or "" for nothing.
 
     Its value is None, or the hole for ``painted_hole``.
     """
     script = _text("painter.js")
-    return gradio.HTML(None, html_template=_text("painter.html"), js_on_load=script, elem_id=elem_id, picture=None)
+    return gradio.HTML(None, html_template=_text("painter.html"), js_on_load=script, elem_id=elem_id, picture="")
 
 
 def painted_hole(value: str | None) -> np.ndarray | None:
@@ -42,7 +52,7 @@ def painted_hole(value: str | None) -> np.ndarray | None:
     Raises:
         InputError: no PNG, or a huge one, which the page never sends.
     """
-    if value is None:
+    if not value:  # the page sends "" for None
         return None
     try:
         head, content = value.split(",", 1)
@@ -95,11 +105,11 @@ def row_of(pictures: Iterable[tuple[str, str]], title: str = "", captions: bool 
 def comparison(gradio: Any, elem_id: str) -> Any:
     """Two pictures with a line between them, which mouse, finger and keyboard move.
 
-    Its properties ``before`` and ``after`` are URLs; nothing is shown without them.
+    Its properties ``before`` and ``after`` are URLs, or "" for nothing.
     """
     script = _text("comparison.js")
     return gradio.HTML(
-        None, html_template=_text("comparison.html"), js_on_load=script, elem_id=elem_id, before=None, after=None
+        None, html_template=_text("comparison.html"), js_on_load=script, elem_id=elem_id, before="", after=""
     )
 
 

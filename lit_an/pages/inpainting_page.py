@@ -11,10 +11,21 @@ from PIL import Image
 from lit_an.errors import InputError
 from lit_an.inpainting.painted_fill import CANVAS, canvas_of, fill, picture_of
 from lit_an.inpainting.tiling import Tiling
-from lit_an.pages.elements import comparison, painted_hole, painter, pictures, regions, row_of, said_line, sentence
+from lit_an.pages.elements import (
+    comparison,
+    painted_hole,
+    painter,
+    picture_upload,
+    pictures,
+    regions,
+    row_of,
+    said_line,
+    sentence,
+)
 from lit_an.pages.region_views import data_url, reduced, region_views
 from lit_an.pages.server import said_on_the_page
 from lit_an.pages.session_files import SessionFiles
+from lit_an.pages.work import Work
 from lit_an.trained.inpainter import TrainedInpainter
 
 # Longest side in px of pictures on the page; the files hold all of it.
@@ -25,6 +36,7 @@ _THUMBNAIL = 160
 def build_inpainting_page(
     gradio: Any,
     inpainter: TrainedInpainter,
+    work: Work,
     kept: SessionFiles,
     examples: Sequence[Path] = (),
     tiling: Tiling | None = None,
@@ -35,6 +47,7 @@ def build_inpainting_page(
     Args:
         gradio: the package, from ``quiet_gradio``.
         inpainter: what fills the holes.
+        work: of the page.
         kept: for the files that are given back.
         examples: pictures to choose from.
         tiling: see ``lit_an.inpainting.tiling``.
@@ -46,12 +59,15 @@ def build_inpainting_page(
 
     def show(session: str, path: str | None) -> list[Any]:
         kept.saw(session, path)
-        picture = None if path is None else data_url(reduced(canvas_of(picture_of(path, largest)), CANVAS))
-        return [gradio.update(picture=picture), gradio.update(visible=picture is not None), *_no_result(gradio), ""]
+        picture = "" if path is None else data_url(reduced(canvas_of(picture_of(path, largest)), CANVAS))
+        return [gradio.update(picture=picture), gradio.update(visible=bool(picture)), *_no_result(gradio), ""]
 
     def press(session: str, path: str | None, painting: str | None) -> list[Any]:
         start = time.perf_counter()
-        made = fill(inpainter, path, painted_hole(painting), kept.place(session), tiling or Tiling(), largest)
+        picture = kept.upload_of(session)
+        with work.turn(lambda: kept.upload_of(session) == picture) as go_on:
+            hole = painted_hole(painting)
+            made = fill(inpainter, path, hole, kept.place(session), tiling or Tiling(), largest, go_on)
         before, after, coarse, fine = (
             data_url(reduced(image, _SHOWN)) for image in (made.before, made.composite, made.coarse, made.fine)
         )
@@ -74,9 +90,7 @@ def build_inpainting_page(
     )
     with gradio.Row():
         with gradio.Column():
-            upload = gradio.File(
-                label="Picture", file_types=["image"], type="filepath", height=120, elem_id="upload", min_width=200
-            )
+            upload = picture_upload(gradio, "upload")
             if examples:
                 gradio.Markdown("Or one of these:")
             named = {f"Example {number}, {path.name}": path for number, path in enumerate(examples, 1)}
@@ -101,9 +115,9 @@ def build_inpainting_page(
                 with gradio.Accordion("Both stages of the network", open=False):
                     stages = pictures(gradio, "stages")
     shown = [promise, result, compared, file, lossless, stages, views, part]
-    empty = [gradio.update(picture=None), gradio.update(visible=False), *_no_result(gradio)]
-    showing = said_on_the_page(gradio, show, empty)
-    filling = said_on_the_page(gradio, press, [gradio.skip()] * len(shown))
+    empty = [gradio.update(picture=""), gradio.update(visible=False), *_no_result(gradio)]
+    showing = said_on_the_page(gradio, work, show, empty)
+    filling = said_on_the_page(gradio, work, press, [gradio.skip()] * len(shown))
     started = button.click(
         lambda: (gradio.update(value="Filling …", interactive=False), sentence("filling the hole")),
         None,
@@ -140,7 +154,7 @@ def _no_result(gradio: Any) -> list[Any]:
     return [
         gradio.update(visible=True),
         hidden,
-        gradio.update(before=None, after=None),
+        gradio.update(before="", after=""),
         gradio.update(value=None),
         hidden,
         gradio.update(rows=[]),

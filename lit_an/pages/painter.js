@@ -1,4 +1,4 @@
-// A picture to paint a hole on. Props: picture (URL or null). Value: the hole as the data URL of a PNG, or null.
+// A picture to paint a hole on. Props: picture (URL or ""). Value: the hole as the data URL of a PNG, or null.
 const find = (name) => element.querySelector(name);
 const [frame, image, canvas, ring] = [".stage", "img", "canvas", ".ring"].map(find);
 const [size, erase, undo, clear] = [".size", ".erase", ".undo", ".clear"].map(find);

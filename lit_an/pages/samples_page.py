@@ -11,6 +11,7 @@ from lit_an.norms.region_editing import Move, Region, layers_with_regions
 from lit_an.pages.elements import comparison, pictures, regions, row_of, said_line, sentence
 from lit_an.pages.region_views import data_url, reduced, region_views
 from lit_an.pages.server import said_on_the_page
+from lit_an.pages.work import Work
 from lit_an.sampling.images import sample
 from lit_an.sampling.pairs import Sample, pair_with_layouts, pair_with_moved_regions, walk
 from lit_an.trained.generator import TrainedGenerator
@@ -27,12 +28,13 @@ _BOXES = 20
 _MOVES = ("A's region gets the statistics of B's", "B's region gets the statistics of A's", "They swap")
 
 
-def build_samples_page(gradio: Any, generator: TrainedGenerator) -> None:
+def build_samples_page(gradio: Any, generator: TrainedGenerator, work: Work) -> None:
     """Adds to the ``gradio.Blocks`` that is open: samples, and what can be done with two of them.
 
     Args:
         gradio: the package, from ``quiet_gradio``.
         generator: what makes the samples.
+        work: of the page.
     """
     names = generator.class_names
     layer = next(iter(layers_with_regions(generator.network)), None)
@@ -52,7 +54,9 @@ def build_samples_page(gradio: Any, generator: TrainedGenerator) -> None:
         if len(labels) * int(count) > _MOST:
             raise InputError(f"this page draws up to {_MOST} images at once; choose fewer classes or images per class")
         wanted = [Sample(label, _seed(seed, "") + at) for label in labels for at in range(int(count))]
-        images = sample(generator, *map(list, zip(*wanted, strict=True)), _truncation(truncation))
+        with work.turn():
+            seeds = [each.seed for each in wanted]
+            images = sample(generator, [each.label for each in wanted], seeds, _truncation(truncation))
         shown = [
             (_shown(image), f"{names[each.label]}, seed {each.seed}")
             for image, each in zip(images, wanted, strict=True)
@@ -71,9 +75,10 @@ def build_samples_page(gradio: Any, generator: TrainedGenerator) -> None:
 
     def compare(session: str, truncation: float, *numbers: Any) -> list[Any]:
         pair = pair_of(*numbers)
-        images = walk(generator, *pair, _STEPS, _truncation(truncation))
+        with work.turn():
+            images = walk(generator, pair[0], pair[1], _STEPS, _truncation(truncation))
+            both, layouts = pair_with_layouts(generator, pair, _truncation(truncation))
         way = [(_shown(image), f"{100 * step / (_STEPS - 1):.0f} %") for step, image in enumerate(images)]
-        both, layouts = pair_with_layouts(generator, pair, _truncation(truncation))
         views = [
             region_views(
                 both[number, None], {name: each[number, None] for name, each in layouts.items() if name == layer}
@@ -91,12 +96,13 @@ def build_samples_page(gradio: Any, generator: TrainedGenerator) -> None:
             raise InputError("choose a region of A and a region of B")
         a, b = Region(0, int(first)), Region(1, int(second))
         moves = {_MOVES[0]: [Move(b, a)], _MOVES[1]: [Move(a, b)], _MOVES[2]: [Move(b, a), Move(a, b)]}[move]
-        before, _ = pair_with_layouts(generator, pair, _truncation(truncation))
-        after = pair_with_moved_regions(generator, pair, layer, moves, share / 100, _truncation(truncation))
+        with work.turn():
+            before, _ = pair_with_layouts(generator, pair, _truncation(truncation))
+            after = pair_with_moved_regions(generator, pair, layer, moves, share / 100, _truncation(truncation))
         shown: list[Any] = []
         for number in (0, 1):
             changed = any(target.image == number for _, target in moves)
-            sides = [_shown(images[number]) if changed else None for images in (before, after)]
+            sides = [_shown(images[number]) if changed else "" for images in (before, after)]
             shown += [gradio.update(visible=changed), gradio.update(before=sides[0], after=sides[1])]
         return [*shown, sentence(f"region {a.region} of A and region {b.region} of B: {move}")]
 
@@ -162,9 +168,9 @@ def build_samples_page(gradio: Any, generator: TrainedGenerator) -> None:
                     gradio.Markdown(f"### {letter}, before and after")
                     edited += [place, comparison(gradio, f"edited_{letter}")]
     at_once = {"concurrency_id": "generator", "concurrency_limit": 1, "show_progress": "minimal"}
-    comparing = said_on_the_page(gradio, compare, [gradio.skip()] * 7)
-    drawing = said_on_the_page(gradio, draw, [gradio.skip()])
-    editing = said_on_the_page(gradio, edit, [gradio.skip()] * 4)
+    comparing = said_on_the_page(gradio, work, compare, [gradio.skip()] * 7)
+    drawing = said_on_the_page(gradio, work, draw, [gradio.skip()])
+    editing = said_on_the_page(gradio, work, edit, [gradio.skip()] * 4)
     compared = [way, first, second, *edited, pair_said]
     draw_inputs, compare_inputs = [classes, count, seed, truncation], [truncation, *pair]
     button.click(drawing, draw_inputs, [grid, said], api_name="draw", **at_once)
@@ -198,7 +204,7 @@ def _choice_of_classes(gradio: Any, names: Sequence[str]) -> Any:
 
 def _not_edited(gradio: Any) -> list[Any]:
     """What the results of an edit are for another pair."""
-    return [gradio.update(visible=False), gradio.update(before=None, after=None)] * 2
+    return [gradio.update(visible=False), gradio.update(before="", after="")] * 2
 
 
 def _label(names: Sequence[str], name: str | None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lit_an.errors import InputError
 from lit_an.pages.elements import fault, style
+from lit_an.pages.work import Work
 
 # Blocks the page's requests to other hosts (fonts, an icon, a script of a content delivery network).
 _POLICY = (
@@ -88,18 +89,22 @@ def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: st
     return str(address)
 
 
-def said_on_the_page(gradio: Any, function: Callable[..., Any], otherwise: Sequence[Any]) -> Callable[..., Any]:
+def said_on_the_page(
+    gradio: Any, work: Work, function: Callable[..., Any], otherwise: Sequence[Any]
+) -> Callable[..., Any]:
     """A function for an event of the page: it gets the visit first, and its errors become a sentence; the page goes on.
 
     Args:
         gradio: the package.
+        work: of the page; this is a part of it.
         function: takes the name of the visit, then the inputs; the last of its results is for a ``said_line``.
         otherwise: what its other results are after an error.
     """
 
     def said(request: Any, *arguments: Any) -> Any:
         try:
-            return function(request.session_hash or "", *arguments)
+            with work.part():
+                return function(request.session_hash or "", *arguments)
         except InputError as error:
             return [*otherwise, fault(str(error))]
         except Exception:

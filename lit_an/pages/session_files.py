@@ -43,6 +43,11 @@ class SessionFiles:
                 self._uploads[session] = {Path(upload).resolve()}
             self._delete(before - self._uploads.get(session, set()))
 
+    def upload_of(self, session: str) -> Path | None:
+        """The picture of a visit."""
+        with self._lock:
+            return next(iter(self._uploads.get(session, ())), None)
+
     def forget(self, session: str) -> None:
         """Deletes all files of a visit."""
         with self._lock:

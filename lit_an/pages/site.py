@@ -8,6 +8,7 @@ from lit_an.inpainting.tiling import Tiling
 from lit_an.pages.inpainting_page import build_inpainting_page
 from lit_an.pages.samples_page import build_samples_page
 from lit_an.pages.session_files import SessionFiles
+from lit_an.pages.work import Work
 from lit_an.trained.generator import TrainedGenerator
 from lit_an.trained.inpainter import TrainedInpainter
 from lit_an.trained.network import TrainedNetwork
@@ -19,6 +20,7 @@ _LOOKED_FOR, _KEPT = 300, 3600
 def build_site(
     gradio: Any,
     networks: Sequence[TrainedNetwork],
+    work: Work,
     folder: Path,
     examples: Sequence[Path] = (),
     tiling: Tiling | None = None,
@@ -30,6 +32,7 @@ def build_site(
     Args:
         gradio: the package, from ``quiet_gradio`` with the same folder.
         networks: each gets a page; of several, each is a tab.
+        work: to be ended after the server.
         folder: for files of visits.
         examples: pictures to fill holes in.
         tiling: see ``lit_an.inpainting.tiling``.
@@ -43,9 +46,9 @@ def build_site(
 
     def build(network: TrainedNetwork) -> None:
         if isinstance(network, TrainedInpainter):
-            build_inpainting_page(gradio, network, kept, examples, tiling, largest)
+            build_inpainting_page(gradio, network, work, kept, examples, tiling, largest)
         elif isinstance(network, TrainedGenerator):
-            build_samples_page(gradio, network)
+            build_samples_page(gradio, network, work)
 
     def forget(request: Any) -> None:
         kept.forget(request.session_hash or "")

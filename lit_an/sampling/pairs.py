@@ -41,10 +41,11 @@ def walk(
         (steps, 3, H, W), in [-1, 1].
     """
     labels, seeds = zip(start, end, strict=True)
-    first, last = latents_of(labels, seeds, generator.latent_dim, truncation)
+    latents = latents_of(labels, seeds, generator.latent_dim, truncation)
     share = torch.linspace(0, 1, steps)
     classes = F.one_hot(torch.tensor(labels), generator.num_classes).float()
-    return images_of(generator, slerp(first, last, share), torch.lerp(*classes, share[:, None]))
+    mixtures = torch.lerp(classes[0], classes[1], share[:, None])
+    return images_of(generator, slerp(latents[0], latents[1], share), mixtures)
 
 
 def pair_with_layouts(
