@@ -62,6 +62,7 @@ MAY_IMPORT = {
     "sampling": FOUNDATION | {"latents", "norms", "panels", "trained"},
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels"},
+    "pages": FOUNDATION | {"norms", "panels", "trained", "sampling", "inpainting"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "tasks"},
     "commands": FOUNDATION
@@ -79,6 +80,7 @@ MAY_IMPORT = {
         "trained",
         "sampling",
         "inpainting",
+        "pages",
         "showcase",
     },
     "command_line": FOUNDATION | {"tasks", "callbacks"},
