@@ -29,10 +29,8 @@ def style() -> str:
 
 def picture_upload(gradio: Any, elem_id: str) -> Any:
     """Where a picture is dropped or chosen; its value is the path of the file."""
-    upload = gradio.File(
-        label="Picture", file_types=["image"], type="filepath", height=120, elem_id=elem_id, min_width=200
-    )
-    # Gradio's own leaves an empty file behind whenever it hands over a path, and has its own words for other endings.
+    upload = gradio.File(label="Picture", type="filepath", height=120, elem_id=elem_id, min_width=200)
+    # Gradio's own leaves an empty file behind whenever it hands over a path.
     upload.preprocess = lambda payload: None if payload is None else payload.path
     return upload
 

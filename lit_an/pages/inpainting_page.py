@@ -118,34 +118,25 @@ def build_inpainting_page(
     empty = [gradio.update(picture=""), gradio.update(visible=False), *_no_result(gradio)]
     showing = said_on_the_page(gradio, work, show, empty)
     filling = said_on_the_page(gradio, work, press, [gradio.skip()] * len(shown))
-    started = button.click(
-        lambda: (gradio.update(value="Filling …", interactive=False), sentence("filling the hole")),
-        None,
-        [button, said],
-        api_visibility="private",
-        queue=False,
-        show_progress="hidden",
-    )
-    filled = started.then(
+    # Of one visitor, presses while it works are ignored; others wait in a queue, whose length the line shows.
+    filled = button.click(
         filling,
         [upload, canvas],
         [*shown, said],
         api_name="fill",
         concurrency_id="inpainter",
         concurrency_limit=1,
+        trigger_mode="once",
         show_progress_on=[said],
     )
-    ready = {"value": "Fill the hole", "interactive": True}
-    filled.then(lambda: gradio.update(**ready), None, [button], api_visibility="private", queue=False)
     # Another picture ends a filling of the one before.
+    upload.change(None, None, None, api_visibility="private", cancels=[filled])
+    # Not in the queue: a picture can be chosen while others are filled.
     upload.change(
-        lambda: gradio.update(**ready), None, [button], api_visibility="private", queue=False, cancels=[filled]
-    )
-    upload.change(
-        showing, [upload], [canvas, button, *shown, said], api_name="show", concurrency_limit=2, show_progress="hidden"
+        showing, [upload], [canvas, button, *shown, said], api_name="show", queue=False, show_progress="hidden"
     )
     if examples:
-        choices.select(lambda name: str(named[name]), [choices], [upload], api_visibility="private")
+        choices.select(lambda name: str(named[name]), [choices], [upload], api_visibility="private", queue=False)
 
 
 def _no_result(gradio: Any) -> list[Any]:

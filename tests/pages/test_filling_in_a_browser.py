@@ -1,5 +1,6 @@
 """Somebody fills a hole on the page: with a mouse, a finger and a keyboard, and with wrong and late input."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from PIL import Image
 
 from lit_an.pages import inpainting_page
 from tests.pages.conftest import Site
-from tests.pages.visits import browser, choose_example, paint, pixels_of, ready_to_paint, said, visit
+from tests.pages.visits import browser, choose_example, no_error_stays, paint, pixels_of, ready_to_paint, said, visit
+from tests.served_pages import served
+from tests.training import free_port
 
 EXAMPLE = Path(inpainting_page.__file__).parent / "examples" / "coast_1.png"
 
@@ -140,20 +143,27 @@ def test_strokes_can_be_undone_erased_and_cleared(site: Site) -> None:
 
 @pytest.mark.slow
 def test_wrong_input_gets_one_sentence_and_the_page_goes_on(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "text.png").write_text("no picture")
+    for name in ("text.png", "text.txt"):
+        (tmp_path / name).write_text("no picture")
+    (tmp_path / "heavy.png").write_bytes(bytes(1_200_000))
     Image.new("RGB", (2001, 1500)).save(tmp_path / "huge.png")
     Image.new("L", (300, 4), 128).save(tmp_path / "thin.png")
     with browser() as started, visit(started, site.address) as page:
         page.wait_for_selector("#examples button")
         for name, sentence in (
             ("text.png", "Text.png: it cannot be read as a picture; choose a file such as a PNG or a JPEG."),
+            ("text.txt", "Text.txt: it cannot be read as a picture; choose a file such as a PNG or a JPEG."),
             ("huge.png", "Huge.png has 2001×1500 px; this page takes up to 3 million."),
         ):
             page.set_input_files("#upload input[type=file]", str(tmp_path / name))
             assert said(page, "fill_said", name[1:]) == sentence
             assert not page.locator("#painter canvas").is_visible()
-            assert page.locator("text=/^Error$/").count() == 0
+            assert no_error_stays(page)
             page.click("#upload [aria-label=Clear]")
+        page.set_input_files("#upload input[type=file]", str(tmp_path / "heavy.png"))
+        page.wait_for_selector('text=exceed the maximum allowed size of 1.0 Mb: "heavy.png"')
+        page.click(".toast-close")
+        assert no_error_stays(page)
         choose_example(page, 1)
         page.click("#fill")
         assert said(page, "fill_said", "aint") == "Paint over the part to fill, then press the button."
@@ -175,24 +185,19 @@ def test_wrong_input_gets_one_sentence_and_the_page_goes_on(site: Site, tmp_path
         paint(page, (0.4, 0.5), (0.5, 0.5))
         page.click("#fill")
         assert said(page, "fill_said", "px") == "It is 300×4 px; the generator takes 8 px a side and more."
-        assert page.locator("text=/^Error$/").count() == 0
+        assert no_error_stays(page)
 
 
 @pytest.mark.slow
 def test_late_input(site: Site, tmp_path: Path) -> None:
-    """While a picture is filled the button cannot be pressed; another picture ends it, and its result never comes."""
-    shade = np.linspace(0, 255, 1600, dtype=np.uint8)
-    Image.fromarray(np.broadcast_to(shade, (1600, 1600)).copy()).save(tmp_path / "large.png")
+    """Pressing again while a picture is filled changes nothing; another picture ends it, and its result never comes."""
+    write_large(tmp_path / "large.png")
     with browser() as started, visit(started, site.address) as page:
         page.wait_for_selector("#examples button")
-        page.set_input_files("#upload input[type=file]", str(tmp_path / "large.png"))
-        ready_to_paint(page)
-        paint(page, (0.05, 0.05), (0.95, 0.95))
+        begin_to_fill(page, tmp_path / "large.png")
         page.click("#fill")
-        page.wait_for_selector("#fill:disabled")
-        assert page.locator("#fill").inner_text() == "Filling …"
+        page.click("#fill")
         choose_example(page, 2)
-        page.wait_for_selector("#fill:enabled")
         page.wait_for_timeout(3000)  # in which the former result may come
         assert not page.locator("#before_after img.after").is_visible()
         paint(page)
@@ -200,3 +205,49 @@ def test_late_input(site: Site, tmp_path: Path) -> None:
         said(page, "fill_said", "Filled")
         before, _ = compared(page)
         assert before.shape == (128, 128, 3)
+
+
+@pytest.mark.slow
+def test_too_many_visitors_are_told_and_can_press_again(tmp_path: Path) -> None:
+    pytest.importorskip("gradio", reason="the extra demo is not installed")
+    write_large(tmp_path / "large.png")
+    options = ("--device=cpu", "--max_waiting=1", f"--port={free_port()}")
+    with (
+        served(*options, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"}) as (address, _),
+        browser() as started,
+        visit(started, address) as first,
+        visit(started, address) as second,
+        visit(started, address) as third,
+    ):
+        for page in (first, second):
+            begin_to_fill(page, tmp_path / "large.png")
+        choose_example(third)
+        paint(third)
+        third.click("#fill")
+        third.wait_for_selector("text=This application is currently busy. Please try again.")
+        third.click(".toast-close")
+        assert no_error_stays(third)
+        for page in (first, second):
+            page.locator("#examples button").first.click()
+            ready_to_paint(page)
+        for _ in range(60):
+            third.click("#fill")
+            third.wait_for_timeout(1000)
+            if "Filled" in third.locator("#fill_said .said").inner_text():
+                break
+        said(third, "fill_said", "Filled")
+
+
+def write_large(path: Path) -> None:
+    """A picture that takes a while to fill."""
+    shade = np.linspace(0, 255, 1600, dtype=np.uint8)
+    Image.fromarray(np.broadcast_to(shade, (1600, 1600)).copy()).save(path)
+
+
+def begin_to_fill(page: Any, path: Path) -> None:
+    page.set_input_files("#upload input[type=file]", str(path))
+    ready_to_paint(page)
+    page.wait_for_timeout(500)
+    paint(page, (0.05, 0.05), (0.95, 0.95))
+    page.click("#fill")
+    page.wait_for_selector("#fill_said [data-testid=status-tracker]:not(.hide)")

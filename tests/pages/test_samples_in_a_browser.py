@@ -15,7 +15,7 @@ from lit_an.sampling.pairs import Sample, pair_with_layouts, pair_with_moved_reg
 from lit_an.showcase.models import showcase
 from lit_an.trained.exported import load_exported
 from tests.pages.conftest import Site
-from tests.pages.visits import browser, choose_example, paint, pixels_of, said, visit
+from tests.pages.visits import browser, choose_example, no_error_stays, paint, pixels_of, said, visit
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +115,7 @@ def test_wrong_input_gets_one_sentence_and_the_page_goes_on(site: Site) -> None:
         page.fill("#seed input", "1")
         page.click("#draw")
         said(page, "draw_said", "12 images in")
-        assert page.locator("text=/^Error$/").count() == 0
+        assert no_error_stays(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -85,6 +85,12 @@ def said(page: Any, line: str, part: str) -> str:
     return str(place.inner_text())
 
 
+def no_error_stays(page: Any) -> bool:
+    """Whether no part of the page says "Error", once messages above it are gone."""
+    page.wait_for_selector(".toast-body", state="detached")
+    return page.get_by_text("Error", exact=True).filter(visible=True).count() == 0
+
+
 def pixels_of(url: str) -> np.ndarray:
     """(H, W, 3), uint8, of a data URL."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB"))
