@@ -26,6 +26,7 @@ PACKAGES = {
     "trained": "what a checkpoint or an export holds",
     "sampling": "pictures of a trained generator",
     "inpainting": "filling your own pictures",
+    "pages": "the page of `demo`",
     "showcase": "generators that come with the package",
     "commands": "the functions behind the command line",
 }

@@ -44,4 +44,4 @@ def served(*options: str, ends_with: str = "", **kwargs: Any) -> Iterator[tuple[
         output, _ = process.communicate(timeout=120)
     finally:
         process.kill()
-    assert (process.returncode, output) == (0, ends_with)
+    assert (process.returncode, output) == (0, ends_with), output

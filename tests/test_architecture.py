@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "sampling": FOUNDATION | {"latents", "norms", "panels", "trained"},
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "region_colors", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
+    "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION
@@ -85,6 +86,7 @@ MAY_IMPORT = {
         "trained",
         "sampling",
         "inpainting",
+        "pages",
         "showcase",
     },
     "command_line": FOUNDATION | {"tasks", "callbacks"},

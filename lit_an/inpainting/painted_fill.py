@@ -1,8 +1,8 @@
 """Fills a painted picture for the page, independent of Gradio's page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,30 +16,32 @@ from lit_an.inpainting.picture_writing import ENDINGS, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.masks.from_files import resized
 from lit_an.norms.recording import recorded_layouts
-from lit_an.panels import region_palette, to_uint8
 from lit_an.trained.inpainter import TrainedInpainter
 
-# Longest side in px of the picture to paint on; it does not limit the result.
+# Longest side in px of the picture to paint on, which does not limit the result; a small one is enlarged to half of it.
 CANVAS = 1024
-_MAP_SIDE = 256
 
 
 class PaintedFill(NamedTuple):
-    """Pictures and notes for the page.
+    """What the page shows and gives back.
 
     Attributes:
-        composite, coarse, fine: (H, W, 3), uint8, upright.
-        regions: picture and title of the strongest region at each position, then of each region's soft map, for each
-            norm with regions.
+        before, composite, coarse, fine: (1, 3, H, W), in [-1, 1], upright.
+        layouts: (1, N, h, w) of each norm with regions, by name; empty if the picture was filled in tiles.
         file: the composite at its own depth, in the picture's format or as PNG.
+        lossless: the same as PNG, where ``file`` is a JPEG; else None.
+        share: of the picture that was filled, 0 … 1.
         notes: sentences for the page.
     """
 
-    composite: np.ndarray
-    coarse: np.ndarray
-    fine: np.ndarray
-    regions: list[tuple[np.ndarray, str]]
+    before: Tensor
+    composite: Tensor
+    coarse: Tensor
+    fine: Tensor
+    layouts: dict[str, Tensor]
     file: Path
+    lossless: Path | None
+    share: float
     notes: list[str]
 
 
@@ -55,11 +57,15 @@ def picture_of(path: str | None, largest: int) -> Picture:
     """
     if path is None:
         raise InputError("choose a picture first")
+    if not Path(path).is_file():
+        raise InputError("the picture is no longer on the server; choose it again")
     try:
         with Image.open(path) as file:
             width, height = file.size
     except Exception as error:  # Pillow's decoders raise nearly anything
-        raise InputError(f"{Path(path).name}: it cannot be read as a picture") from error
+        raise InputError(
+            f"{Path(path).name}: it cannot be read as a picture; choose a file such as a PNG or a JPEG"
+        ) from error
     if width * height > largest:
         raise InputError(f"{Path(path).name} has {width}×{height} px; this page takes up to {largest / 1e6:g} million")
     try:
@@ -68,29 +74,28 @@ def picture_of(path: str | None, largest: int) -> Picture:
         raise InputError(f"{Path(path).name}: {error}") from error
 
 
-def canvas_of(picture: Picture) -> np.ndarray:
-    """(h, w, 3), uint8: the picture to paint on, upright, its longer side at most 1024 px."""
+def canvas_of(picture: Picture) -> Tensor:
+    """(1, 3, h, w), in [-1, 1]: the picture to paint on, upright, its longer side between 512 and 1024 px."""
     image = to_model(picture)
-    scale = CANVAS / max(image.shape[-2:])
+    longest = max(image.shape[-2:])
+    scale = min(CANVAS / longest, max(1.0, CANVAS / 2 / longest))
+    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
     if scale < 1:
-        size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-        image = F.interpolate(image, size=size, mode="area")
-    return _shown(image)
+        return F.interpolate(image, size=size, mode="area")
+    return F.interpolate(image, size=size, mode="bicubic").clamp(-1, 1) if scale > 1 else image
 
 
-def mask_of(layers: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
+def mask_of(painted: np.ndarray | None, size: tuple[int, int]) -> Tensor:
     """(1, 1, H, W), float32: 1 where anything was painted.
 
     Args:
-        layers: (h, w, 4), uint8, what was painted; 0 in the last channel is nothing.
+        painted: (h, w), bool, on the canvas; None for nothing.
         size: height and width of the picture.
 
     Raises:
         InputError: nothing was painted, or everything.
     """
-    hole = np.zeros(size, dtype=np.bool_)
-    for layer in layers:
-        hole |= resized(layer[..., 3] > 0, *size)
+    hole = np.zeros(size, dtype=np.bool_) if painted is None else resized(painted, *size)
     if not hole.any():
         raise InputError("paint over the part to fill, then press the button")
     if hole.all():
@@ -101,82 +106,55 @@ def mask_of(layers: Sequence[np.ndarray], size: tuple[int, int]) -> Tensor:
 def fill(
     inpainter: TrainedInpainter,
     path: str | None,
-    layers: Sequence[np.ndarray],
+    painted: np.ndarray | None,
     folder: Path,
     tiling: Tiling,
     largest: int,
+    tick: Callable[[], None] = lambda: None,
 ) -> PaintedFill:
     """Fills the painted area.
 
     Args:
         inpainter: what fills it.
         path: of the uploaded file.
-        layers: see ``mask_of``.
-        folder: for the file to give back.
+        painted: see ``mask_of``.
+        folder: for the files to give back.
         tiling: when to cut the image into tiles.
         largest: see ``picture_of``.
+        tick: called after each tile.
 
     Raises:
         InputError: see ``picture_of``, ``mask_of`` and ``inpaint``.
     """
     picture = picture_of(path, largest)
     assert path is not None
-    mask = mask_of(layers, picture.size)
+    mask = mask_of(painted, picture.size)
     image = to_model(picture)
     with recorded_layouts(inpainter.network) as recorded:
-        made = inpaint(inpainter, image, mask, tiling)
+        made = inpaint(inpainter, image, mask, tiling, tick)
     composite = filled(picture, made.inpainted.fine, mask)
     kept = picture.format in ENDINGS
     file = folder / (Path(path).name if kept else f"{Path(path).stem}.png")
     deviation = write_picture(file, composite, mask, picture, "keep" if kept else "png")
-    notes = list(picture.notes)
+    notes, lossless = list(picture.notes), None
     if deviation.largest > 0:
-        notes.append(f"in the JPEG file known pixels differ by up to {deviation.largest:.0f} of 255, here by nothing")
+        lossless = folder / f"{Path(path).stem}.png"
+        write_picture(lossless, composite, mask, picture, "png")
+        notes.append(
+            f"a JPEG is compressed anew when it is saved, so that outside the hole too its colors are off by up to "
+            f"{deviation.largest:.0f} of 255; the PNG keeps every pixel outside the hole as it was"
+        )
     if made.tiles > 1:
-        notes.append(f"made in {made.tiles} tiles, each with regions of its own")
+        notes.append(f"the picture is large and was filled in {made.tiles} tiles, each with regions of its own")
         recorded.clear()
     return PaintedFill(
-        _shown(to_model(composite)),
-        _shown(made.inpainted.coarse),
-        _shown(made.inpainted.fine),
-        [each for name, (_, layout) in recorded.items() for each in region_maps(layout, picture.size, name)],
-        file,
-        notes,
+        before=image,
+        composite=to_model(composite),
+        coarse=made.inpainted.coarse,
+        fine=made.inpainted.fine,
+        layouts={name: layout for name, (_, layout) in recorded.items()},
+        file=file,
+        lossless=lossless,
+        share=float(mask.mean()),
+        notes=notes,
     )
-
-
-def _shown(image: Tensor) -> np.ndarray:
-    return _channels_last(to_uint8(image[0]))
-
-
-def _channels_last(image: Tensor) -> np.ndarray:
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-
-
-def region_maps(layout: Tensor, size: tuple[int, int], name: str) -> list[tuple[np.ndarray, str]]:
-    """Pictures of the regions of one norm, with titles.
-
-    Args:
-        layout: (1, N, h, w), ≥ 0, sums to 1 over N.
-        size: height and width of the image; the pictures have its proportions, and 256 px at most.
-        name: of the norm.
-
-    Returns:
-        (height, width, 3), uint8: the strongest region at each position in its color; then for each region how far a
-        position belongs to it, from black (not at all) to white (to it alone).
-    """
-    layout = layout.float().cpu()
-    scale = min(1.0, _MAP_SIDE / max(size))
-    shown = [max(1, round(side * scale)) for side in size]
-    strongest = region_palette(layout.shape[1])[layout.argmax(1)].permute(0, 3, 1, 2)
-    soft = (layout * 255).round().to(torch.uint8)
-    maps = [F.interpolate(part, size=shown, mode="nearest")[0] for part in (strongest, soft)]
-    regions = [
-        (_channels_last(region.expand(3, -1, -1)), f"{name}, region {i}") for i, region in enumerate(maps[1][:, None])
-    ]
-    return [(_channels_last(maps[0]), f"{name}, strongest region"), *regions]
-
-
-def layers_in(painting: dict[str, Any] | None) -> list[np.ndarray]:
-    """The painted layers of an image editor's value."""
-    return [np.asarray(layer) for layer in (painting or {}).get("layers") or []]

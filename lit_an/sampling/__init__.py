@@ -6,6 +6,7 @@ picture: a function in ``pictures.py`` from a generator to a uint8 tensor, and a
 
 from lit_an.sampling.images import images_of, sample
 from lit_an.sampling.neighbors import nearest_neighbors
+from lit_an.sampling.pairs import Sample, pair_with_layouts, pair_with_moved_regions, walk
 from lit_an.sampling.statistics import standing_statistics, use_statistics
 from lit_an.sampling.streaming import write_samples
 from lit_an.trained.checkpoints import Description
@@ -15,16 +16,20 @@ from lit_an.trained.graphs import save_onnx, save_program
 
 __all__ = [
     "Description",
+    "Sample",
     "TrainedGenerator",
     "images_of",
     "load_exported",
     "load_generator",
     "nearest_neighbors",
+    "pair_with_layouts",
+    "pair_with_moved_regions",
     "sample",
     "save_exported",
     "save_onnx",
     "save_program",
     "standing_statistics",
     "use_statistics",
+    "walk",
     "write_samples",
 ]

@@ -74,7 +74,7 @@ def test_each_command_and_each_function_names_the_right_one(run: Path, capsys: p
     assert cli.main(["sample", f"--ckpt_path={export}"]) == 2
     line = f"{export} is an export of an inpainting generator, which is for another command: type python cli.py inpaint"
     assert line in said(capsys)
-    assert cli.main(["demo", f"--ckpt_path={OLDER_EXPORT}"]) == 2
+    assert cli.main(["inpaint", f"--ckpt_path={OLDER_EXPORT}", f"--images={run}", "--color_key=red"]) == 2
     assert "which is for another command: type python cli.py sample --ckpt_path" in said(capsys)
     with pytest.raises(InputError, match=r"it describes an inpainting generator; load it with load_exported_inpainter"):
         load_exported(export)
