@@ -21,7 +21,7 @@ quickstart: $(VENV)/.quickstart
 	$(RUN) cli.py fit --config configs/class_conditional/earth_quickstart.yaml
 
 quickstart-inpainting: $(VENV)/.inpainting
-	$(RUN) cli.py fit --config configs/inpainting/earth_quickstart.yaml
+	$(RUN) cli.py fit --config configs/inpainting/earth_inpainting.yaml
 
 # One worker for each logical core; each runs its tests on one thread. PYTEST_ARGS="-n 0" runs them in one process.
 test: $(VENV)/.test

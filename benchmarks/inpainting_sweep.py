@@ -33,7 +33,7 @@ from lit_an.metrics.image_scores import image_scores
 from lit_an.trained.inpainter import load_inpainter
 
 ROOT = Path(__file__).parent.parent
-CONFIG = "configs/inpainting/earth_quickstart.yaml"
+CONFIG = "configs/inpainting/earth_inpainting.yaml"
 CONSTANT = ["--model.generator_scheduler=null", "--model.discriminator_scheduler=null"]
 LEARNED = ["--model.generator.coarse=learned", "--model.losses.coarse_weight=1"]
 ROWS = {

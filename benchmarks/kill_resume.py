@@ -34,7 +34,7 @@ ITERATIONS = 60
 GRACE = 60.0  # seconds that the other processes of a killed run may need to end
 CONFIGS = {
     "class_conditional": "configs/class_conditional/earth32_pixels.yaml",
-    "inpainting": "configs/inpainting/earth_quickstart.yaml",
+    "inpainting": "configs/inpainting/earth_inpainting.yaml",
 }
 TASKS = {
     "class_conditional": ["--model.generator.base_width=2", "--model.discriminator.base_width=2"],

@@ -28,7 +28,7 @@ LOGGERS = sorted(ROOT.glob("configs/loggers/*.yaml"))
 RECIPES = sorted(ROOT.glob("configs/class_conditional/imagenet128_*.yaml"))
 INPAINTING_RECIPES = sorted(ROOT.glob("configs/inpainting/*256_an.yaml"))
 QUICKSTART = ROOT / "configs/class_conditional/earth_quickstart.yaml"
-INPAINTING_QUICKSTART = ROOT / "configs/inpainting/earth_quickstart.yaml"
+INPAINTING_QUICKSTART = ROOT / "configs/inpainting/earth_inpainting.yaml"
 
 
 def said_by(path: Path) -> Any:

@@ -28,7 +28,11 @@ def _trained(path: Path, image_folder: Path, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[] if "earth_quickstart" in path.stem else [pytest.mark.slow])
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[] if path.stem in ("earth_quickstart", "earth_inpainting") else [pytest.mark.slow],
+        )
         for path in CONFIGS
     ],
 )

@@ -31,7 +31,7 @@ from tests.training import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-QUICKSTART = ROOT / "configs/inpainting/earth_quickstart.yaml"
+QUICKSTART = ROOT / "configs/inpainting/earth_inpainting.yaml"
 
 
 def make_batch(size: int = 2) -> InpaintingBatch:
