@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("lit_an.commands.sample", "generate images with a class-conditional generator"),
     "inpaint": ("lit_an.commands.inpaint", "fill holes in pictures with an inpainting generator"),
     "export": ("lit_an.commands.export", "write a generator as safetensors, torch.export and ONNX"),
-    "demo": ("lit_an.commands.demo", "serve a page to paint holes on"),
+    "demo": ("lit_an.commands.demo", "serve a page: fill holes, samples, their regions"),
     "check": ("lit_an.commands.check", "say whether config and data fit, or checkpoints are whole"),
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
