@@ -38,9 +38,26 @@ def write_curves(folders: Sequence[Path], path: Path) -> None:
         InputError: a folder has no curves.
         OutputError: the file cannot be written.
     """
-    content = picture_of([curves_in(folder) for folder in folders])
+    runs = [curves_in(folder) for folder in folders]
+    names = distinct_names(folders)
+    content = picture_of([run._replace(name=name) for run, name in zip(runs, names, strict=True)])
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def distinct_names(folders: Sequence[Path]) -> list[str]:
+    """The last parts of paths, as many as tell them apart.
+
+    Example:
+        >>> distinct_names([Path("/runs/a/seed_0"), Path("/runs/b/seed_0")])
+        ['a/seed_0', 'b/seed_0']
+    """
+    parts = [folder.resolve().parts for folder in folders]
+    for count in range(1, max(map(len, parts), default=0)):
+        names = ["/".join(each[-count:]) for each in parts]
+        if len(set(names)) == len(set(parts)):
+            return names
+    return [str(folder) for folder in folders]
 
 
 def picture_of(runs: Sequence[Curves]) -> bytes:
@@ -60,6 +77,8 @@ def picture_of(runs: Sequence[Curves]) -> bytes:
             _draw(axes, title, runs)
             axes.set_xlim(-0.02 * max(last, 1), 1.02 * max(last, 1))  # the same in all charts
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            if axes.get_yscale() == "linear":
+                axes.ticklabel_format(axis="y", useOffset=False)
         _head(figure, runs, height)
         file = io.BytesIO()
         FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})

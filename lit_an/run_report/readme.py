@@ -149,9 +149,9 @@ def _last_row(logged: Curves) -> list[str]:
 
 
 def _pictures(folder: Path) -> list[str]:
-    found = [
-        (f"{tag}, iteration {int(path.stem.rpartition('_')[2]):,}", path) for tag, path in last_pictures(folder).items()
-    ]
+    # What the network makes before its regions.
+    shown = sorted(last_pictures(folder).items(), key=lambda each: each[0].startswith("layouts"))
+    found = [(f"{tag}, iteration {int(path.stem.rpartition('_')[2]):,}", path) for tag, path in shown]
     fixed = (("real images", folder / "reals.png"), ("curves", folder / "curves.png"))
     found += [(name, path) for name, path in fixed if path.is_file()]
     lines = []
