@@ -1,6 +1,6 @@
 """Attentive normalization by PyTorch's products, block by block, with its backward in closed form.
 
-The path of GPUs without Triton, of other types than float32 and bfloat16, and of machines without a compiler; two reads of the input
+The path of other types and strides, of machines without a compiler, and of GPUs without Triton; two reads of the input
 forward and two backward. Blocks are small enough to stay in cache between the thin products that use them. Nothing of
 the size of the map is saved for the backward pass but the input: values and layout are projected again, which costs
 less than memory that is fresh from the operating system.
@@ -64,7 +64,11 @@ def _statistics(blocks: PositionBlocks, eps: float) -> RegionStatistics:
 
 
 def _output(
-    blocks: PositionBlocks, statistics: RegionStatistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
+    blocks: PositionBlocks,
+    statistics: RegionStatistics,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
 ) -> Tensor:
     """The result, in the memory of the values."""
     affine = torch.cat(statistics.affine(weight, bias), 1) * residual_scale  # (B, 2C, N)

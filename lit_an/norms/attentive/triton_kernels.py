@@ -1,3 +1,4 @@
+# ruff: noqa: N803 (constants of a kernel are in capitals)
 """Attentive normalization in Triton: the kernels of ``triton_launches.py``; imported only where Triton runs.
 
 Letters as in ``block_path.py``: V (C, L) values of an image, S (N, L) its layout, G the gradient of its result. A
@@ -199,7 +200,9 @@ def input_gradient(
         by_value = tl.load(joint + k[:, None] * j_row + p[None, :] * j_step, mask=(k[:, None] < C) & at_map, other=0.0)
         to_input = tl.trans(_matrix(value_weight, k, rows, C, C))
         found = tl.dot(to_input, by_value.to(tl.float32), found, input_precision=PRECISION)
-    by_logits = tl.load(joint + (C + n[:, None]) * j_row + p[None, :] * j_step, mask=(n[:, None] < N) & at_map, other=0.0)
+    by_logits = tl.load(
+        joint + (C + n[:, None]) * j_row + p[None, :] * j_step, mask=(n[:, None] < N) & at_map, other=0.0
+    )
     to_input = tl.trans(_matrix(filters, n, rows, N, C))
     found = tl.dot(to_input, by_logits.to(tl.float32), found, input_precision=PRECISION)
     tl.store(out + rows[:, None] * out_row + p[None, :] * out_step, found.to(out.dtype.element_ty), mask=inside)

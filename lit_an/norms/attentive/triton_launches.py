@@ -23,6 +23,7 @@ _SMALLEST_BLOCK = 16  # what a matrix unit takes
 _OFFSET_POSITIONS = 1024
 # Programs that sum over positions. A constant, so that sums have the same order on every device.
 _PROGRAMS = 1024
+LARGEST_REACH = 1 << 31  # elements of an image: kernels count them in 32 bits
 
 
 def normalize(launch: Launch, inputs: Inputs, temperature: float, eps: float) -> tuple[Tensor, list[Tensor]]:
@@ -33,11 +34,10 @@ def normalize(launch: Launch, inputs: Inputs, temperature: float, eps: float) ->
     total, square, mass = maps.sums(launch, None)
     statistics = RegionStatistics.of_sums(mass[:, None], total, square, eps)
     scale, shift = (part * inputs.residual_scale for part in statistics.affine(inputs.weight, inputs.bias))
-    output = torch.empty_like(x)
-    flat = output.view(maps.x.shape) if output.is_contiguous() else output.flatten(2)
-    arguments = maps.arguments("normalized") | _map("out", flat) | {"scale": _packed(scale), "shift": _packed(shift)}
+    output = torch.empty_like(maps.x)
+    arguments = maps.arguments("normalized") | _map("out", output) | {"scale": _packed(scale), "shift": _packed(shift)}
     launch("normalized", maps.tile_programs("normalized"), arguments)
-    return output, [offset[:, :, None], *statistics]
+    return output.unflatten(2, x.shape[2:]), [offset[:, :, None], *statistics]
 
 
 def differentiate(
@@ -47,7 +47,7 @@ def differentiate(
     x, residual_scale = inputs.x, inputs.residual_scale
     offset, statistics = saved[0][:, :, 0], RegionStatistics(*saved[1:])
     maps = _Maps(inputs, temperature, offset)
-    flat = gradient.flatten(2)
+    flat = _flat(gradient)
     by_scale, by_shift, _ = maps.sums(launch, flat)
     regional = RegionGradients.of_sums(statistics, residual_scale, inputs.weight, inputs.bias, by_scale, by_shift)
     joint = maps.empty_joint()
@@ -55,20 +55,26 @@ def differentiate(
     small = {name: _packed(getattr(regional, name)) for name in names}
     arguments = maps.arguments("joint_gradient") | _map("gradient", flat, "g") | _map("joint", joint, "j") | small
     launch("joint_gradient", maps.batch * maps.tiles("joint_gradient"), arguments)
-    for_x = torch.empty_like(x)
-    out = for_x.view(maps.x.shape) if for_x.is_contiguous() else for_x.flatten(2)
+    for_x = torch.empty_like(maps.x)
     arguments = maps.arguments("input_gradient") | _map("gradient", flat, "g") | _map("joint", joint, "j")
-    launch("input_gradient", maps.tile_programs("input_gradient"), arguments | _map("out", out))
+    launch("input_gradient", maps.tile_programs("input_gradient"), arguments | _map("out", for_x))
     for_value = maps.weight_gradient(launch, joint, 0, maps.channels, 1)
     for_filters = maps.weight_gradient(launch, joint, maps.channels, maps.regions, maps.batch) * temperature
     for_base = joint[:, maps.channels :].sum(2, dtype=torch.float32) * temperature  # (B, N)
     return (
-        for_x,
+        for_x.unflatten(2, x.shape[2:]),
         for_value[0],
         for_filters + for_base[:, :, None] * offset[:, None],
         None if inputs.constants is None else for_base,
         *(regional.for_residual, regional.for_weight, regional.for_bias),
     )
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """(B, C, L), a view where one number is the step of positions, and where an image is not spread too far."""
+    flat = tensor.flatten(2)
+    reach = sum((size - 1) * stride for size, stride in zip(flat.shape[1:], flat.stride()[1:], strict=True))
+    return flat if reach < LARGEST_REACH else flat.contiguous()
 
 
 def _offset(flat: Tensor) -> Tensor:
@@ -100,11 +106,11 @@ class _Maps:
     """A map, what it is projected with, and how it is cut into blocks."""
 
     def __init__(self, inputs: Inputs, temperature: float, offset: Tensor) -> None:
-        self.x = inputs.x.flatten(2)
+        self.x = _flat(inputs.x)
         self.batch, self.channels, self.length = self.x.shape
         self.regions = inputs.filters.shape[1]
         filters = inputs.filters.float()
-        base = (filters @ offset[:, :, None])[:, :, 0]
+        base = (filters * offset[:, None]).sum(2)  # (B, N); a product would round as PyTorch's settings say
         base = base if inputs.constants is None else base + inputs.constants
         self.projection = {
             "offset": offset.contiguous(),
@@ -113,17 +119,22 @@ class _Maps:
             "base": _packed(base * temperature),
         }
         # Half precision has fewer bits than TF32; float32 takes three products of TF32, which lose next to nothing.
-        self.precision = "tf32x3" if self.x.dtype == torch.float32 else "tf32"
+        self._exact = self.x.dtype == torch.float32
 
     def blocks(self, kernel: str) -> Arguments:
         """Sizes of blocks: what one program holds in registers."""
-        wide = self.regions > 16
+        joint, exact, some, many = kernel == "joint_gradient", self._exact, self.regions > 16, self.regions > 32
+        rows, positions = 32 if some else 64, 32 if some or exact else 64
+        if joint:
+            rows, positions = 16 if some else 32, 16 if many or exact else 32
+        elif exact and many:
+            rows = 16
         return {
-            "BLOCK_C": _power(self.channels, 32 if wide or kernel == "joint_gradient" else 64),
-            "BLOCK_K": _power(self.channels, 32),
+            "BLOCK_C": _power(self.channels, rows),
+            "BLOCK_K": _power(self.channels, 16 if joint and exact and many else 32),
             "BLOCK_N": _power(self.regions, 64),
-            "BLOCK_P": 32 if kernel == "joint_gradient" else 64,
-            "PRECISION": self.precision,
+            "BLOCK_P": positions,
+            "PRECISION": "tf32x3" if exact else "tf32",
         }
 
     def tiles(self, kernel: str) -> int:
@@ -158,8 +169,7 @@ class _Maps:
             self.batch * splits * self.channel_blocks(kernel),
             arguments | {"splits": splits, "tiles_each": each},
         )
-        first, second = both.sum(2)
-        return first, second, mass.sum(1)
+        return both[0].sum(1), both[1].sum(1), mass.sum(1)
 
     def empty_joint(self) -> Tensor:
         """(B, C + N, L), in the memory order of the map; float16 could overflow."""
