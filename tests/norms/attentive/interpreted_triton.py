@@ -90,7 +90,7 @@ def in_order(tensor: Tensor, order: str) -> Tensor:
         ((2, 3, 5, 7), 1, "first", torch.float32),
         ((2, 3, 9, 9), 4, "last", torch.float32),
         ((1, 16, 8, 8), 16, "sliced", torch.float32),
-        pytest.param((1, 16, 5, 7), 64, "columns", torch.float32, marks=pytest.mark.slow),
+        ((1, 16, 5, 7), 64, "columns", torch.float32),
         ((1, 100, 3, 11), 16, "first", torch.float32),
         pytest.param((1, 40, 5, 7), 16, "channels", torch.float32, marks=pytest.mark.slow),
         pytest.param((1, 100, 4, 5), 20, "last", torch.float32, marks=pytest.mark.slow),
@@ -115,12 +115,12 @@ def test_values_and_gradients_equal_the_oracle(
 
 
 @pytest.mark.parametrize(
-    "programs", [pytest.param(1, marks=pytest.mark.slow), 5, pytest.param(1024, marks=pytest.mark.slow)]
+    "programs", [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(1024, marks=pytest.mark.slow)]
 )
 def test_sums_over_any_number_of_programs(programs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each sums over several tiles, the last ones over fewer; twice the same bits."""
+    """With 4, each sums over three of an image's five tiles, the last one over fewer; twice the same bits."""
     monkeypatch.setattr(launches, "_PROGRAMS", programs)
-    inputs, gradient = make_inputs((2, 17, 13, 9), 4), torch.randn(2, 17, 13, 9)
+    inputs, gradient = make_inputs((2, 17, 13, 11), 4), torch.randn(2, 17, 13, 11)
     found = compute(inputs, inputs.x.detach().float(), gradient)
     check_close(found, expect(inputs, gradient.double()), 1e-5)
     again = compute(inputs, inputs.x.detach().float(), gradient)
