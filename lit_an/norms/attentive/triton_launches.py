@@ -131,7 +131,7 @@ class _Maps:
             rows = 16
         return {
             "BLOCK_C": _power(self.channels, rows),
-            "BLOCK_K": _power(self.channels, 16 if joint and exact and many else 32),
+            "BLOCK_K": _power(self.channels, 16 if exact and (many if joint else some) else 32),
             "BLOCK_N": _power(self.regions, 64),
             "BLOCK_P": positions,
             "PRECISION": "tf32x3" if exact else "tf32",
