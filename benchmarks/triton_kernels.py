@@ -161,7 +161,8 @@ def bounds(shape: Shape) -> tuple[Bound, Bound]:
     batch, channels, side, regions, dtype, *_ = shape
     positions, size = batch * side * side, dtype.itemsize
     elements, joint = positions * channels, positions * (channels + regions)
-    moved = 3 * elements * size, (8 * elements + 3 * joint + positions * regions) * size
+    joint_size = 4 if dtype == torch.float16 else size  # float16 could overflow
+    moved = 3 * elements * size, 8 * elements * size + (3 * joint + positions * regions) * joint_size
     both, thin = channels * (channels + regions), channels * regions
     times = positions * (3 if dtype == torch.float32 else 1)
     operations = times * (4 * both + 8 * thin), times * (8 * both + 18 * thin)

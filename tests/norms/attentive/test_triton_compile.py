@@ -59,9 +59,10 @@ def test_all_kernels_compile_without_spills(benchmark: ModuleType, capability: i
         check(benchmark, shape, capability, names)
 
 
-def test_bounds_count_every_map_once(benchmark: ModuleType) -> None:
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_bounds_count_every_map_once(dtype: torch.dtype, benchmark: ModuleType) -> None:
     """Against the maps that launches are given, and by hand."""
-    shape = benchmark.Shape(2, 32, 64, 16, torch.bfloat16, False, "")
+    shape = benchmark.Shape(2, 32, 64, 16, dtype, False, "")
     forward, backward = benchmark.bounds(shape)
     moved = [0, 0]
     for place, launch in enumerate(benchmark.launches_of(shape)):
@@ -76,7 +77,7 @@ def test_bounds_count_every_map_once(benchmark: ModuleType) -> None:
             tensor = launch.arguments[name]
             rows = launch.arguments.get("ROWS", tensor.shape[1]) if name == "joint" else tensor.shape[1]
             moved[place >= 2] += tensor.numel() // tensor.shape[1] * rows * tensor.itemsize
-    sum_of_constants = 2 * 16 * 64 * 64 * 2
+    sum_of_constants = 2 * 16 * 64 * 64 * (4 if dtype == torch.float16 else 2)
     assert (forward.bytes, backward.bytes) == (moved[0], moved[1] + sum_of_constants)
     assert forward.operations == 2 * 64 * 64 * (4 * 32 * 48 + 8 * 32 * 16)
     assert forward.seconds == max(forward.bytes / 3.35e12, forward.operations / 494.7e12)
