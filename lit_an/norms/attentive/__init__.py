@@ -2,7 +2,8 @@
 
 ``layer.py`` holds ``AttentiveNorm2d``, ``semantic_layout.py`` the ``SemanticLayout`` inside it. ``functional.py`` holds
 the formulas, which every path is tested against. ``dispatch.py`` chooses a path: ``kernel_path.py`` (C in ``kernel/``)
-or ``block_path.py``. ``operator.py`` makes the two an operator for compilers.
+on CPUs, ``triton_path.py`` (``triton_launches.py``, ``triton_kernels.py``) on NVIDIA GPUs, or ``block_path.py``.
+``operator.py`` makes them an operator for compilers.
 """
 
 from lit_an.norms.attentive.calibration import calibrate_layouts

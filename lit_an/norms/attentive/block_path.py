@@ -1,6 +1,6 @@
 """Attentive normalization by PyTorch's products, block by block, with its backward in closed form.
 
-The path of GPUs, of other types than float32 and bfloat16, and of machines without a compiler; two reads of the input
+The path of other types and strides, of machines without a compiler, and of GPUs without Triton; two reads of the input
 forward and two backward. Blocks are small enough to stay in cache between the thin products that use them. Nothing of
 the size of the map is saved for the backward pass but the input: values and layout are projected again, which costs
 less than memory that is fresh from the operating system.
@@ -10,24 +10,14 @@ that belongs to a region and a channel (B, C, N).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-import lit_an.norms.attentive.functional as AN
 from lit_an.norms.attentive.inputs import Gradients, Inputs
 from lit_an.norms.attentive.position_blocks import PositionBlocks
+from lit_an.norms.attentive.region_statistics import RegionGradients, RegionStatistics
 from lit_an.precision import without_autocast
-
-
-class _Statistics(NamedTuple):
-    """What the regions of a map amount to; all (B, C, N) but ``mass`` (B, 1, N)."""
-
-    mass: Tensor
-    mean: Tensor
-    square: Tensor  # E[V²] of the region
-    scale: Tensor  # 1 / sqrt(σ² + eps)
 
 
 def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:
@@ -59,10 +49,10 @@ def backward(inputs: Inputs, temperature: float, eps: float, saved: Sequence[Ten
     offset, *statistics = saved
     with without_autocast(x):
         blocks = PositionBlocks(x, value_weight, filters, constants, temperature, offset)
-        return _closed_backward(blocks, _Statistics(*statistics), residual_scale, weight, bias, gradient)
+        return _closed_backward(blocks, RegionStatistics(*statistics), residual_scale, weight, bias, gradient)
 
 
-def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
+def _statistics(blocks: PositionBlocks, eps: float) -> RegionStatistics:
     channels, regions = blocks.channels, blocks.num_regions
     mass, total, square = (blocks.sums(*size) for size in ((1, regions), (channels, regions), (channels, regions)))
     for block, value, layout in blocks.project():
@@ -70,24 +60,18 @@ def _statistics(blocks: PositionBlocks, eps: float) -> _Statistics:
         blocks.add_product(total, block, value, layout)
         squared = torch.mul(value, value, out=blocks.scratch("rows", value, channels))
         blocks.add_product(square, block, squared, layout)
-    mass = mass.sum(1).clamp_min_(AN.SMALLEST_MASS)
-    mean, square = total.sum(1).div_(mass), square.sum(1).div_(mass)
-    variance = (square - mean * mean).clamp_min_(0)
-    return _Statistics(mass, mean, square, torch.rsqrt(variance + eps))
-
-
-def _affine(statistics: _Statistics, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """A = weight / sqrt(σ² + eps) and D = bias − μ A: the output is V ∘ (A S) + D S."""
-    scale = statistics.scale if weight is None else statistics.scale * weight.mT
-    shift = -statistics.mean * scale
-    return scale, shift if bias is None else shift + bias.mT
+    return RegionStatistics.of_sums(mass.sum(1), total.sum(1), square.sum(1), eps)
 
 
 def _output(
-    blocks: PositionBlocks, statistics: _Statistics, residual_scale: Tensor, weight: Tensor | None, bias: Tensor | None
+    blocks: PositionBlocks,
+    statistics: RegionStatistics,
+    residual_scale: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
 ) -> Tensor:
     """The result, in the memory of the values."""
-    affine = torch.cat(_affine(statistics, weight, bias), 1) * residual_scale  # (B, 2C, N)
+    affine = torch.cat(statistics.affine(weight, bias), 1) * residual_scale  # (B, 2C, N)
     for block, value, layout in blocks.again():
         spread = blocks.product(
             blocks.coefficients(affine, block), layout, blocks.scratch("rows", value, 2 * blocks.channels)
@@ -97,20 +81,14 @@ def _output(
     return blocks.values.to(blocks.map.dtype)
 
 
-def _summed_like(parameter: Tensor, gradient: Tensor) -> Tensor:
-    """(B, N, C): the gradient of a parameter of each image; or its sum (N, C) where all images share one."""
-    return gradient.sum(0) if parameter.dim() == 2 else gradient
-
-
 def _closed_backward(
     blocks: PositionBlocks,
-    statistics: _Statistics,
+    statistics: RegionStatistics,
     residual_scale: Tensor,
     weight: Tensor | None,
     bias: Tensor | None,
     gradient: Tensor,
 ) -> Gradients:
-    scale, shift = _affine(statistics, weight, bias)
     flat = gradient.flatten(2)
     # ∂/∂A = (G ∘ V) Sᵀ and ∂/∂D = G Sᵀ, G the output's gradient without the residual scale ρ.
     channels, regions = blocks.channels, blocks.num_regions
@@ -121,22 +99,9 @@ def _closed_backward(
         torch.mul(value, g.copy_(blocks.strips(flat, block)), out=product)
         blocks.add_product(by_affine, block, rows, layout)
     by_scale, by_shift = by_affine.sum(1).chunk(2, 1)
-    for_residual = (scale * by_scale + shift * by_shift).sum().to(residual_scale.dtype)
-    by_scale, by_shift = by_scale * residual_scale, by_shift * residual_scale
+    regional = RegionGradients.of_sums(statistics, residual_scale, weight, bias, by_scale, by_shift)
+    scale, shift, by_square, by_total, by_mass, *found = regional
 
-    by_scale = by_scale - statistics.mean * by_shift
-    for_weight = None if weight is None else _summed_like(weight, (by_scale * statistics.scale).mT)
-    for_bias = None if bias is None else _summed_like(bias, by_shift.mT)
-    by_variance = -0.5 * by_scale * scale * statistics.scale.square()
-    # A variance that was raised to 0 does not move.
-    by_variance = by_variance * (statistics.square > statistics.mean.square())
-    by_mean = -scale * by_shift - 2 * statistics.mean * by_variance
-    # μ = V Sᵀ / m and E[V²] = V² Sᵀ / m
-    by_total, by_square = by_mean / statistics.mass, by_variance / statistics.mass
-    by_mass = -(by_total * statistics.mean + by_square * statistics.square).sum(1)[:, :, None]  # (B, N, 1)
-    by_mass = by_mass * (statistics.mass > AN.SMALLEST_MASS).mT
-
-    scale, shift = scale * residual_scale, shift * residual_scale
     to_value = torch.cat([scale, 2 * by_square, by_total], 1)  # (B, 3C, N)
     to_layout = torch.cat([scale, by_square, by_total, shift], 1).mT  # (B, N, 4C)
     to_input = blocks.joint[:, :, :-1].mT  # (B, C, C + N)
@@ -169,5 +134,5 @@ def _closed_backward(
     for_filters = for_logits[:, :, :-1] + for_logits[:, :, -1:] * blocks.offset.mT
     return (
         blocks.values.to(blocks.map.dtype).unflatten(2, gradient.shape[2:]),
-        *(for_value[:, :, :-1].sum(0), for_filters, for_constants, for_residual, for_weight, for_bias),
+        *(for_value[:, :, :-1].sum(0), for_filters, for_constants, *found),
     )

@@ -1,13 +1,15 @@
 """Attentive normalization as one differentiable function; the only place that chooses how it is computed.
 
-Two paths have forward and backward in closed form:
+Three paths have forward and backward in closed form:
 
 - ``kernel_path``: a compiled kernel over panels of positions, where it is available (``kernel_path.suits``): float32
   and bfloat16 maps on a CPU, contiguous or channels-last.
+- ``triton_path``: Triton's kernels on an NVIDIA GPU, where they work (``triton_path.suits``): float32, bfloat16 and
+  float16 maps.
 - ``block_path``: PyTorch's products block by block; everything else.
 
-A third, ``functional``, is the composition of PyTorch's own operators, for a gradient that is to be differentiated
-again and for an export, whose graph other runtimes run. It is the tests' oracle too. All three give the same numbers.
+A fourth, ``functional``, is the composition of PyTorch's own operators, for a gradient that is to be differentiated
+again and for an export, whose graph other runtimes run. It is the tests' oracle too. All give the same numbers.
 """
 
 from types import ModuleType
@@ -19,6 +21,7 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_path as kernel_path
+import lit_an.norms.attentive.triton_path as triton_path
 from lit_an.norms.attentive.inputs import Inputs
 from lit_an.norms.attentive.operator import attentive_normalize as operator
 from lit_an.norms.attentive.operator import differentiable_backward
@@ -69,7 +72,7 @@ def form_of_call() -> Form:
 
 def path_of(x: Tensor, num_regions: int) -> ModuleType:
     """The module that computes a map eagerly."""
-    return kernel_path if kernel_path.suits(x, num_regions) else block_path
+    return next((path for path in (kernel_path, triton_path) if path.suits(x, num_regions)), block_path)
 
 
 class _AttentiveNormalize(torch.autograd.Function):

@@ -14,6 +14,7 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.functional as AN
 import lit_an.norms.attentive.kernel_path as kernel_path
+import lit_an.norms.attentive.triton_path as triton_path
 from lit_an.norms.attentive.inputs import Gradients, Inputs
 
 
@@ -34,7 +35,7 @@ def differentiable_backward(inputs: Inputs, numbers: tuple[float, float], gradie
 
 
 def _path_of(x: Tensor, num_regions: int) -> ModuleType:
-    return kernel_path if kernel_path.accepts(x, num_regions) else block_path
+    return next((path for path in (kernel_path, triton_path) if path.accepts(x, num_regions)), block_path)
 
 
 @torch.library.custom_op("lit_an::attentive_normalize", mutates_args=())
