@@ -143,7 +143,8 @@ def test_two_processes_train_as_one(image_folder: Path, tmp_path: Path) -> None:
     checkpoint = load(folder)
     assert checkpoint["state_dict"]["_extra_state"] == {"iteration": 2, "images_seen": 8}  # type: ignore[index]
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert len(list((folder / "samples").iterdir())) == 1
+    pictures = [path.name for path in sorted((folder / "samples").glob("iteration_*"))]
+    assert pictures == [f"iteration_{iteration:07d}.png" for iteration in (0, 1, 2)], "of the first process alone"
     assert (folder / "metrics.csv").read_text().count("\n") >= 4
 
 
