@@ -1,6 +1,7 @@
 """Base of the picture loggers: PNG files in the run folder, the run's loggers, and an animation."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class PictureLogger(Callback):
         self.every_iterations, self.early = every_iterations, early
         self._logged_at = -1
         self._tags: set[str] = set()
+        self._waiting: list[Callable[[], None]] | None = None  # what is written after the first iteration
         self._has_failed = self._has_trained = self._has_begun = False
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
@@ -61,16 +63,27 @@ class PictureLogger(Callback):
             iteration: generator iterations done.
         """
         path = Path(trainer.default_root_dir, tag, f"iteration_{iteration:07d}.png")
-        write_png(path, image)
-        show_picture(trainer, Picture(tag, iteration, image, path))
-        self._tags.add(tag)
+
+        def write() -> None:
+            write_png(path, image)
+            show_picture(trainer, Picture(tag, iteration, image, path))
+            self._tags.add(tag)
+
+        self.write_later(write)
+
+    def write_later(self, write: Callable[[], None]) -> None:
+        """Calls ``write`` now, or after the first iteration: a run that cannot make one leaves no files."""
+        if self._waiting is None:
+            write()
+        else:
+            self._waiting.append(write)
 
     def footer(self, trainer: pl.Trainer, task: AdversarialTask) -> str:
         """What stands below each picture: iteration and name of the run folder."""
         return f"iteration {task.iteration:,}   {Path(trainer.default_root_dir).resolve().name}"
 
     def begin(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        """Called once before the first iteration of this process, in the first process."""
+        """Called once before the first iteration of this process, in the first process; writes by ``write_later``."""
 
     def is_due(self, iteration: int) -> bool:
         """Whether an iteration has pictures; a function of its number, so that a resumed run has the same."""
@@ -79,13 +92,13 @@ class PictureLogger(Callback):
         )
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        self._has_begun = False
+        self._has_begun, self._waiting = False, None
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: AdversarialTask, batch: Any, batch_idx: int) -> None:
-        """Not at the start of the training: a run whose data cannot be read leaves no files."""
+        """Makes the pictures of the untrained network, once the data can be read."""
         if self._has_begun or not trainer.is_global_zero:
             return
-        self._has_begun = True
+        self._has_begun, self._waiting = True, []
         task.clock.stop()
         self.begin(trainer, task)
         if self.early and task.iteration == 0:
@@ -96,6 +109,9 @@ class PictureLogger(Callback):
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._has_trained = True
+        waiting, self._waiting = self._waiting or [], None
+        for write in waiting:
+            self._try(write)
         if self.is_due(task.iteration):
             self._log_once(trainer, task)
 
@@ -120,8 +136,11 @@ class PictureLogger(Callback):
         if not trainer.is_global_zero or self._logged_at == task.iteration:
             return
         self._logged_at = task.iteration
+        self._try(lambda: self.log_pictures(trainer, task))
+
+    def _try(self, write: Callable[[], None]) -> None:
         try:
-            self.log_pictures(trainer, task)
+            write()
         except OutputError as error:  # a full disk, for example
             if not self._has_failed:
                 rank_zero_warn(f"{error}; the run goes on, and tries again with each picture", category=UserWarning)

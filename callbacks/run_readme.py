@@ -21,7 +21,7 @@ from lit_an.tasks.inpainting import InpaintingGAN
 class RunReadme(Callback):
     """Writes ``<run folder>/README.md``: what is there, figures and pictures so far, how it was made, how to go on.
 
-    Before and after the first iteration, after each checkpoint and at the end. Every run of the command line has it.
+    After the first iteration, after each checkpoint and at the end. Every run of the command line has it.
     """
 
     def __init__(self) -> None:
@@ -31,21 +31,14 @@ class RunReadme(Callback):
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         self._has_begun = self._is_due = False
 
-    def on_train_batch_start(self, trainer: pl.Trainer, task: AdversarialTask, batch: Any, batch_idx: int) -> None:
-        """Not at the start of the training: a run whose data cannot be read leaves no files."""
-        if not self._has_begun:
-            self._has_begun, self._is_due = True, True
-            task.clock.stop()
-            if trainer.is_global_zero:
-                self._facts = {"command": sys.argv, "versions": library_versions(), "git": git_state()}
-            self._write(trainer, task, "training")
-            task.clock.start()
-
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self._is_due:
-            self._is_due = False
+        """Not before the first iteration: a run that cannot make one leaves no files."""
+        if not self._has_begun and trainer.is_global_zero:
+            self._facts = {"command": sys.argv, "versions": library_versions(), "git": git_state()}
+        if self._is_due or not self._has_begun:
+            self._has_begun, self._is_due = True, False
             self._write(trainer, task, "training")
 
     def on_save_checkpoint(self, trainer: pl.Trainer, task: AdversarialTask, checkpoint: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from callbacks.image_logging import PictureLogger
 from callbacks.loggers import Picture, show_picture
 from callbacks.real_images import real_images
-from lit_an.errors import InputError, OutputError
+from lit_an.errors import InputError
 from lit_an.panels import sample_grid, write_png
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -48,11 +48,16 @@ class SampleGridLogger(PictureLogger):
             if found is None:
                 return
             grid = sample_grid(found.images, found.row_names, found.column_names, f"real images, {found.split} split")
-            write_png(path, grid)
-        except (InputError, OutputError) as error:
+        except InputError as error:
             rank_zero_warn(f"{error}; the run goes on without {REALS}", category=UserWarning)
             return
-        show_picture(trainer, Picture("reals", task.iteration, grid, path))
+        picture = Picture("reals", task.iteration, grid, path)
+
+        def write() -> None:
+            write_png(path, grid)
+            show_picture(trainer, picture)
+
+        self.write_later(write)
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         preview = task.preview(self.columns, self.rows)

@@ -1,5 +1,6 @@
 """The learned regions over time: panels and scalars."""
 
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -113,7 +114,7 @@ class SemanticLayoutLogger(PictureLogger):
                 scalars[f"layout/{name}/position_share"] = shares.position.item()
             scalars[f"layout/{name}/degenerate_iterations"] = self._watch(name, found, task.iteration)
             scalars |= _scalars_of_truth(f"layout/{name}", layout, preview)
-            log_scalars(trainer, scalars, task.iteration)
+            self.write_later(partial(log_scalars, trainer, scalars, task.iteration))
 
     def _watch(self, name: str, found: list[Symptom], iteration: int) -> int:
         """Number of iterations for which a layout has been degenerate; warns once of each symptom that stays."""
