@@ -3,16 +3,13 @@
 import itertools
 import os
 import shlex
-import shutil
 from pathlib import Path
 
 from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 from lit_an.command_line.overview import program
 from lit_an.errors import InputError
 
-# Files of loggers, and of callbacks that begin before the first iteration.
-_OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db", "README.md", "reals.png", "run.json")
-_FIRST_PICTURE = "iteration_0000000.png"
+_OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
 # Environment variable with the folder that the first process of a run chose.
 VARIABLE = "LIT_AN_RUN_FOLDER"
 
@@ -103,22 +100,12 @@ def give_back(folder: str | None) -> None:
     if not Path(folder).is_dir():
         return
     new = set(Path(folder).iterdir()) - before
-    if all(_is_early(file) for file in new):
+    if all(file.is_file() and file.name.startswith(_OPENED_EARLY) for file in new):
         for file in new:
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
+            file.unlink()
         for place in reversed(made):
             if not any(place.iterdir()):
                 place.rmdir()
-
-
-def _is_early(path: Path) -> bool:
-    """Whether something in a run folder is there before the first iteration, or is about the time before it alone."""
-    if path.is_dir():
-        return all(file.name == _FIRST_PICTURE for file in path.rglob("*") if file.is_file())
-    if path.name == "metrics.csv":
-        head, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
-        return bool(rows) and head.startswith("step,") and all(float(row.partition(",")[0]) == 0 for row in rows)
-    return path.name.startswith(_OPENED_EARLY)
 
 
 def where_to_look(folder: str) -> str:
