@@ -14,7 +14,7 @@ from lit_an.captions.region_legend import legend, numbered
 from lit_an.captions.table import Table, composed
 from lit_an.files import replacing
 from lit_an.holes import is_hole
-from lit_an.region_colors import overlay, region_palette  # noqa: F401  # painted_fill takes the palette from here
+from lit_an.region_colors import overlay
 
 SIDE = 128  # px: smaller images are enlarged
 _GAP = 2
