@@ -104,7 +104,7 @@ def test_interrupting_and_going_on_loses_nothing(image_folder: Path, tmp_path: P
     argv = arguments(image_folder, folder, "--iterations=100000")
     process = start(argv)
     deadline = time.monotonic() + 120
-    while not (folder / "metrics.csv").exists() and time.monotonic() < deadline:
+    while not (folder / "samples" / "iteration_0000002.png").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     time.sleep(1)
     process.send_signal(signal.SIGTERM)

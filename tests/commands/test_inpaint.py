@@ -82,7 +82,8 @@ def test_all_that_can_be_written(checkpoint: Path, folders: tuple[Path, Path], t
     assert np.array_equal(pixels(out / "composite/a.png")[hole], pixels(out / "fine/a.png")[hole])
     assert set(pixels(out / "erased/a.png")[hole].ravel()) == {128}
     assert not np.array_equal(pixels(out / "coarse/a.png"), pixels(out / "fine/a.png"))
-    assert pixels(out / "layouts/a.long_range.png").shape[1] == (2 + 3) * 112 + 4 * 2
+    # Image and colors of 3 × 56 px, and three maps in two rows.
+    assert pixels(out / "layouts/a.long_range.png").shape[1] == 2 * (168 + 2) + 2 * 83 + 2
 
 
 def test_a_second_run_makes_what_changed_alone(
