@@ -83,7 +83,7 @@ def stand_ins(words: list[str], document: Path) -> list[str]:
     """Words of a command with all that a reader would replace replaced."""
     of_holes = is_inpainting(words) or (document.stem == "inpainting")
     checkpoint = f"runs/{'places256_an' if of_holes else 'earth_quickstart'}/checkpoints/last.ckpt"
-    config = f"configs/{'inpainting' if of_holes else 'class_conditional'}/earth_quickstart.yaml"
+    config = f"configs/{'inpainting/earth_inpainting' if of_holes else 'class_conditional/earth_quickstart'}.yaml"
     small = SMALL | (SMALL_MASKS if "prepare_masks" in words else {})
     placed: list[str] = []
     for word in (word.strip("[]") if word.startswith("[--") or word.endswith("S]") else word for word in words):

@@ -120,16 +120,16 @@ def test_the_showcase_is_there_and_works(site: Path, tmp_path: Path) -> None:
 
 def test_the_help_of_the_commands_needs_nothing(site: Path, tmp_path: Path) -> None:
     code = HELP_ALONE.format(site=str(site))
-    assert "generate images with a class-conditional checkpoint" in run(
+    assert "generate images with a class-conditional generator" in run(
         [sys.executable, "-I", "-S", "-c", code], site, tmp_path
     )
 
 
 def test_lit_an_is_a_command(site: Path, tmp_path: Path) -> None:
     program = str(site / "bin" / "lit-an")
-    assert run([program, "--help"], site, tmp_path).startswith("usage: lit-an [-h] COMMAND ...")
+    assert run([program, "--help"], site, tmp_path).startswith("usage: lit-an COMMAND [options]")
     assert "(lit-an sample --ckpt_path FILE)" in run([program, "predict"], site, tmp_path, expected=2)
-    assert "invalid choice: 'fitt'" in run([program, "fitt"], site, tmp_path, expected=2)
+    assert "there is no command 'fitt', did you mean 'fit'?" in run([program, "fitt"], site, tmp_path, expected=2)
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ def test_the_command_line_prints_the_table(
     printed = capsys.readouterr().out
     head = next(line for line in printed.splitlines() if "real images" in line)
     assert re.search(r"metrics_test_0000002\.json: 20 generated and \d real images; torchscript", head), head
-    assert "  intra_fid" in printed
+    assert "  Intra-FID ↓" in printed
     assert "images are too few for 12 features" in printed
     assert (tmp_path / "run" / "metrics_test_0000002.json").exists()
 

@@ -18,6 +18,7 @@ from tests.small_disk import small_disk
 from tests.training import logged_rows, make_data, make_task, make_trainer
 
 TERM = "train/generator/adversarial"
+CARD = "1_losses/adversarial_generator"  # as loggers call it
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_removed_folder_is_begun_again(what: str, tmp_path: Path, image_folder
     assert text.count("has disappeared, and with it what it held up to iteration 3; it is begun again") == 1
     assert text.count("the event files of TensorBoard in") == 1
     assert sorted(logged_rows(folder, TERM)) == [4, 5, 6]
-    assert [event.step for event in EventAccumulator(str(folder)).Reload().Scalars(TERM)] == [4, 5, 6]
+    assert [event.step for event in EventAccumulator(str(folder)).Reload().Scalars(CARD)] == [4, 5, 6]
 
 
 def test_a_training_goes_on_on_a_full_disk(disk: Path, image_folder: Path) -> None:
@@ -141,6 +142,6 @@ def test_tensorboard_hides_what_a_resumed_run_writes_again(
         )
         trainer.fit(task, datamodule=make_data(image_folder), ckpt_path=checkpoint, weights_only=True)
     read = EventAccumulator(str(tmp_path)).Reload()
-    assert [event.step for event in read.Scalars(TERM)] == [1, 2, 3, 4]
-    assert [event.step for event in read.Scalars("val/generator/adversarial")] == [2, 4]
+    assert [event.step for event in read.Scalars(CARD)] == [1, 2, 3, 4]
+    assert [event.step for event in read.Scalars("1_losses/adversarial_generator_val")] == [2, 4]
     assert [event.step for event in read.Images("samples")] == [1, 2, 3, 4]
