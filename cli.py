@@ -95,7 +95,7 @@ def _no_command(given: str) -> int:
         print(overview(GROUPS, helps), file=sys.stderr)
         return 2
     else:
-        print(f"error: {unknown_command(given, list(helps))}", file=sys.stderr)
+        print(f"{overview(GROUPS, helps)}\n\nerror: {unknown_command(given, list(helps))}", file=sys.stderr)
         return 2
     return 0
 

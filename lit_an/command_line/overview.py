@@ -53,4 +53,4 @@ def versions() -> str:
 def unknown_command(name: str, known: Sequence[str]) -> str:
     """The sentence for a command that does not exist."""
     what = f"there is no option {name} before the command" if name.startswith("-") else f"there is no command {name!r}"
-    return f"{what}{nearest(name, (*known, '--help', '--version'))} {program()} --help lists what there is"
+    return f"{what}{nearest(name, (*known, '--help', '--version'))} All are listed above"

@@ -110,7 +110,8 @@ def test_what_is_mistyped_is_named_with_what_is_near(
 ) -> None:
     monkeypatch.chdir(Path(QUICKSTART).parent.parent.parent)
     code, _, err = said(capsys, *arguments)
-    (line,) = err.strip().splitlines()
+    *listed, line = err.strip().splitlines()
     assert code == 2
     assert line.startswith("error: ")
     assert MISTYPED[arguments] in line
+    assert bool(listed) == (len(arguments) == 1 and arguments != ("validate",)), "all commands, if it is none"
