@@ -14,10 +14,9 @@ from callbacks.measuring import (
     Stage,
     check_images,
     float64_device,
-    in_first_process,
-    share_outcome,
     with_progress,
 )
+from callbacks.outcomes import in_first_process, share_outcome
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances

@@ -9,7 +9,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, check_images, float64_device, label_of, share_outcome
+from callbacks.measuring import Measuring, Stage, check_images, float64_device, label_of
+from callbacks.outcomes import share_outcome
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
 from lit_an.holes import composite

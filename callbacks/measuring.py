@@ -4,7 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from callbacks.checkpointing import Checkpointing, was_stopped
+from callbacks.outcomes import in_first_process, share_outcome
 from callbacks.progress import IterationProgressBar
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
@@ -32,7 +33,6 @@ class NotMeasurableError(InputError):
 
 
 Numbered = tuple[Any, Tensor]
-T = TypeVar("T")
 
 
 class MeasurementStopped(Exception):  # noqa: N818
@@ -279,24 +279,6 @@ def label_of(batch: Any) -> Tensor:
 def float64_device(task: AdversarialTask) -> torch.device:
     """The task's device if it supports float64, else the CPU (MPS devices do not)."""
     return task.device if task.device.type == "cuda" else torch.device("cpu")
-
-
-def in_first_process(trainer: pl.Trainer, call: Callable[..., T], *arguments: Any) -> T | InputError | None:
-    """Calls a function in the first process alone; returns an ``InputError``, for ``share_outcome`` to raise."""
-    if not trainer.is_global_zero:
-        return None
-    try:
-        return call(*arguments)
-    except InputError as error:
-        return error
-
-
-def share_outcome(trainer: pl.Trainer, outcome: Any) -> Any:
-    """Broadcasts the first process's outcome and returns it; raises it in all processes if it is an error."""
-    outcome = trainer.strategy.broadcast(outcome)
-    if isinstance(outcome, InputError):
-        raise outcome
-    return outcome
 
 
 def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Iterator[Any]:

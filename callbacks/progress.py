@@ -1,6 +1,7 @@
 """Progress over the iterations of the whole run: one line in a terminal, lines from time to time in a log."""
 
 import logging
+import os
 import shutil
 import sys
 import time
@@ -86,7 +87,7 @@ class IterationProgressBar(ProgressBar):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        self._terminal = sys.stdout.isatty()
+        self._terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         if not trainer.is_global_zero:
             self.disable()
         elif self._terminal:
@@ -127,9 +128,10 @@ class IterationProgressBar(ProgressBar):
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:  # type: ignore[override]
         self._write(progress_line(self._state(task)))
-        if self._shown:
-            print(flush=True)  # the last state stays
-            self._shown = False
+        self._end_line()
+
+    def on_exception(self, *args: Any) -> None:
+        self._end_line()
 
     def teardown(self, *args: Any, **kwargs: Any) -> None:
         self.clear()
@@ -163,6 +165,12 @@ class IterationProgressBar(ProgressBar):
             self._shown = False
             sys.stdout.write(_CLEAR)
             sys.stdout.flush()
+
+    def _end_line(self) -> None:
+        """Leaves the last state where it is."""
+        if self._shown:
+            print(flush=True)
+            self._shown = False
 
     def _write(self, line: str) -> None:
         if not (self._is_enabled and self._terminal):

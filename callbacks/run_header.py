@@ -61,7 +61,7 @@ def _networks(task: AdversarialTask) -> str:
 def _data(trainer: pl.Trainer, images: int) -> str:
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     told = [type(getattr(data, "source", data)).__name__]
-    if hasattr(data, "dataset"):
+    if hasattr(data, "source"):  # a data module of another package may have no training split to count
         told.append(f"{len(data.dataset('train')):,} training images")
     size, classes = getattr(data, "image_size", None), getattr(data, "class_names", None)
     told += [f"{size}×{size} px"] if isinstance(size, int) else []

@@ -78,7 +78,7 @@ def keep_last_of_a_kind(config: Any) -> None:
 
 def _class_of(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name, None)
+    return getattr(importlib.import_module(module), name, None) if module else None
 
 
 def with_named_callback(parsed: Any, option: str) -> Any:

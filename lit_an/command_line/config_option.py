@@ -1,6 +1,5 @@
 """The option ``--config``: a file and its bases."""
 
-from pathlib import Path
 from typing import Any
 
 from jsonargparse import ActionConfigFile
@@ -9,6 +8,7 @@ from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.command_line.known_configs import check_config
 from lit_an.config_files import chain_of, on_one_line
 from lit_an.errors import InputError
+from lit_an.files import user_path
 
 
 class ConfigOption(ActionConfigFile):
@@ -18,12 +18,16 @@ class ConfigOption(ActionConfigFile):
     """
 
     def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
-        path = Path(str(value))
+        if str(value).lstrip().startswith("{") or "\n" in str(value):  # a config in place of the name of one
+            super().__call__(parser, config, value, option_string)
+            keep_last_of_a_kind(config)
+            return
+        path = user_path(str(value))
         check_config(path)
         parser.config_files.append(path)
         chain = chain_of(path)
         if len(chain) < 2:
-            super().__call__(parser, config, value, option_string)
+            super().__call__(parser, config, str(path), option_string)
             keep_last_of_a_kind(config)
             return
         for file in chain:

@@ -63,7 +63,7 @@ def check_config(path: Path) -> None:
 
 def _listed() -> Iterator[str]:
     """The configs that a run can start from, each with its first line."""
-    for folder in config_folders()[:1]:
-        for path in (path for kind in _KINDS for path in sorted((folder / kind).glob("*.yaml"))):
-            first = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").strip()
-            yield f"{path.as_posix()}\n{textwrap.indent(textwrap.fill(first, 76), '    ')}"
+    found = [[path for kind in _KINDS for path in sorted((each / kind).glob("*.yaml"))] for each in config_folders()]
+    for path in next(filter(None, found), []):
+        first = path.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").strip()
+        yield f"{path.as_posix()}\n{textwrap.indent(textwrap.fill(first, 76), '    ')}"

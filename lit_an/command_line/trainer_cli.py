@@ -13,7 +13,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 import lit_an.command_line.run_folder as run_folder
-from lit_an.command_line.callback_options import with_named_callback
+from lit_an.command_line.callback_options import keep_last_of_a_kind, with_named_callback
 from lit_an.command_line.checkpoint import Start, choose_start, iteration_of
 from lit_an.command_line.config_option import ConfigOption
 from lit_an.command_line.failures import UNSAVED, rank_of_process
@@ -126,6 +126,7 @@ class TrainerCli(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Rejects invalid arguments before anything is built."""
+        keep_last_of_a_kind(self.config[self.subcommand])
         check_arguments(self._get(self.config, "trainer", default={}))
         at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
         if self._get(self.config, "weights_only") is False:

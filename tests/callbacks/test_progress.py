@@ -140,3 +140,15 @@ def test_a_long_measurement_says_how_far_it_is(caplog: pytest.LogCaptureFixture)
         bar._said -= 25.0  # as if so many seconds had gone by
         bar.show_part("metrics: generated images", done, 8)
     assert [record.getMessage() for record in caplog.records] == ["metrics: generated images 3 of 8"]
+
+
+def test_an_error_begins_on_a_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    bar = IterationProgressBar()
+    bar._terminal = True
+    bar._write("4/8 (50 %)")
+    bar.on_exception()
+    print("error: x")
+    assert capsys.readouterr().out.endswith("4/8 (50 %)\nerror: x\n")

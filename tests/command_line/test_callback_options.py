@@ -1,11 +1,14 @@
 """Options that name the class of a callback, through the real parser."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from jsonargparse import Namespace
 
 import cli
+from lit_an.command_line.callback_options import keep_last_of_a_kind
 from tests.test_cli import SMALL_CLASSES
 
 CONFIGS = [f"--config={SMALL_CLASSES}", "--config=configs/metrics/layouts.yaml", "--config=configs/metrics/small.yaml"]
@@ -72,3 +75,28 @@ def test_metrics_of_an_overlay_take_the_place_of_the_configs(capsys: pytest.Capt
     assert [each["class_path"] for each in both] == [each["class_path"] for each in small]
     assert both[-1]["init_args"]["extractor"] == "efficientnet_lite0"
     assert both[:-1] == small[:-1]
+
+
+def test_a_callback_that_the_command_line_adds_takes_the_place_too(tmp_path: Path) -> None:
+    argv = ["fit", *CONFIGS, "--trainer.callbacks+=callbacks.LayoutScores", "--trainer.callbacks.images=1"]
+    assert cli.main([*argv, f"--run_folder={tmp_path / 'run'}"]) == 2, "images=1 is refused, of the one that is left"
+    config: dict[str, Any] = {
+        "trainer.callbacks": [
+            Namespace(class_path="callbacks.LayoutScores", init_args=Namespace(images=first)) for first in (8, 9)
+        ]
+    }
+    keep_last_of_a_kind(config)
+    (kept,) = config["trainer.callbacks"]
+    assert kept.init_args.images == 9
+
+
+def test_a_config_may_lie_at_home_or_be_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text("iterations: 7\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for more in ("--config=~/mine.yaml", "--config={iterations: 7}"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["fit", *CONFIGS, more, "--print_config"])
+        assert ended.value.code == 0
+        assert yaml.safe_load(capsys.readouterr().out)["iterations"] == 7
