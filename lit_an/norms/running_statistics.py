@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 
 _BUFFERS = ("running_mean", "running_var")
+_NOT_SEEN = -1.0  # what no pass makes a variance
 
 
 def statistics_keepers(network: nn.Module) -> list[nn.Module]:
@@ -45,10 +46,12 @@ def running_statistics(network: nn.Module) -> dict[str, Tensor]:
 def estimate_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -> None:
     """Replaces the running statistics of a network by the plain average over forward passes on the given inputs.
 
-    Everything but the modules that keep statistics runs in evaluation mode, and the network is left in it.
+    Everything but the modules that keep statistics runs in evaluation mode, and the network is left in it. A region
+    that a pass has no position of, as region norms may find, is averaged over the passes that have one; without any
+    it keeps what was there.
 
     Args:
-        network: changed in place.
+        network: changed in place; as before if a pass fails.
         inputs: arguments of each forward pass; not used if no module keeps statistics.
 
     Raises:
@@ -66,18 +69,52 @@ def estimate_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -
                 f"{type(keeper).__name__} keeps running statistics but has no momentum, so that they cannot be "
                 "estimated anew; take statistics: running"
             )
-    momenta = [keeper.momentum for keeper in keepers]
+    averages = [_Average(keeper) for keeper in keepers]
     try:
         for keeper in keepers:
             keeper.train()
-        for count, arguments in enumerate(inputs, start=1):
-            for keeper in keepers:
-                keeper.momentum = 1 / count  # the first pass replaces what was there, the k-th weighs 1 / k
+            keeper.momentum = 1.0  # a pass replaces what was there
+        for arguments in inputs:
+            for average in averages:
+                average.await_a_pass()
             network(*arguments)
+            for average in averages:
+                average.add_the_pass()
+        for average in averages:
+            average.settle()
     finally:
-        for keeper, momentum in zip(keepers, momenta, strict=True):
-            keeper.momentum = momentum
+        for average in averages:
+            average.restore()
         network.eval()
+
+
+class _Average:
+    """The plain average, element by element, over those passes that gave a module's statistics a value."""
+
+    def __init__(self, keeper: Any) -> None:
+        self.keeper, self.momentum = keeper, keeper.momentum
+        self.statistics = [getattr(keeper, name) for name in _BUFFERS]
+        self.results = [buffer.clone() for buffer in self.statistics]
+        self.totals = [torch.zeros_like(buffer, dtype=_precise(buffer)) for buffer in self.statistics]
+        self.passes = torch.zeros_like(self.totals[0])
+
+    def await_a_pass(self) -> None:
+        self.keeper.running_var.fill_(_NOT_SEEN)
+
+    def add_the_pass(self) -> None:
+        seen = self.keeper.running_var != _NOT_SEEN  # so that a variance of nan counts, and shows
+        self.passes += seen
+        for total, buffer in zip(self.totals, self.statistics, strict=True):
+            total += torch.where(seen, buffer, 0)
+
+    def settle(self) -> None:
+        for result, total in zip(self.results, self.totals, strict=True):
+            result.copy_(torch.where(self.passes > 0, total / self.passes.clamp_min(1), result))
+
+    def restore(self) -> None:
+        self.keeper.momentum = self.momentum
+        for buffer, result in zip(self.statistics, self.results, strict=True):
+            buffer.copy_(result)
 
 
 @contextmanager
@@ -104,3 +141,7 @@ def estimated_statistics(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) 
 def _is_statistic(module: nn.Module, name: str) -> bool:
     buffer = module._buffers.get(name)
     return buffer is not None and buffer.is_floating_point()
+
+
+def _precise(buffer: Tensor) -> torch.dtype:
+    return torch.float32 if buffer.device.type == "mps" else torch.float64  # MPS has no float64

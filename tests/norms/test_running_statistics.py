@@ -1,5 +1,7 @@
 """Running statistics: which modules keep them, and the plain average over passes, put back where it is asked."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -32,8 +34,11 @@ def test_they_are_found_by_what_a_module_holds() -> None:
     assert found["0.running_mean"] is network[0].running_mean
 
 
-@pytest.mark.parametrize("norm", [nn.BatchNorm2d(3), LearnedRegionNorm2d(3, threshold=0.5, statistics="batch")])
-def test_the_estimate_is_the_mean_over_passes(norm: nn.Module) -> None:
+@pytest.mark.parametrize(
+    "build", [lambda: nn.BatchNorm2d(3), lambda: LearnedRegionNorm2d(3, threshold=0.5, statistics="batch")]
+)
+def test_the_estimate_is_the_mean_over_passes(build: Callable[[], nn.Module]) -> None:
+    norm = build()
     network = nn.Sequential(norm, nn.Dropout(0.9))
     batches = [(torch.randn(4, 3, 5, 5) + number,) for number in range(4)]
     (keeper,) = [module for module in network.modules() if "running_mean" in module._buffers]
@@ -52,6 +57,38 @@ def test_the_estimate_is_the_mean_over_passes(norm: nn.Module) -> None:
     assert keeper.momentum == 0.1
     estimate_statistics(network, batches)
     torch.testing.assert_close(keeper.running_mean, torch.stack(alone).mean(0))
+
+
+def test_a_region_is_averaged_over_the_passes_that_have_it() -> None:
+    norm = RegionNorm2d(2, statistics="batch")
+    norm.moments.running_mean.fill_(50)
+    hole, whole = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
+    half = whole.clone()
+    half[..., :2] = 1
+    batches = [(torch.randn(2, 2, 4, 4) + shift, mask) for shift, mask in ((1, whole), (2, half), (3, hole), (4, hole))]
+    estimate_statistics(norm, batches)
+    for region, inside in ((0, True), (1, False)):
+        means = [x.movedim(1, 0)[:, (mask[:, 0] > 0.5) == inside].mean(1) for x, mask in batches]
+        expected = torch.stack([mean for mean in means if not mean.isnan().any()]).mean(0)
+        torch.testing.assert_close(norm.moments.running_mean[region], expected)
+    norm.moments.running_mean.fill_(50)
+    estimate_statistics(norm, batches[2:])
+    assert bool((norm.moments.running_mean[1] == 50).all())
+    assert norm.moments.momentum == 0.1
+
+
+def test_a_pass_that_fails_leaves_what_was_there() -> None:
+    norm = nn.BatchNorm2d(2)
+    with pytest.raises(RuntimeError):
+        estimate_statistics(norm, [(torch.randn(2, 2, 3, 3),), (torch.randn(2, 5, 3, 3),)])
+    assert norm.running_var.tolist() == [1, 1]
+    assert norm.momentum == 0.1
+
+
+def test_a_variance_that_is_no_number_shows() -> None:
+    norm = nn.BatchNorm2d(2)
+    estimate_statistics(norm, [(torch.full((2, 2, 3, 3), float("nan")),), (torch.randn(2, 2, 3, 3),)])
+    assert bool(norm.running_var.isnan().all())
 
 
 def test_a_norm_that_cannot_be_estimated_is_named() -> None:
