@@ -120,7 +120,7 @@ def _run_command(name: str, options: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     options = getattr(module, "spell_out", list)(options)
     run = module.run
-    from lit_an.command_line.parsers import command_parser
+    from lit_an.command_line.parsers import command_parser, with_flags
 
     if set(inspect.signature(run).parameters) >= CONFIGURED:
         if asks_for_help(options):
@@ -131,7 +131,7 @@ def _run_command(name: str, options: list[str]) -> int:
         return ConfiguredCommandCli(name, run, **settings(), args=["fit", *options]).exit_code
 
     parser = command_parser(name, run)
-    given = parser.instantiate(parser.parse_args(options))
+    given = parser.instantiate(parser.parse_args(with_flags(parser, options)))
     return int(run(**{key: given[key] for key in inspect.signature(run).parameters}))
 
 

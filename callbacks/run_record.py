@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import nn

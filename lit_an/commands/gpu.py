@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
 from lit_an.files import explain_write_errors, printable, replacing, user_path
 from lit_an.registry import nearest
@@ -14,7 +15,7 @@ _PARTS_FOLDER = "_parts"
 
 
 def run(
-    only: list[str] | None = None,
+    only: Names | None = None,
     device: str = "cuda",
     minutes: float = 10.0,
     dry_run: bool = False,
@@ -24,7 +25,7 @@ def run(
     """Computes everything on the GPU and on the CPU, trains, measures, and writes a report; goes on where it ended.
 
     Args:
-        only: names of parts, such as norms and layers. Default: all.
+        only: names of parts, such as norms,layers. Default: all.
         device: the GPU, as PyTorch names it.
         minutes: for all parts together, > 0; what is not begun by then is begun by the next call.
         dry_run: do the same on the CPU with tiny shapes, to see that the parts run.
@@ -69,11 +70,12 @@ def run(
     return int(problems > 0 or open_parts > 0)
 
 
-def _chosen(only: list[str] | None, known: list[str]) -> list[str]:
-    for name in only or []:
+def _chosen(only: Names | None, known: list[str]) -> list[str]:
+    wanted = known if only is None else [name.strip() for text in only for name in text.split(",")]
+    for name in wanted:
         if name not in known:
             raise InputError(f"gpu: there is no part {name!r}{nearest(name, known)} Known: {', '.join(known)}")
-    return [name for name in known if only is None or name in only]
+    return [name for name in known if name in wanted]
 
 
 def _gpu(device: str) -> str:
