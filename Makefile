@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: venv quickstart quickstart-inpainting test lint docs bench
+.PHONY: venv quickstart quickstart-inpainting test lint docs bench gpu
 
 venv: $(VENV)/.quickstart
 
@@ -35,6 +35,12 @@ lint: $(VENV)/.test
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build
 	@echo "open site/index.html, or with its search: $(RUN) -m http.server --directory site"
+
+# On a machine with a GPU: everything compared with the CPU, trained and measured; gpu-report.md. GPU_ARGS="--dry_run"
+# does the same on the CPU, small.
+gpu: $(VENV)/.test
+	$(RUN) -m pytest -m gpu $(PYTEST_ARGS)
+	$(RUN) cli.py gpu $(GPU_ARGS)
 
 bench: $(VENV)/.bench
 	$(RUN) benchmarks/startup.py

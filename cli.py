@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
     "plot": ("lit_an.commands.plot", "draw losses, metrics and layout health of runs"),
-    "gpu": ("lit_an.commands.gpu", "prove and measure everything on this machine's GPU, in ten minutes"),
+    "gpu": ("lit_an.commands.gpu", "compare, train and measure on a GPU, and report"),
     "norms": ("lit_an.commands.norms", "list the norms, and what each costs on this machine"),
 }
 

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "region_colors", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
     "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
-    "device_checks": FOUNDATION | {"norms", "losses", "augmentations", "metrics", "networks"},
+    "device_checks": FOUNDATION | {"norms", "losses", "augmentations", "metrics", "networks", "data"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import cli
-from lit_an.command_line.parsers import command_parser
+from lit_an.command_line.parsers import command_parser, with_flags
 from lit_an.data.sources import Earth
 from tests.inpainting.small_inpainter import write_run
 from tests.photo_folders import make_places
@@ -35,7 +35,10 @@ NOT_RUN = {
     "python -m pytest": "runs the tests",
 }
 # Beginnings of commands that are only parsed, and why; and words that make a command one of these.
-PARSED = {"python cli.py demo": "serves until it is stopped"}
+PARSED = {
+    "python cli.py demo": "serves until it is stopped",
+    "python cli.py gpu": "needs a GPU, or takes minutes; tests/device_checks runs it",
+}
 PARSED_FOR = {
     "configs/metrics/inception.yaml": "downloads 90 MB of weights",
     "torchscript": "a file of another package",
@@ -155,7 +158,8 @@ def test_commands_run_as_they_are_written(
             monkeypatch.delenv(variable, raising=False)
         if command.startswith(tuple(PARSED)):
             run_command = importlib.import_module(f"lit_an.commands.{words[0]}").run
-            command_parser(words[0], run_command).parse_args(words[1:])
+            parser = command_parser(words[0], run_command)
+            parser.parse_args(with_flags(parser, words[1:]))
             continue
         code = run(words, few_tiles)
         said = capsys.readouterr()

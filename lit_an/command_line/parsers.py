@@ -74,10 +74,15 @@ def with_flags(parser: ArgumentParser, options: Sequence[str]) -> list[str]:
     Args:
         parser: knows which these are.
         options: as they are given.
+
+    Example:
+        >>> def run(half: bool = False, output: str = "here") -> int: ...
+        >>> with_flags(command_parser("export", run), ["--half", "--output", "there"])
+        ['--half=true', '--output', 'there']
     """
     flags = {name for action in parser._actions if _typehint(action) is bool for name in action.option_strings}
     spelled = []
-    for option, following in zip(options, [*options[1:], "--"], strict=True):
+    for option, following in zip(options, [*options, "--"][1:], strict=True):
         spelled.append(f"{option}=true" if option in flags and following.startswith("-") else option)
     return spelled
 

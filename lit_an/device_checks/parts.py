@@ -24,7 +24,7 @@ class Part:
         return (self.rows.__doc__ or "").strip().partition("\n")[0]
 
 
-# The cheapest and most telling first; together at most ten minutes, by these limits less than twenty.
+# The cheapest and most telling first.
 PARTS: dict[str, Part] = {
     "norms": Part(compared.norms, 120),
     "networks": Part(compared.networks, 120),

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from lit_an.device_checks.parts import PARTS
 from lit_an.device_checks.results import Result
 
 _LAST = 300  # characters of what a process printed last
+_PAUSE = 20.0  # seconds from one line about a running part to the next
 _LEAST = 5.0  # seconds; a part is not begun with less
 
 
@@ -52,7 +55,7 @@ def run_parts(
             found.append(Result(name, ended="not begun: the time was up; the same command goes on here"))
             continue
         say(f"{place}: {PARTS[name].about()}")
-        result = _run(name, device, dry_run, file, min(left, PARTS[name].seconds))
+        result = _run(name, device, dry_run, file, min(left, PARTS[name].seconds), lambda line: say(f"{place}: {line}"))
         result.key = key
         result.write(file)
         say(f"{place}: {_outcome(result)}, {result.seconds:.0f} s")
@@ -60,40 +63,48 @@ def run_parts(
     return found
 
 
-def _run(name: str, device: str, dry_run: bool, file: Path, seconds: float) -> Result:
+def _run(name: str, device: str, dry_run: bool, file: Path, seconds: float, say: Callable[[str], None]) -> Result:
     file.unlink(missing_ok=True)
     root = str(Path(sys.modules["lit_an"].__file__ or "").parent.parent)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     command = [sys.executable, "-m", "lit_an.device_checks", name, device, "dry_run" if dry_run else "-", str(file)]
     start = time.monotonic()
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=seconds)
-        ended = _ended(process.returncode, said)
-    except subprocess.TimeoutExpired:
-        _end_all(process)
-        ended = f"stopped after {seconds:.0f} s; the rows above are what it had until then"
-    except BaseException:
-        _end_all(process)
-        raise
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            code = _watched(process, file, seconds, say)
+        except BaseException:
+            _end_all(process)
+            raise
+        output.seek(0)
+        said = output.read()
+    ended = f"stopped after {seconds:.0f} s; its rows are those that it had until then" if code is None else ""
+    if code:
+        ended = _ended(code, said)
     result = Result.read(file) or Result(name)
     result.seconds = time.monotonic() - start
-    result.ended = "" if result.is_complete else ended
+    result.ended = "" if result.is_complete else ended or "ended early, without an error"
     return result
 
 
-def _end_all(process: "subprocess.Popen[str]") -> None:
+def _watched(process: "subprocess.Popen[bytes]", file: Path, seconds: float, say: Callable[[str], None]) -> int | None:
+    """The exit code of a process; None if it was ended since it took too long."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        try:
+            return process.wait(min(left, _PAUSE))
+        except subprocess.TimeoutExpired:
+            so_far = Result.read(file)
+            say(f"{len(so_far.rows) if so_far else 0} rows so far")
+    _end_all(process)
+    return None
+
+
+def _end_all(process: "subprocess.Popen[bytes]") -> None:
     """Ends a process and what it has started."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _ended(code: int, said: str) -> str:
