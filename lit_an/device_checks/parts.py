@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lit_an.device_checks import compared, handovers, layers, recipes, trainings
+import lit_an.device_checks.compared as compared
+import lit_an.device_checks.recipes as recipes
+from lit_an.device_checks.handovers import handovers
+from lit_an.device_checks.layers import layers
 from lit_an.device_checks.rows import Row, Setting
+from lit_an.device_checks.trainings import trainings
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ PARTS: dict[str, Part] = {
     "losses": Part(compared.losses, 60),
     "augmentations": Part(compared.augmentations, 60),
     "metrics": Part(compared.metrics, 60),
-    "layers": Part(layers.layers, 120),
-    "trainings": Part(trainings.trainings, 300),
-    "handovers": Part(handovers.handovers, 240),
+    "layers": Part(layers, 120),
+    "trainings": Part(trainings, 300),
+    "handovers": Part(handovers, 240),
     "recipes": Part(recipes.recipes, 300),
     "loading": Part(recipes.loading, 60),
     "processes": Part(recipes.processes, 180),

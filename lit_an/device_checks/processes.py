@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def run_parts(
             found.append(Result(name, ended="not begun: the time was up; the same command goes on here"))
             continue
         say(f"{place}: {PARTS[name].about()}")
-        result = _run(name, device, dry_run, file, min(left, PARTS[name].seconds), lambda line: say(f"{place}: {line}"))
+        result = _run(name, device, dry_run, file, min(left, PARTS[name].seconds), partial(_say_at, say, place))
         result.key = key
         result.write(file)
         say(f"{place}: {_outcome(result)}, {result.seconds:.0f} s")
@@ -110,6 +111,10 @@ def _end_all(process: "subprocess.Popen[bytes]") -> None:
 def _ended(code: int, said: str) -> str:
     how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
     return f"{how}: {' '.join(said.split())[-_LAST:]}"
+
+
+def _say_at(say: Callable[[str], None], place: str, line: str) -> None:
+    say(f"{place}: {line}")
 
 
 def _outcome(result: Result) -> str:
