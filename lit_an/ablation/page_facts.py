@@ -4,6 +4,7 @@ import math
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lit_an.ablation.comparison import clock_of, title_of, whole_or_all
@@ -234,7 +235,7 @@ def _commands_of_runs(study: Study) -> Html | None:
     for run in study.runs:
         command = run.facts.get("command") or bench_record(run.folder).get("arguments")
         if isinstance(command, list):
-            told.append(f"# {run.variant}, seed {run.seed}\n{shlex.join(map(str, command))}")
+            told.append(f"# {run.variant}, seed {run.seed}\n{_anywhere(list(map(str, command)))}")
     if not told:
         return None
     return element("details", element("summary", "The command of each run"), element("pre", "\n".join(told)))
@@ -257,3 +258,10 @@ def _get(facts: Mapping[str, Any], *keys: str) -> Any:
     for key in keys:
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+def _anywhere(command: Sequence[str]) -> str:
+    """A command line without the folder that the program was in: a report is read on other machines."""
+    if not command or Path(command[0]).name != "cli.py":
+        return shlex.join(command)
+    return shlex.join(["python", "cli.py", *command[1:]])

@@ -110,7 +110,12 @@ def write_run(
         for iteration in (10, iterations):
             write_picture(folder / tag / f"iteration_{iteration:07d}.png", size, iteration + seed)
     facts = {
-        "command": ["python", "cli.py", "fit", "--config=base.yaml", f"--model.generator.long_range={variant}"],
+        "command": [
+            "/home/someone/lit_an/cli.py",
+            "fit",
+            "--config=base.yaml",
+            f"--model.generator.long_range={variant}",
+        ],
         "versions": {"torch": "2.14.1", "pytorch_lightning": "2.6.6"},
         "code": "c0de" * 16,
         "git": {"commit": "abcdef0123456789", "dirty": seed == 2},

@@ -115,6 +115,7 @@ def test_the_page_has_all_sections_in_order(page: Reader) -> None:
         "processor time, since the runs are of CPUs",
         "paired t",
         "python cli.py ablate plan.yaml",
+        "python cli.py fit --config=base.yaml",
         "vary:\n  norm: [a, b]",
         "torch 2.14.1",
         "Some Processor 3 GHz",
@@ -123,6 +124,7 @@ def test_the_page_has_all_sections_in_order(page: Reader) -> None:
         "800 generated images are too few",
     ):
         assert said in page.text
+    assert "/home/someone" not in page.text
 
 
 def test_pictures_are_of_the_same_seed_and_pixel_for_pixel(study: Study, folder: Path) -> None:
