@@ -42,6 +42,11 @@ class Setting:
     folder: Path
 
     @property
+    def devices(self) -> int | list[int]:
+        """As the trainer's argument of that name: this GPU and no other."""
+        return 1 if self.torch_device.type == "cpu" else [self.torch_device.index or 0]
+
+    @property
     def torch_device(self) -> torch.device:
         """The device as an object of torch."""
         return torch.device(self.device)

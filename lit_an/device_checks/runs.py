@@ -58,7 +58,7 @@ def config_of(task: TaskName, setting: Setting, images: Path) -> dict[str, Any]:
         },
         "trainer": {
             "accelerator": "cpu" if setting.device == "cpu" else "gpu",
-            "devices": 1,
+            "devices": setting.devices,
             "log_every_n_steps": 1,
             "limit_val_batches": 0,
             "callbacks": [
