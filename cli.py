@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("lit_an.commands.prepare", "turn a folder of images into shards of one size"),
     "prepare_masks": ("lit_an.commands.prepare_masks", "draw a fixed set of masks, sorted by hole area"),
     "plot": ("lit_an.commands.plot", "draw losses, metrics and layout health of runs"),
+    "gpu": ("lit_an.commands.gpu", "prove and measure everything on this machine's GPU, in ten minutes"),
     "norms": ("lit_an.commands.norms", "list the norms, and what each costs on this machine"),
 }
 
@@ -47,7 +48,7 @@ _FORMER = "predict"  # a command that is two now
 GROUPS = {
     "train": ["fit", "validate", "test", "ablate", "plot"],
     "use": ["sample", "inpaint", "demo", "export"],
-    "data and checks": ["prepare", "prepare_masks", "check", "norms"],
+    "data and checks": ["prepare", "prepare_masks", "check", "gpu", "norms"],
 }
 
 
@@ -119,7 +120,7 @@ def _run_command(name: str, options: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     options = getattr(module, "spell_out", list)(options)
     run = module.run
-    from lit_an.command_line.parsers import command_parser
+    from lit_an.command_line.parsers import command_parser, with_flags
 
     if set(inspect.signature(run).parameters) >= CONFIGURED:
         if asks_for_help(options):
@@ -130,7 +131,7 @@ def _run_command(name: str, options: list[str]) -> int:
         return ConfiguredCommandCli(name, run, **settings(), args=["fit", *options]).exit_code
 
     parser = command_parser(name, run)
-    given = parser.instantiate(parser.parse_args(options))
+    given = parser.instantiate(parser.parse_args(with_flags(parser, options)))
     return int(run(**{key: given[key] for key in inspect.signature(run).parameters}))
 
 

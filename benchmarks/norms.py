@@ -26,10 +26,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-from baselines import gigabytes_needed, make
-
+sys.path.insert(0, str(Path(__file__).parent.parent))
 from lit_an.command_line.allocator import keep_freed_memory
+from lit_an.device_checks.layer_forms import gigabytes_needed, make
 from lit_an.files import replacing
 from lit_an.norms import NORMS
 

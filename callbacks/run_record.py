@@ -1,15 +1,12 @@
 """The record of a run: how it was started, with what code, on what machine, and what it needed."""
 
 import json
-import os
-import platform
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import nn
@@ -19,6 +16,7 @@ from lit_an.code_version import code_hash, git_state, library_versions
 from lit_an.device_memory import peak_memory
 from lit_an.errors import OutputError
 from lit_an.files import json_text, replacing
+from lit_an.machine import machine_facts
 from lit_an.run_report.reading import RECORD
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -81,7 +79,7 @@ def _facts(task: AdversarialTask) -> dict[str, Any]:
         "code": code_hash(),
         "git": git_state(),
         "versions": library_versions(),
-        "machine": _machine(task.device),
+        "machine": machine_facts(task.device),
         "processes": task.trainer.world_size,
         "parameters": {"generator": _parameters(task.generator), "discriminator": _parameters(task.discriminator)},
     }
@@ -94,26 +92,6 @@ def _former_starts(trainer: pl.Trainer) -> list[Any]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return starts if isinstance(starts, list) else []
-
-
-def _machine(device: torch.device) -> dict[str, Any]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return {
-        "device": name,
-        "cpu": _cpu_name(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "system": platform.platform(),
-    }
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _parameters(network: nn.Module) -> int:

@@ -1,6 +1,7 @@
 """Config files with inheritance: the key ``base`` names the config that a file overrides."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,12 @@ class ConfigFile(NamedTuple):
 
     path: Path
     text: str
+
+
+def config_folders() -> list[Path]:
+    """Where configs are: ``configs`` in the working folder, and what the package has installed."""
+    found = [Path("configs"), Path(sys.prefix, "share", "lit_an", "configs")]
+    return [each for each in found if each.is_dir()]
 
 
 def chain_of(path: Path) -> list[ConfigFile]:

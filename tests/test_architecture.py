@@ -28,6 +28,7 @@ FOUNDATION = {
     "code_version",
     "device_memory",
     "durations",
+    "machine",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -47,6 +48,7 @@ MAY_IMPORT = {
     "content_hash": {"holes", "images"},
     "code_version": set(),
     "device_memory": set(),
+    "machine": set(),
     "durations": set(),
     "checkpoints": {"errors", "files"},
     "showcase": {"errors"},
@@ -68,6 +70,7 @@ MAY_IMPORT = {
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "region_colors", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
     "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
+    "device_checks": FOUNDATION | {"norms", "losses", "augmentations", "metrics", "networks"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION
@@ -88,6 +91,7 @@ MAY_IMPORT = {
         "inpainting",
         "pages",
         "showcase",
+        "device_checks",
     },
     "command_line": FOUNDATION | {"tasks", "callbacks"},
     "cli": FOUNDATION | {"command_line", "commands"},

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from lit_an.config_files import config_folders
 from lit_an.errors import InputError
 
 _KINDS = ("class_conditional", "inpainting")
@@ -20,12 +21,6 @@ _SOURCES = (
     "--data.help",
     "--trainer.help",
 )
-
-
-def config_folders() -> list[Path]:
-    """Where configs are: ``configs`` in the working folder, and what the package has installed."""
-    found = [Path("configs"), Path(sys.prefix, "share", "lit_an", "configs")]
-    return [each for each in found if each.is_dir()]
 
 
 def require_config(command: str, options: list[str]) -> None:

@@ -4,7 +4,7 @@ import inspect
 import re
 import sys
 from argparse import Action
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
@@ -66,3 +66,21 @@ def command_parser(name: str, run: Callable[..., int], skip: Collection[str] = (
     parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False, skip=set(skip))
     return parser
+
+
+def with_flags(parser: ArgumentParser, options: Sequence[str]) -> list[str]:
+    """Gives ``true`` to options of two values that stand alone, such as ``--dry_run``.
+
+    Args:
+        parser: knows which these are.
+        options: as they are given.
+    """
+    flags = {name for action in parser._actions if _typehint(action) is bool for name in action.option_strings}
+    spelled = []
+    for option, following in zip(options, [*options[1:], "--"], strict=True):
+        spelled.append(f"{option}=true" if option in flags and following.startswith("-") else option)
+    return spelled
+
+
+def _typehint(action: Action) -> Any:
+    return getattr(action, "_typehint", None)

@@ -10,6 +10,7 @@ from lit_an.errors import InputError
 from lit_an.networks.mirroring import Mirror
 from lit_an.networks.resampling import Resampling, ResamplingConv2d
 from lit_an.networks.spectral_norm import SpectralNorm
+from lit_an.networks.strided import StridedConv2d
 from lit_an.norms.registry import standardizes_convolutions
 from lit_an.norms.weight_standardization import standardize_weight
 
@@ -84,9 +85,8 @@ class LayerFactory:
         if self.padding == "reflect":
             unpadded = nn.Conv2d(in_features, out_features, kernel_size, stride, dilation=dilation)
             return nn.Sequential(Mirror(border), self._finish(unpadded, gain))
-        convolution = nn.Conv2d(
-            in_features, out_features, kernel_size, stride, border, dilation, padding_mode=self.padding
-        )
+        kind = nn.Conv2d if stride == 1 else StridedConv2d
+        convolution = kind(in_features, out_features, kernel_size, stride, border, dilation, padding_mode=self.padding)
         return self._finish(convolution, gain)
 
     def doubling_conv(self, in_features: int, out_features: int) -> nn.Module:

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import lit_an.norms.attentive.kernel_path as kernel_path
+import lit_an.norms.attentive.block_path as block_path
+import lit_an.norms.attentive.dispatch as dispatch
 from lit_an.norms import AttentiveNorm2d, norm_factory
 from lit_an.norms.attentive import functional
 from lit_an.norms.self_attention import SelfAttention2d
@@ -18,6 +19,7 @@ class PublishedForm(AttentiveNorm2d):
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         layout = self._layout_as_published(x).unsqueeze(1)  # (B, 1, N, H, W)
+        assert self.value is not None
         value = self.value(x).unsqueeze(2)  # (B, C, 1, H, W)
         mass = layout.sum((3, 4), keepdim=True)
         mean = (layout * value).sum((3, 4), keepdim=True) / mass  # (B, C, N, 1, 1)
@@ -48,20 +50,21 @@ class WrittenOutSelfAttention(SelfAttention2d):
 
 
 class AttentiveByBlocks(AttentiveNorm2d):
-    """AN by PyTorch's products, where there would be a compiled kernel."""
+    """AN by PyTorch's products, where there would be a compiled or a Triton kernel."""
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        accepts, kernel_path.accepts = kernel_path.accepts, lambda *args: False
+        chosen, dispatch.path_of = dispatch.path_of, lambda *args: block_path
         try:
             return super().normalize(x, condition)
         finally:
-            kernel_path.accepts = accepts
+            dispatch.path_of = chosen
 
 
 class PlainAttentive(AttentiveNorm2d):
     """AN by the plain composition of ``lit_an.norms.attentive.functional`` and autograd."""
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        assert self.value is not None
         x, filters, constants = self.layout.filters(x)
         scalars = (self.layout.temperature, self.residual_scale, self.weight, self.bias, self.eps)
         return functional.attentive_normalize(x, self.value.weight.flatten(1), filters, constants, *scalars)
