@@ -11,24 +11,22 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from lit_an.data import InpaintingData
-from lit_an.data.sources import Photographs
+from callbacks import GeneratorEMA
 from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
 from lit_an.seeds import mix_seed
 from lit_an.tasks import ClassConditionalGAN, FillingWeights, InpaintingGAN
 from lit_an.tasks.networkwise_ddp import NetworkwiseDDP
 from tests.randomizing import randomized
-from tests.training import make_data, make_trainer, run_in_two_processes
+from tests.training import make_data, make_photographs, make_trainer, run_in_two_processes
 
 ITERATIONS, SAVED = 4, 2
-HOLE_SIDE = 64  # px
 BATCH = 4  # of all processes together, and of a part of an accumulated gradient
 # Steps are multiples of gradients, so that a wrong gradient is a wrong step.
 SGD = partial(torch.optim.SGD, lr=0.05)
 # No sample reads another one: neither batch norm, nor the draws of self-sampling.
 ATTENTIVE = {"num_regions": 4, "temperature": 1.0, "self_sampling": False}
-# ‖difference‖ ÷ ‖change in training‖ of all weights: roundings of the type.
-TOLERANCES = {"64-true": 1e-10, "32-true": 1e-4, "bf16-mixed": 3e-2}
+# ‖difference‖ ÷ ‖change in training‖ of all weights: roundings of the type; it is about 1 with a wrong gradient.
+TOLERANCES = {"64-true": 1e-10, "32-true": 1e-4, "bf16-mixed": 0.1}
 
 
 class SharedLatents(ClassConditionalGAN):
@@ -64,17 +62,13 @@ def make_classes(**kwargs: Any) -> ClassConditionalGAN:
 
 
 def make_holes(**kwargs: Any) -> InpaintingGAN:
-    """Without the penalty between images, whose places are drawn in each process.
-
-    64 px: with 32 the critics end in convolutions of 1×1 maps, whose gradients PyTorch's bfloat16 of CPUs takes from
-    memory that nobody wrote (a 5×5 kernel of stride 2, torch 2.14.1).
-    """
+    """Without the penalty between images, whose places are drawn in each process."""
     torch.manual_seed(0)
     generator = CoarseToFineGenerator(width=2, long_range_kwargs=ATTENTIVE)
     weights = FillingWeights(id_mrf_weight=0.0)
     options: dict[str, Any] = {"discriminator_steps": 1, "gradient_penalty_weight": 0.0, "losses": weights}
-    options |= {"adversarial_loss": "hinge", "gradient_clip_norm": 1.0}
-    return InpaintingGAN(generator, GlobalAndLocalCritics(HOLE_SIDE, base_width=2, local="patch"), SGD, SGD, **options, **kwargs)
+    options |= {"adversarial_loss": "hinge"}
+    return InpaintingGAN(generator, GlobalAndLocalCritics(32, base_width=2), SGD, SGD, **options, **kwargs)
 
 
 TASKS: dict[str, Callable[..., Any]] = {"classes": make_classes, "holes": make_holes}
@@ -97,10 +91,8 @@ class SaveAt(Callback):
 
 
 def _fit(folder: Path, images: str, case: Case, processes: int, task: Any, *callbacks: Callback, **kwargs: Any) -> Any:
-    size = BATCH * case.accumulate // processes
-    data: Any = make_data(Path(images), batch_size=size)
-    if case.task == "holes":
-        data = InpaintingData(Photographs(images, 0.25), HOLE_SIDE, batch_size=size)
+    make = make_data if case.task == "classes" else make_photographs
+    data = make(Path(images), batch_size=BATCH * case.accumulate // processes)
     options: dict[str, Any] = {"devices": processes, "precision": case.precision, "limit_val_batches": 0}
     options |= {"strategy": "ddp"} if processes > 1 else {}
     trainer = make_trainer(folder, task, ITERATIONS, list(callbacks), **options)
@@ -122,13 +114,14 @@ def _run(rank: int, port: str, folder: str, images: str, cases: list[Case]) -> N
     found: dict[str, Any] = {}
     for case in map(Case._make, cases):
         whole, rest = _task(case), TASKS[case.task](accumulate=case.accumulate)
-        trainer = _fit(Path(folder), images, case, 2, whole, SaveAt())
+        averages = GeneratorEMA(0.9), GeneratorEMA(0.9)
+        trainer = _fit(Path(folder), images, case, 2, whole, averages[0], SaveAt())
         assert type(trainer.strategy) is NetworkwiseDDP
         assert trainer.precision == case.precision
-        _fit(Path(folder), images, case, 2, rest, ckpt_path=Path(folder, "saved.ckpt"), weights_only=True)
+        _fit(Path(folder), images, case, 2, rest, averages[1], ckpt_path=Path(folder, "saved.ckpt"), weights_only=True)
         found["/".join(map(str, case))] = {
-            "whole": whole.state_dict(),
-            "rest": rest.state_dict(),
+            "whole": {**whole.state_dict(), "average": averages[0].average},
+            "rest": {**rest.state_dict(), "average": averages[1].average},
             "learned": _learned(whole),
         }
     torch.save(found, Path(folder, f"{rank}.pt"))
