@@ -1,9 +1,10 @@
-"""A process of its own: ``python -m tests.absent_gpu.child cases`` or ``trainings`` prints what happened, as JSON."""
+"""A process of its own, which prints what happened, as JSON: ``python -m tests.absent_gpu.child WHAT SETTINGS``."""
 
+import itertools
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +35,8 @@ def problem(run: Callable[[], None]) -> str:
     try:
         run()
     except Exception as error:
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({places(traceback.extract_tb(error.__traceback__))})"
+        where = places(traceback.extract_tb(error.__traceback__))
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({where})"
     return ""
 
 
@@ -68,12 +70,13 @@ def _tensors(value: Any) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
-def all_cases(device: FakeDevice) -> dict[str, str]:
+def run_cases(settings: str, device: FakeDevice) -> dict[str, str]:
+    """All cases, by the names of the types of an autocast, separated by commas; float32 is none."""
     found = {}
     for case in [*cases(), *metric_cases()]:
-        for name, dtype in AUTOCASTS.items():
-            if case.is_possible() and (dtype is None or case.kind != "metrics"):
-                found[f"{case.kind}: {case.name}, {name}"] = problem(partial(compute, case, dtype, device))
+        for name in settings.split(","):
+            if case.is_possible() and (name == "float32" or case.kind != "metrics"):
+                found[f"{case.kind}: {case.name}, {name}"] = problem(partial(compute, case, AUTOCASTS[name], device))
     return found
 
 
@@ -100,6 +103,16 @@ class Watch(Callback):
         self.copies.append(list(self.device.copies))
 
 
+class Batches:
+    """In place of a loader, whose seed would be read from a fake tensor."""
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+    def __iter__(self) -> Iterator[Any]:
+        return itertools.repeat(self.batch)
+
+
 def train(kind: str, precision: str, device: FakeDevice) -> None:
     """Iterations of Lightning's own loop; what the last ones copy is an error."""
     task, watch = KINDS[kind](), Watch(device)
@@ -119,16 +132,38 @@ def train(kind: str, precision: str, device: FakeDevice) -> None:
     with TemporaryDirectory() as folder, device:
         callbacks: list[Callback] = [GeneratorEMA(0.9), watch]  # the last one, to see the others' hooks
         trainer = make_trainer(Path(folder), task, ITERATIONS, callbacks, **options)
-        trainer.fit(task, train_dataloaders=[batch] * ITERATIONS)
+        trainer.fit(task, train_dataloaders=Batches(batch))
     assert task.iteration == ITERATIONS
     elsewhere = {str(each.device) for each in task.parameters()} - {str(CUDA)}
     assert not elsewhere, f"parameters on {elsewhere}"
     assert not any(watch.copies[1:]), f"copies {watch.copies[1:]}"
 
 
-def all_trainings(device: FakeDevice) -> dict[str, str]:
-    precisions = ("32-true", "bf16-mixed")
-    return {f"{kind}, {each}": problem(partial(train, kind, each, device)) for kind in KINDS for each in precisions}
+def run_trainings(settings: str, device: FakeDevice) -> dict[str, str]:
+    """Trainings by kind and precision, as JSON."""
+    return {f"{kind}, {each}": problem(partial(train, kind, each, device)) for kind, each in json.loads(settings)}
+
+
+FAULTS: dict[str, Callable[[Tensor], object]] = {
+    "item": lambda x: x[0].item(),
+    "nonzero": lambda x: x.nonzero(),
+    "constant": lambda x: x + torch.arange(3),
+    "cpu": lambda x: x.cpu(),
+    "to": lambda x: torch.ones(3).to(x.device),
+    "tensor": lambda x: torch.tensor([1.0], device=x.device),
+    "new_tensor": lambda x: x.new_tensor([1.0]),
+}
+
+
+def run_faults(settings: str, device: FakeDevice) -> dict[str, str]:
+    """What a program must not do in an iteration; the copies count as a problem too."""
+    found = {}
+    for name in FAULTS:
+        device.forget()
+        with device:
+            found[name] = problem(lambda name=name: FAULTS[name](torch.zeros(3, device=CUDA)))  # type: ignore[misc]
+        found[name] += "".join(device.copies)
+    return found
 
 
 if __name__ == "__main__":
@@ -136,5 +171,5 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     sys.stdout, out = sys.stderr, sys.stdout
     with fake_device() as fake:
-        found = {"cases": all_cases, "trainings": all_trainings}[sys.argv[1]](fake)
-    print(json.dumps(found), file=out)
+        run = {"cases": run_cases, "trainings": run_trainings, "faults": run_faults}[sys.argv[1]]
+        print(json.dumps(run(sys.argv[2], fake)), file=out)

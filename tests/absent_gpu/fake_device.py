@@ -57,11 +57,11 @@ class FakeDevice(FakeTensorMode):
 
 @contextmanager
 def fake_device() -> Iterator[FakeDevice]:
-    """The mode, not entered, and around it an autocast that believes in a GPU, and operators that do not ask it which kernels it has."""
+    """The mode, not entered. Around it, autocast believes in a GPU, and operators do not ask for its kernels."""
     mode = FakeDevice()
     with ExitStack() as stack:
-        for name in ("is_available", "is_bf16_supported"):
-            stack.enter_context(patch.object(torch.cuda, name, return_value=True))
+        for name, answer in {"is_available": True, "is_bf16_supported": True, "get_rng_state_all": []}.items():
+            stack.enter_context(patch.object(torch.cuda, name, return_value=answer))
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         yield mode

@@ -36,16 +36,12 @@ def build(folder: Path) -> Path:
     return library
 
 
-def environment(library: Path | None) -> dict[str, str]:
-    """That of a process that ``pretend`` is called in; None for a build of PyTorch that asks no driver."""
-    if library is None:
-        return dict(os.environ)
+def environment(library: Path) -> dict[str, str]:
+    """That of a process in which ``pretend`` is called."""
     return {**os.environ, "LD_PRELOAD": str(library), _LIBRARY: str(library)}
 
 
 def pretend() -> None:
     """Has this process answer the engine's question; no other function of CUDA works."""
     torch._C._ensureCUDADeviceGuardSet()
-    library = os.environ.get(_LIBRARY)
-    if library is not None:
-        ctypes.c_int.in_dll(ctypes.CDLL(library), "stand_in_devices").value = _DEVICES
+    ctypes.c_int.in_dll(ctypes.CDLL(os.environ[_LIBRARY]), "stand_in_devices").value = _DEVICES
