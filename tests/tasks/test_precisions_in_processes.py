@@ -140,7 +140,6 @@ def _check(cases: list[Case], folder: Path, images: Path) -> None:
         assert {each.dtype for each in alone.parameters()} == {kind}
         change = (_learned(alone) - before).norm()
         difference = float((found - _learned(alone)).norm() / change)
-        print(name, difference, float(change / before.norm()))
         assert change > 1e-3 * before.norm(), "the training changes next to nothing"
         assert difference <= TOLERANCES[case.precision], name
         assert torch.equal(found, second[name]["learned"]), f"{name}: the processes differ"
