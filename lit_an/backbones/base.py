@@ -79,8 +79,9 @@ class Backbone:
             InputError: as ``load``.
         """
         network = self._loaded()
-        with torch.inference_mode(False):
-            network.to(image.device)
+        if next(network.parameters()).device != image.device:
+            with torch.inference_mode(False):
+                network.to(image.device)
         maps: tuple[Tensor, ...] = network(image.contiguous(memory_format=torch.channels_last))
         return maps
 

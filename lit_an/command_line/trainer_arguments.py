@@ -4,10 +4,12 @@ Each argument works as documented or is rejected with a sentence that names the 
 ``docs/command_line.md`` has the same table.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
@@ -47,7 +49,8 @@ def _share_or_number(value: Any) -> bool:
 
 _STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true", "single_device")
 _STRATEGY_CLASSES = {f"pytorch_lightning.strategies.{kind.__name__}" for kind in (DDPStrategy, SingleDeviceStrategy)}
-_PRECISIONS = (None, "32-true", "32", 32, "64-true", "64", 64, "16-mixed", "16", 16, "bf16-mixed", "bf16")
+_FLOAT16 = ("16-mixed", "16", 16)
+_PRECISIONS = (None, "32-true", "32", 32, "64-true", "64", 64, *_FLOAT16, "bf16-mixed", "bf16")
 
 
 def _known_strategy(value: Any) -> bool:
@@ -65,8 +68,8 @@ _WORKS: dict[str, Rule] = {
     "devices": Rule("how many devices, or which"),
     "num_nodes": Rule("how many machines; see configs/trainer/nodes.yaml"),
     "precision": Rule(
-        "it may be 32-true, bf16-mixed, 16-mixed or 64-true; half precision needs the mixed ones, whose weights and "
-        "penalties stay in float32",
+        "it may be 32-true, bf16-mixed, 64-true or, on a GPU, 16-mixed; half precision needs the mixed ones, whose "
+        "weights and penalties stay in float32",
         _only(*_PRECISIONS),
     ),
     "logger": Rule(
@@ -151,7 +154,7 @@ class RunTrainer(Trainer):
         float32_matmul_precision: see ``lit_an.precision.set_float32_precision``; None leaves what PyTorch has.
 
     Raises:
-        InputError: a time that is not above 0.
+        InputError: a time that is not above 0, or float16 on a CPU, in whose place Lightning would take bfloat16.
     """
 
     def __init__(
@@ -170,13 +173,20 @@ class RunTrainer(Trainer):
         if float32_matmul_precision is not None:
             set_float32_precision(float32_matmul_precision)
             rank_zero_info(f"float32 products and convolutions: {float32_matmul_precision} precision")
-        super().__init__(
-            limit_train_batches=limit_train_batches,
-            limit_val_batches=limit_val_batches,
-            limit_test_batches=limit_test_batches,
-            limit_predict_batches=limit_predict_batches,
-            **kwargs,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported on CPU")  # an error below
+            super().__init__(
+                limit_train_batches=limit_train_batches,
+                limit_val_batches=limit_val_batches,
+                limit_test_batches=limit_test_batches,
+                limit_predict_batches=limit_predict_batches,
+                **kwargs,
+            )
+        if kwargs.get("precision") in _FLOAT16 and isinstance(self.accelerator, CPUAccelerator):
+            raise InputError(
+                f"--trainer.precision {kwargs['precision']} is not possible on a CPU, which has no mixed precision of "
+                "float16; give 32-true, or bf16-mixed, or a GPU (--trainer.accelerator gpu)"
+            )
         at_least("--trainer", _SHORTEST, timeout_minutes=timeout_minutes, grace_seconds=grace_seconds)
         prepare(self, 60 * timeout_minutes, grace_seconds)
 

@@ -8,10 +8,10 @@ from lit_an.errors import InputError
 from lit_an.files import printable, user_path
 from lit_an.sampling.statistics import use_statistics
 from lit_an.trained.exported import READERS, save_exported
-from lit_an.trained.graphs import TOLERANCE, save_onnx, save_program
+from lit_an.trained.graphs import TOLERANCE, save_compiled, save_onnx, save_program
 from lit_an.trained.network import TrainedNetwork
 
-Format = Literal["safetensors", "torch", "onnx"]
+Format = Literal["safetensors", "torch", "onnx", "compiled"]
 
 
 def run(
@@ -30,8 +30,9 @@ def run(
         ckpt_path: the folder of a run, one of its .ckpt files, or the folder of an export.
         config: the config of the run. Default: config.yaml in its run folder.
         output: the folder to write to. Default: export in the run folder.
-        formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx. The images of
-            the last two are compared with the generator's.
+        formats: safetensors (weights, and a description as JSON), torch (a torch.export program), onnx, compiled (for
+            the CPU of this machine, by AOTInductor; needs a C++ compiler and about a minute). The images of the last
+            three are compared with the generator's.
         half: in safetensors, store weights of two or more dimensions in float16, which halves the file.
         statistics: of batch norm, of a class-conditional generator: running (kept in training) or standing (estimated
             for the export).
@@ -61,7 +62,11 @@ def run(
     if "safetensors" in formats:
         written = save_exported(generator, folder, half)
         print(f"{printable(written)}: for lit_an.trained.{READERS[generator.task]}", flush=True)
-    graphs = {"torch": ("generator.pt2", save_program), "onnx": ("generator.onnx", save_onnx)}
+    graphs = {
+        "torch": ("generator.pt2", save_program),
+        "onnx": ("generator.onnx", save_onnx),
+        "compiled": ("generator_compiled.pt2", save_compiled),
+    }
     for name, (file, save) in graphs.items():
         if name in formats:
             difference = save(generator, folder / file)

@@ -88,18 +88,19 @@ def _maps(image: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 def _blurred(values: Tensor) -> Tensor:
     """Means under the window around each position, as two products of matrices: many times as fast as a convolution."""
-    height, width = (_window_matrix(size).to(values.device) for size in values.shape[-2:])
+    height, width = (_window_matrix(size, values.device) for size in values.shape[-2:])
     return height @ values @ width.T
 
 
-@lru_cache(maxsize=16)
-def _window_matrix(size: int) -> Tensor:
+@lru_cache(maxsize=16)  # by device too, which would wait for a copy at each blur
+def _window_matrix(size: int, device: torch.device) -> Tensor:
     """(size, size), float64: row i holds the window around i, folded back at the borders."""
     offset = torch.arange(_WINDOW) - _REACH
     window = torch.exp(-(offset.double() ** 2) / (2 * _SIGMA**2))
     place = (torch.arange(size)[:, None] + offset).abs()
     place = torch.where(place < size, place, 2 * (size - 1) - place)
-    return torch.zeros(size, size, dtype=torch.float64).scatter_add_(1, place, (window / window.sum()).expand(size, -1))
+    rows = torch.zeros(size, size, dtype=torch.float64)
+    return rows.scatter_add_(1, place, (window / window.sum()).expand(size, -1)).to(device)
 
 
 def _mean_of_whole_windows(values: Tensor) -> Tensor:

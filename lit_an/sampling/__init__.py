@@ -12,7 +12,7 @@ from lit_an.sampling.streaming import write_samples
 from lit_an.trained.checkpoints import Description
 from lit_an.trained.exported import load_exported, save_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
-from lit_an.trained.graphs import save_onnx, save_program
+from lit_an.trained.graphs import save_compiled, save_onnx, save_program
 
 __all__ = [
     "Description",
@@ -25,6 +25,7 @@ __all__ = [
     "pair_with_layouts",
     "pair_with_moved_regions",
     "sample",
+    "save_compiled",
     "save_exported",
     "save_onnx",
     "save_program",

@@ -100,8 +100,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._schedulers_of = (generator_scheduler, discriminator_scheduler)
         self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
         self.gradient_clip_norm, self.channels_last, self.backend = gradient_clip_norm, channels_last, compile
-        self.iteration = 0
-        self.images_seen = 0
+        self.iteration = self.images_seen = 0
         self.averaged_weights: Callable[[], AbstractContextManager[None]] = nullcontext
         self.average: Callable[[], Mapping[str, Tensor]] = dict
         self._run_seed = 0
@@ -308,6 +307,7 @@ class AdversarialTask(Game, pl.LightningModule):
             InputError: a parameter is missing, unknown or of another shape, the checkpoint is of a newer format, or
                 a number in it is not finite.
         """
+        self.trainer.precision_plugin.convert_module(self)  # later, and float64 would be rounded to float32 first
         check_checkpoint(self.state_dict(), checkpoint, keeps_average=self.averaged_weights is not nullcontext)
         self._numbers.check_checkpoint(checkpoint)
         if self.trainer.state.fn == "fit":

@@ -8,7 +8,7 @@ needed. To add a kind of generator: a subclass of ``TrainedNetwork``, its loader
 from lit_an.trained.checkpoints import Description
 from lit_an.trained.exported import load_exported, load_exported_inpainter, save_exported
 from lit_an.trained.generator import TrainedGenerator, load_generator
-from lit_an.trained.graphs import save_onnx, save_program
+from lit_an.trained.graphs import save_compiled, save_onnx, save_program
 from lit_an.trained.inpainter import TrainedInpainter, load_inpainter
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "load_exported_inpainter",
     "load_generator",
     "load_inpainter",
+    "save_compiled",
     "save_exported",
     "save_onnx",
     "save_program",

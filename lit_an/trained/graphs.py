@@ -1,12 +1,15 @@
-"""Exports a generator as a graph that runs without its Python code, ``torch.export`` or ONNX, and checks it."""
+"""Exports a generator as a graph that runs without its Python code, or compiled, and checks it."""
 
 import copy
+import importlib
 import io
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -92,6 +95,41 @@ def save_onnx(generator: TrainedNetwork, path: str | Path) -> float:
             return [torch.from_numpy(output) for output in session.run(list(form.output_names), given)]
 
         return _checked(generator, form, run, path)
+
+
+def save_compiled(generator: TrainedNetwork, path: str | Path) -> float:
+    """Compiles the generator for the CPU of this machine, weights included, and compares it.
+
+    Load it with ``torch._inductor.aoti_load_package(path)`` or, without Python, with libtorch's
+    ``AOTIModelPackageLoader``. It takes and gives what ``save_program`` says, and runs on CPUs that have the
+    instructions of this one.
+
+    Args:
+        generator: in evaluation mode.
+        path: ends with ``.pt2``.
+
+    Returns:
+        The largest difference of an image value from the module's.
+
+    Raises:
+        InputError: there is no C++ compiler, or a difference above ``TOLERANCE``; the file is then not written.
+    """
+    inductor: Any = importlib.import_module("torch._inductor")
+    form, program = form_of(generator), traced(generator)
+    with replacing(path) as temporary, TemporaryDirectory() as folder:
+        try:
+            with torch.no_grad(), _quiet():
+                made = Path(inductor.aoti_compile_and_package(program, package_path=str(Path(folder, "generator.pt2"))))
+        except Exception as error:
+            if "InvalidCxxCompiler" not in type(error).__name__ + str(error):
+                raise
+            raise InputError(
+                "a compiled generator needs a C++ compiler, and none is found; install g++ or name one in the "
+                "environment variable CXX"
+            ) from error
+        shutil.copyfile(made, temporary)
+        module = inductor.aoti_load_package(str(temporary))
+        return _checked(generator, form, lambda *inputs: _as_tuple(module(*inputs)), path)
 
 
 def traced(generator: TrainedNetwork) -> torch.export.ExportedProgram:

@@ -64,6 +64,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "max_steps": (["--trainer.max_steps=4"], "--iterations N is a run's length"),
     "whole limit": (["--trainer.limit_train_batches=1"], "the same batches would come again and again"),
     "precision": (["--trainer.precision=bf16-true"], "half precision needs the mixed ones"),
+    "float16 on a CPU": (
+        ["--trainer.precision=16-mixed", "--trainer.accelerator=cpu"],
+        "--trainer.precision 16-mixed is not possible on a CPU, which has no mixed precision of float16; give 32-true",
+    ),
     "log interval": (["--trainer.log_every_n_steps=0"], "iterations from one log to the next, at least 1"),
     "validation interval": (
         ["--trainer.val_check_interval=0"],

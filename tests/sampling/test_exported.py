@@ -13,7 +13,7 @@ import torch
 
 from lit_an.errors import InputError, OutputError
 from lit_an.networks import ResNetGenerator
-from lit_an.sampling import load_exported, sample, save_exported, save_onnx, save_program
+from lit_an.sampling import load_exported, sample, save_compiled, save_exported, save_onnx, save_program
 from lit_an.sampling.pictures import class_sheet
 from lit_an.trained import graphs
 from lit_an.trained.checkpoints import Description
@@ -190,6 +190,36 @@ def test_onnx_gives_the_same_images(case: str, tmp_path: Path) -> None:
     (image,) = session.run(["image"], {"latent": latent.numpy(), "label": label.numpy()})
     torch.testing.assert_close(torch.from_numpy(image), generator(latent, label).detach(), rtol=0, atol=1e-5)
     assert [file.name for file in tmp_path.iterdir()] == ["generator.onnx"]
+
+
+@pytest.mark.slow  # a minute of C++
+def test_a_compiled_generator_gives_the_same_images_without_this_library(tmp_path: Path) -> None:
+    generator, path = built(long_range="attentive", long_range_resolution=8), tmp_path / "generator_compiled.pt2"
+    assert save_compiled(generator, path) <= 1e-5
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    latent, label = torch.randn(6, 8), torch.arange(6) % 3
+    torch.save((latent, label), tmp_path / "inputs.pt")
+    script = (
+        "import sys, torch\n"
+        f"generator = torch._inductor.aoti_load_package({str(path)!r})\n"
+        "torch.save(generator(*torch.load('inputs.pt')), 'image.pt')\n"
+        "assert 'lit_an' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
+    image = torch.load(tmp_path / "image.pt", weights_only=True)
+    torch.testing.assert_close(image, generator(latent, label).detach(), rtol=0, atol=1e-5)
+
+
+def test_a_compiled_generator_needs_a_compiler(tmp_path: Path) -> None:
+    """In a process of its own: PyTorch keeps the compiler that it has found."""
+    save_exported(built(), tmp_path / "run")
+    environment = {**os.environ, "CXX": str(tmp_path / "absent"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    argv = ["export", f"--ckpt_path={tmp_path / 'run'}", "--formats=[compiled]", f"--output={tmp_path / 'out'}"]
+    command = [sys.executable, str(ROOT / "cli.py"), *argv]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 2, process.stderr
+    assert "error: a compiled generator needs a C++ compiler, and none is found; install g++" in process.stderr
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_graph_that_disagrees_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

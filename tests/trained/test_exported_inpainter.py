@@ -12,7 +12,7 @@ from lit_an.errors import InputError
 from lit_an.inpainting import load_exported_inpainter, load_inpainter
 from lit_an.networks import CoarseToFineGenerator
 from lit_an.sampling import load_exported, save_exported
-from lit_an.trained import TrainedInpainter, save_onnx, save_program
+from lit_an.trained import TrainedInpainter, save_compiled, save_onnx, save_program
 from lit_an.trained.checkpoints import Description
 from tests.commands.photographs_with_holes import mask_of, photograph
 from tests.inpainting.small_inpainter import write_run
@@ -128,6 +128,17 @@ def test_a_program_fills_pictures_of_any_size(tmp_path: Path) -> None:
     inpainter = built()
     assert save_program(inpainter, tmp_path / "generator.pt2") <= 1e-5
     module = torch.export.load(tmp_path / "generator.pt2").module()
+    for sizes in ((1, 8, 64), (4, 36, 12)):  # wide and high
+        inputs = picture(*sizes)
+        for stage, same in zip(module(*inputs), inpainter(*inputs), strict=True):
+            torch.testing.assert_close(stage, same, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow  # a minute of C++
+def test_a_compiled_generator_fills_pictures_of_any_size(tmp_path: Path) -> None:
+    inpainter = built()
+    assert save_compiled(inpainter, tmp_path / "generator_compiled.pt2") <= 1e-5
+    module = torch._inductor.aoti_load_package(str(tmp_path / "generator_compiled.pt2"))
     for sizes in ((1, 8, 64), (4, 36, 12)):  # wide and high
         inputs = picture(*sizes)
         for stage, same in zip(module(*inputs), inpainter(*inputs), strict=True):
