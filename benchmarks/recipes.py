@@ -198,7 +198,7 @@ def images_per_second(configs: list[dict[str, Any]], repeats: int, images: int =
         widths.append(config["model"]["init_args"]["generator"]["init_args"]["base_width"] // 4)
         task = build(config, "cpu", widths[-1])
         networks = (task.generator, task.discriminator)
-        made = [make(network.parameters()) for make, network in zip(task._optimizers_of, networks, strict=True)]
+        made = [make(network.parameters()) for make, network in zip(task.make_optimizers, networks, strict=True)]
         runs.append((task, batch_for(task, images, "cpu"), made[::-1]))
     seconds = [[seconds_of_iteration(*run) for run in runs] for _ in range(repeats + 1)][1:]
     fastest = (min(times) for times in zip(*seconds, strict=True))

@@ -1,0 +1,124 @@
+"""Memory, arithmetic and time of a training, computed from its networks without running them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from lit_an.errors import InputError
+from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.training_costs.devices import EFFICIENCY, Device, bound_of, seconds_at_best
+from lit_an.training_costs.iteration import IterationCounts, count_iteration
+from lit_an.training_costs.optimizers import optimizer_needs
+from lit_an.training_costs.phases import Phase, phases
+from lit_an.training_costs.valueless import without_values
+
+
+class Setting(NamedTuple):
+    """How a task is trained.
+
+    Attributes:
+        images: of one discriminator step on one device.
+        image_size: of their sides, in pixels.
+        precision: Lightning's name of it.
+        processes: that train together, one on each device.
+        averages: whether an average of the generator's weights is kept.
+        on_cpu: whether the device is a CPU.
+    """
+
+    images: int
+    image_size: int
+    precision: str = "32-true"
+    processes: int = 1
+    averages: bool = True
+    on_cpu: bool = False
+
+
+class TrainingCosts(NamedTuple):
+    """What a training costs on one device; all bytes are computed, not measured.
+
+    Attributes:
+        state: bytes of weights, buffers, the optimizers' moments, the average, and DDP's copies of gradients.
+        phases: of the run.
+        counts: of an iteration of each phase.
+    """
+
+    state: int
+    phases: Sequence[Phase]
+    counts: Sequence[IterationCounts]
+
+    @property
+    def memory(self) -> int:
+        """Bytes at the worst moment of the run."""
+        return self.state + max(each.peak for each in self.counts)
+
+    def seconds(self, device: Device, tf32: bool) -> float:
+        """The least that the run takes on a device (``seconds_at_best``)."""
+        pairs = zip(self.phases, self.counts, strict=True)
+        return sum(phase.count * seconds_at_best(each.operations, device, tf32) for phase, each in pairs)
+
+    def expected_seconds(self, device: Device, tf32: bool) -> float:
+        """``seconds`` at the assumed ``EFFICIENCY``."""
+        return self.seconds(device, tf32) / EFFICIENCY
+
+    def bound(self, device: Device, tf32: bool) -> str:
+        """What most of the time of the longest phase goes into: ``arithmetic`` or ``memory traffic``."""
+        longest = max(range(len(self.phases)), key=lambda index: self.phases[index].count)
+        return bound_of(self.counts[longest].operations, device, tf32)
+
+
+def estimate(task: AdversarialTask, setting: Setting, iterations: int) -> TrainingCosts:
+    """Counts what a training costs.
+
+    Args:
+        task: on any device; it stays as it is.
+        setting: of the training.
+        iterations: of the whole run, ≥ 1.
+
+    Raises:
+        InputError: the networks do not take such images, or cannot be run without values, or the batch cannot be
+            split into ``task.accumulate`` parts.
+    """
+    copied = without_values(task)
+    found = phases(copied, iterations)
+    counts = []
+    for phase in found:
+        copied.iteration = phase.iteration
+        try:
+            counts.append(
+                count_iteration(copied, setting.images, setting.image_size, setting.precision, setting.on_cpu)
+            )
+        except InputError:
+            raise
+        except (RuntimeError, NotImplementedError, TypeError) as error:
+            raise UncountableError(" ".join(str(error).split())[:200]) from error
+    return TrainingCosts(state_bytes(copied, setting), found, counts)
+
+
+class UncountableError(Exception):
+    """A task that cannot be run without values; the message is what it says."""
+
+
+def state_bytes(task: AdversarialTask, setting: Setting) -> int:
+    """Bytes that a training holds all the time: weights, buffers, moments, average, and DDP's copies of gradients."""
+    total = 0
+    for network, make in zip((task.generator, task.discriminator), task.make_optimizers, strict=True):
+        trained = _bytes_of(each for each in network.parameters() if each.requires_grad)
+        total += _bytes_of(network.parameters()) + _bytes_of(network.buffers())
+        total += int(optimizer_needs(make).kept * trained)
+        total += trained if setting.processes > 1 else 0
+    return total + (_bytes_of(task.generator.state_dict().values()) if setting.averages else 0)
+
+
+def checkpoint_bytes(task: AdversarialTask, averages: bool = True) -> int:
+    """Bytes of one checkpoint: weights, buffers, moments, and the average of the generator's weights."""
+    return state_bytes(task, Setting(1, 1, averages=averages))
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of parameters of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _bytes_of(tensors: Any) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
