@@ -68,6 +68,7 @@ MAY_IMPORT = {
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "region_colors", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
     "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
+    "training_costs": FOUNDATION | {"networks", "norms", "losses", "tasks"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION
@@ -83,6 +84,7 @@ MAY_IMPORT = {
         "networks",
         "data",
         "tasks",
+        "training_costs",
         "trained",
         "sampling",
         "inpainting",

@@ -9,6 +9,8 @@ from lit_an.training_costs.recording import Operation
 
 # Share of its bounds (``seconds_at_best``) that a training is assumed to reach: no measurement, an assumption.
 EFFICIENCY = 0.5
+# Share of a device's memory that an estimate may fill; libraries, their workspaces and gaps between blocks have the rest.
+USABLE = 0.8
 
 
 class Device(NamedTuple):

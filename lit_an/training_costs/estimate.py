@@ -14,6 +14,9 @@ from lit_an.training_costs.phases import Phase, phases
 from lit_an.training_costs.valueless import without_values
 
 
+_LONG = 10**9  # iterations of a run that has all phases
+
+
 class Setting(NamedTuple):
     """How a task is trained.
 
@@ -67,20 +70,32 @@ class TrainingCosts(NamedTuple):
         return bound_of(self.counts[longest].operations, device, tf32)
 
 
-def estimate(task: AdversarialTask, setting: Setting, iterations: int) -> TrainingCosts:
+class Parts(NamedTuple):
+    """A number of parts that a batch is computed in, and the memory that is then estimated.
+
+    Attributes:
+        accumulate: parts.
+        memory: bytes.
+    """
+
+    accumulate: int
+    memory: int
+
+
+def estimate(task: AdversarialTask, setting: Setting, iterations: int | None = None) -> TrainingCosts:
     """Counts what a training costs.
 
     Args:
         task: on any device; it stays as it is.
         setting: of the training.
-        iterations: of the whole run, ≥ 1.
+        iterations: of the whole run, ≥ 1; None for one that has all phases.
 
     Raises:
         InputError: the networks do not take such images, or cannot be run without values, or the batch cannot be
             split into ``task.accumulate`` parts.
     """
     copied = without_values(task)
-    found = phases(copied, iterations)
+    found = phases(copied, _LONG if iterations is None else iterations)
     counts = []
     for phase in found:
         copied.iteration = phase.iteration
@@ -93,6 +108,31 @@ def estimate(task: AdversarialTask, setting: Setting, iterations: int) -> Traini
         except (RuntimeError, NotImplementedError, TypeError) as error:
             raise UncountableError(" ".join(str(error).split())[:200]) from error
     return TrainingCosts(state_bytes(copied, setting), found, counts)
+
+
+def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Parts | None:
+    """The smallest number of parts that a batch has to be computed in to fit; None if not even single images do.
+
+    Args:
+        task: on any device.
+        setting: of the training.
+        memory: bytes of a device.
+
+    Raises:
+        InputError: as ``estimate``.
+    """
+    copied = without_values(task)
+    divisors = [parts for parts in range(1, setting.images + 1) if setting.images % parts == 0]
+    found, low = None, 0
+    while low < len(divisors):  # the more parts, the less memory: halves the list
+        middle = (low + len(divisors)) // 2
+        copied.accumulate = divisors[middle]
+        needed = estimate(copied, setting).memory
+        if needed < memory:
+            found, divisors = Parts(divisors[middle], needed), divisors[:middle]
+        else:
+            low = middle + 1
+    return found
 
 
 class UncountableError(Exception):

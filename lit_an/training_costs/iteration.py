@@ -22,7 +22,8 @@ class IterationCounts(NamedTuple):
 
     Attributes:
         operations: how often each takes place.
-        peak: bytes in use at the worst moment beside the state of training: batch, activations, gradients.
+        peak: bytes in use at the worst moment beside the state of training: batch, activations, gradients, and frozen
+            networks.
         kept: bytes between the forward and the backward pass that the forward pass has added: what autograd keeps and
             what the step holds anyway; of the larger update.
     """
@@ -77,7 +78,9 @@ def count_iteration(
             kept.append(update(task.discriminator, task.discriminator_terms, parts[-1], needs[1]))
         record.repeats = 1
         kept.append(update(task.generator, task.generator_terms, parts[-1], needs[0]))
-    return IterationCounts(record.operations, record.peak, max(kept))
+    own = {tensor.untyped_storage()._cdata for tensor in (*task.parameters(), *task.buffers())}
+    frozen = sum(size for key, size in record.outside.items() if key not in own)
+    return IterationCounts(record.operations, record.peak + frozen, max(kept))
 
 
 class _Update:

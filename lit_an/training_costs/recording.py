@@ -33,6 +33,7 @@ class Recording(TorchDispatchMode):
     for itself (workspaces of convolutions, buffers of custom operators) is not seen.
 
     Attributes:
+        outside: bytes of the storages that were used and not made inside the block, by their identity.
         operations: how often each was seen.
         repeats: how often what follows takes place, ≥ 0; the memory in use is that of one time.
         live: bytes in use of storages that were made inside the block.
@@ -51,6 +52,7 @@ class Recording(TorchDispatchMode):
         self.operations: Counter[Operation] = Counter()
         self.repeats = 1
         self.live = self.peak = 0
+        self.outside: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
         self._watched: dict[int, Any] = {}
 
@@ -69,7 +71,12 @@ class Recording(TorchDispatchMode):
         given = list(_meta_tensors((*args, *kwargs.values())))
         if made or given:
             self._count(function, args, kwargs, result, given, made)
-        before = {tensor.untyped_storage()._cdata for tensor in given}
+        before = set()
+        for tensor in given:
+            storage = tensor.untyped_storage()
+            before.add(storage._cdata)
+            if storage._cdata not in self._sizes:
+                self.outside[storage._cdata] = storage.nbytes()
         for tensor in made:
             storage = tensor.untyped_storage()
             if storage._cdata not in before and storage._cdata not in self._sizes:
