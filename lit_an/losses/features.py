@@ -89,7 +89,7 @@ class VGG19Features:
         return self
 
     def load_shapes(self) -> "VGG19Features":
-        """Makes the network without its weights, on the meta device, if they have not been read: to count what it costs.
+        """Makes the network on the meta device, without weights, unless they have been read: to count its costs.
 
         Returns:
             Itself.

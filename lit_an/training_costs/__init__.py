@@ -1,7 +1,7 @@
 """What a training costs: memory, arithmetic and time, counted without values on the meta device.
 
-How to add a device: a ``Device`` in ``DEVICES`` of ``devices.py`` with the figures of its data sheet and the name of that
-document; ``tests/training_costs/test_devices.py`` asks every one.
+How to add a device: a ``Device`` in ``DEVICES`` of ``devices.py`` with the figures of its data sheet and the name of
+that document; ``tests/training_costs/test_devices.py`` asks every one.
 """
 
 from lit_an.training_costs.devices import DEVICES, EFFICIENCY, Device, device_named, seconds_at_best

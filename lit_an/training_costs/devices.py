@@ -9,7 +9,9 @@ from lit_an.training_costs.recording import Operation
 
 # Share of its bounds (``seconds_at_best``) that a training is assumed to reach: no measurement, an assumption.
 EFFICIENCY = 0.5
-# Share of a device's memory that an estimate may fill; libraries, their workspaces and gaps between blocks have the rest.
+# Seconds that the host is assumed to need for one operation, autograd included; CUDA graphs and compilers need less.
+LAUNCH = 5e-6
+# Share of a device's memory that an estimate may fill; libraries, workspaces and gaps between blocks have the rest.
 USABLE = 0.8
 
 
@@ -108,13 +110,19 @@ def seconds_at_best(operations: Counter[Operation], device: Device, tf32: bool) 
     return sum(max(_times(each, device, tf32)) * count for each, count in operations.items())
 
 
-def bound_of(operations: Counter[Operation], device: Device, tf32: bool) -> str:
-    """What the larger part of ``seconds_at_best`` goes into: ``arithmetic`` or ``memory traffic``."""
-    by_arithmetic = 0.0
+def seconds_of_arithmetic(operations: Counter[Operation], device: Device, tf32: bool) -> float:
+    """The part of ``seconds_at_best`` of the operations whose arithmetic takes longer than their memory traffic."""
+    total = 0.0
     for each, count in operations.items():
         of_arithmetic, of_memory = _times(each, device, tf32)
-        by_arithmetic += count * of_arithmetic if of_arithmetic >= of_memory else 0.0
-    return "arithmetic" if 2 * by_arithmetic > seconds_at_best(operations, device, tf32) else "memory traffic"
+        total += count * of_arithmetic if of_arithmetic >= of_memory else 0.0
+    return total
+
+
+def expected_seconds(operations: Counter[Operation], device: Device, tf32: bool) -> float:
+    """``seconds_at_best`` at the assumed ``EFFICIENCY``, and no less than the host needs to start the operations."""
+    by_host = LAUNCH * sum(operations.values())
+    return max(seconds_at_best(operations, device, tf32) / EFFICIENCY, by_host)
 
 
 def _times(operation: Operation, device: Device, tf32: bool) -> tuple[float, float]:

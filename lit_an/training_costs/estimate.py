@@ -7,12 +7,11 @@ from torch import nn
 
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
-from lit_an.training_costs.devices import EFFICIENCY, Device, bound_of, seconds_at_best
+from lit_an.training_costs.devices import EFFICIENCY, Device, expected_seconds, seconds_at_best, seconds_of_arithmetic
 from lit_an.training_costs.iteration import IterationCounts, count_iteration
 from lit_an.training_costs.optimizers import optimizer_needs
 from lit_an.training_costs.phases import Phase, phases
 from lit_an.training_costs.valueless import without_values
-
 
 _LONG = 10**9  # iterations of a run that has all phases
 
@@ -56,18 +55,27 @@ class TrainingCosts(NamedTuple):
         return self.state + max(each.peak for each in self.counts)
 
     def seconds(self, device: Device, tf32: bool) -> float:
-        """The least that the run takes on a device (``seconds_at_best``)."""
+        """The least that the run takes on a device, in seconds (``seconds_at_best``)."""
         pairs = zip(self.phases, self.counts, strict=True)
-        return sum(phase.count * seconds_at_best(each.operations, device, tf32) for phase, each in pairs)
+        return sum(phase.times * seconds_at_best(each.operations, device, tf32) for phase, each in pairs)
 
     def expected_seconds(self, device: Device, tf32: bool) -> float:
-        """``seconds`` at the assumed ``EFFICIENCY``."""
-        return self.seconds(device, tf32) / EFFICIENCY
+        """Seconds that the run is expected to take on a device (``expected_seconds``)."""
+        pairs = zip(self.phases, self.counts, strict=True)
+        return sum(phase.times * expected_seconds(each.operations, device, tf32) for phase, each in pairs)
 
     def bound(self, device: Device, tf32: bool) -> str:
-        """What most of the time of the longest phase goes into: ``arithmetic`` or ``memory traffic``."""
-        longest = max(range(len(self.phases)), key=lambda index: self.phases[index].count)
-        return bound_of(self.counts[longest].operations, device, tf32)
+        """What most of ``seconds`` goes into: ``arithmetic`` or ``memory traffic``."""
+        by_arithmetic = sum(
+            phase.times * seconds_of_arithmetic(each.operations, device, tf32)
+            for phase, each in zip(self.phases, self.counts, strict=True)
+        )
+        return "arithmetic" if 2 * by_arithmetic > self.seconds(device, tf32) else "memory traffic"
+
+    def expected_bound(self, device: Device, tf32: bool) -> str:
+        """What limits the expected time: ``launches`` if their time is more than half as long again."""
+        waits = self.expected_seconds(device, tf32) > 1.5 * self.seconds(device, tf32) / EFFICIENCY
+        return "launches" if waits else self.bound(device, tf32)
 
 
 class Parts(NamedTuple):
@@ -111,7 +119,9 @@ def estimate(task: AdversarialTask, setting: Setting, iterations: int | None = N
 
 
 def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Parts | None:
-    """The smallest number of parts that a batch has to be computed in to fit; None if not even single images do.
+    """The smallest number of parts that a batch has to be computed in to fit; None if none does.
+
+    A part has no more images than with ``task.accumulate``, whose parts batch norm may have been meant to see.
 
     Args:
         task: on any device.
@@ -122,14 +132,21 @@ def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Par
         InputError: as ``estimate``.
     """
     copied = without_values(task)
-    divisors = [parts for parts in range(1, setting.images + 1) if setting.images % parts == 0]
-    found, low = None, 0
+
+    def tried(accumulate: int) -> Parts:
+        copied.accumulate = accumulate
+        return Parts(accumulate, estimate(copied, setting).memory)
+
+    divisors = [parts for parts in range(task.accumulate, setting.images + 1) if setting.images % parts == 0]
+    found = tried(divisors[0]) if divisors else None
+    if found is None or found.memory < memory:
+        return found
+    found, low = None, 1
     while low < len(divisors):  # the more parts, the less memory: halves the list
         middle = (low + len(divisors)) // 2
-        copied.accumulate = divisors[middle]
-        needed = estimate(copied, setting).memory
-        if needed < memory:
-            found, divisors = Parts(divisors[middle], needed), divisors[:middle]
+        parts = tried(divisors[middle])
+        if parts.memory < memory:
+            found, divisors = parts, divisors[:middle]
         else:
             low = middle + 1
     return found

@@ -83,9 +83,9 @@ class _AsOnADevice(TorchFunctionMode):
         if self.dtype is not None and torch.is_autocast_enabled("cpu"):
             if function in _IN_HALF:
                 args, kwargs = _cast((args, kwargs), torch.float32, self.dtype)
-            elif function in _IN_SINGLE:
-                args, kwargs = _cast((args, kwargs), self.dtype, torch.float32)
-            elif function in _IN_THE_WIDEST and any(getattr(each, "dtype", None) == torch.float32 for each in args):
+            elif function in _IN_SINGLE or (
+                function in _IN_THE_WIDEST and any(getattr(each, "dtype", None) == torch.float32 for each in args)
+            ):
                 args, kwargs = _cast((args, kwargs), self.dtype, torch.float32)
         if function is F.scaled_dot_product_attention and torch.backends.cuda.mem_efficient_sdp_enabled():
             query, key, value = args[:3]
