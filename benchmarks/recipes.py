@@ -4,9 +4,9 @@
 
 Arithmetic, traffic and memory are counted by ``lit_an.training_costs`` in one whole iteration (all losses, forward and
 backward, every discriminator step) on torch's meta device, where tensors have shapes and no numbers. VGG-19's features
-are counted without its weights. Hours are computed: the roofline of every operation with the figures of the machine's data
-sheet, over the assumed efficiency, and no less than the assumed time of the host for every operation. Loading,
-validation, pictures and the exchange between devices are not counted.
+are counted without its weights. Hours are computed: the roofline of every operation with the figures of a data sheet,
+over the assumed efficiency, and no less than the assumed time of the host for every operation. Loading, validation,
+pictures and the exchange between devices are not counted.
 
 Speed is measured: the fastest of some whole iterations, optimizers included, of 4 images at a quarter of the width, in
 float32 on this CPU; recipes take turns. ``--repeats 0`` leaves it out.

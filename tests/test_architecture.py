@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "inpainting": FOUNDATION | {"masks", "norms", "panels", "region_colors", "trained"},
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
     "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
-    "training_costs": FOUNDATION | {"networks", "norms", "losses", "tasks"},
+    "training_costs": FOUNDATION | {"tasks"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION

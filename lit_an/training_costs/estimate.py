@@ -1,19 +1,23 @@
 """Memory, arithmetic and time of a training, computed from its networks without running them."""
 
+from collections import Counter
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any, NamedTuple
 
 from torch import nn
 
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.batch_parts import split_batch
 from lit_an.training_costs.devices import EFFICIENCY, Device, expected_seconds, seconds_at_best, seconds_of_arithmetic
 from lit_an.training_costs.iteration import IterationCounts, count_iteration
 from lit_an.training_costs.optimizers import optimizer_needs
 from lit_an.training_costs.phases import Phase, phases
-from lit_an.training_costs.valueless import without_values
+from lit_an.training_costs.valueless import batch_like, without_values
 
 _LONG = 10**9  # iterations of a run that has all phases
+_MOST = 512  # images at once that are counted; attentive normalization goes through more of them in blocks
 
 
 class Setting(NamedTuple):
@@ -78,6 +82,24 @@ class TrainingCosts(NamedTuple):
         return "launches" if waits else self.bound(device, tf32)
 
 
+def _counted(task: AdversarialTask, setting: Setting) -> IterationCounts:
+    """Counts an iteration; what of very many images at once is beyond fewer of them grows with their number."""
+    at_once = setting.images // task.accumulate
+    options = (setting.image_size, setting.precision, setting.on_cpu)
+    if at_once <= _MOST:
+        return count_iteration(task, setting.images, *options)
+    split_batch(batch_like(task, setting.images, setting.image_size), task.accumulate)  # raises as a training would
+    few, many = (count_iteration(task, number * task.accumulate, *options) for number in (_MOST // 2, _MOST))
+    more = at_once / _MOST
+    operations = Counter({operation: round(count * more) for operation, count in many.operations.items()})
+    beyond = 2 * (more - 1)
+    return IterationCounts(
+        operations,
+        round(many.peak + beyond * (many.peak - few.peak)),
+        round(many.kept + beyond * (many.kept - few.kept)),
+    )
+
+
 class Parts(NamedTuple):
     """A number of parts that a batch is computed in, and the memory that is then estimated.
 
@@ -108,9 +130,7 @@ def estimate(task: AdversarialTask, setting: Setting, iterations: int | None = N
     for phase in found:
         copied.iteration = phase.iteration
         try:
-            counts.append(
-                count_iteration(copied, setting.images, setting.image_size, setting.precision, setting.on_cpu)
-            )
+            counts.append(_counted(copied, setting))
         except InputError:
             raise
         except (RuntimeError, NotImplementedError, TypeError) as error:
@@ -137,7 +157,9 @@ def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Par
         copied.accumulate = accumulate
         return Parts(accumulate, estimate(copied, setting).memory)
 
-    divisors = [parts for parts in range(task.accumulate, setting.images + 1) if setting.images % parts == 0]
+    small = [parts for parts in range(1, isqrt(setting.images) + 1) if setting.images % parts == 0]
+    both = sorted({*small, *(setting.images // parts for parts in small)})
+    divisors = [parts for parts in both if parts >= task.accumulate]
     found = tried(divisors[0]) if divisors else None
     if found is None or found.memory < memory:
         return found
