@@ -56,9 +56,7 @@ class PositionBlocks:
         # Values and logits are one product; the row of ones below the channels carries the constants of the logits.
         self.joint = torch.cat([torch.constant_pad_nd(to_value, (0, 1)), to_logits], 1)  # (B, C + N, C + 1)
         self.values = torch.empty_like(self.map, dtype=self.type)
-        # Something traced has a device and no memory: it must not stay in scratch, and has no caches.
-        self.in_caches = x.device.type == "cpu" and type(x) in (Tensor, torch.nn.Parameter)
-        self.threads = torch.get_num_threads() if self.in_caches else 1
+        self.threads = torch.get_num_threads() if x.device.type == "cpu" else 1
         self.lanes = self._lanes()
         self.places = list(self._places())
         self._keep_layouts = self.num_regions * self.length * self.batch <= _LARGEST_SCRATCH
@@ -72,7 +70,7 @@ class PositionBlocks:
         return lanes
 
     def _places(self) -> Iterator[Block]:
-        budget = (_BLOCK if self.in_caches else _BLOCK_ELSEWHERE) // self.channels  # positions
+        budget = (_BLOCK if self.map.device.type == "cpu" else _BLOCK_ELSEWHERE) // self.channels  # positions
         length = self.length // self.lanes
         images = 1 if self.lanes > 1 else max(self.threads, budget // length)
         images = max(1, min(images, self.batch))
@@ -136,7 +134,7 @@ class PositionBlocks:
         return memory.view(group, rows, positions)
 
     def _memory(self, name: str | None, size: int) -> Tensor:
-        if name is None or not self.in_caches:  # other devices cache what was freed
+        if name is None or self.offset.device.type != "cpu":  # other devices cache what was freed
             return self.offset.new_empty(size)
         key = f"{name} {self.type}"
         kept: Tensor | None = getattr(_SCRATCH, key, None)
