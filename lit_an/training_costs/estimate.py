@@ -160,17 +160,21 @@ def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Par
     small = [parts for parts in range(1, isqrt(setting.images) + 1) if setting.images % parts == 0]
     both = sorted({*small, *(setting.images // parts for parts in small)})
     divisors = [parts for parts in both if parts >= task.accumulate]
-    found = tried(divisors[0]) if divisors else None
-    if found is None or found.memory < memory:
-        return found
-    found, low = None, 1
-    while low < len(divisors):  # the more parts, the less memory: halves the list
-        middle = (low + len(divisors)) // 2
-        parts = tried(divisors[middle])
-        if parts.memory < memory:
-            found, divisors = parts, divisors[:middle]
-        else:
-            low = middle + 1
+    if not divisors:
+        return None
+    whole, single = tried(divisors[0]), tried(divisors[-1])
+    if whole.memory < memory or single.memory >= memory:
+        return whole if whole.memory < memory else None
+    # Memory grows with the images at once in pieces of straight lines, ever steeper: below the line between the ends.
+    share = (memory - single.memory) / (whole.memory - single.memory)
+    fewest = 1 / (share / whole.accumulate + (1 - share) / single.accumulate)
+    index = next(index for index, parts in enumerate(divisors) if parts >= fewest)
+    found = tried(divisors[index])
+    while found.memory >= memory:  # the line was not straight
+        index += 1
+        found = tried(divisors[index])
+    while index > 0 and (fewer := tried(divisors[index - 1])).memory < memory:
+        index, found = index - 1, fewer
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.tasks import AdversarialTask
 from lit_an.training_costs.estimate import Setting, checkpoint_bytes, estimate, fitting_parts, parameters, state_bytes
@@ -101,3 +102,14 @@ def test_the_task_stays_as_it_is() -> None:
     assert not torch.is_autocast_enabled("cpu")
     assert all(torch.equal(before[name], task.state_dict()[name]) for name in before)
     assert all(parameter.grad is None and parameter.device.type == "cpu" for parameter in task.parameters())
+
+
+def test_what_very_many_images_need_follows_from_fewer() -> None:
+    task = make_task("none")
+    costs = estimate(task, Setting(1536, SIDE), 1)
+    direct = count_iteration(without_values(task), 1536, SIDE)
+    assert costs.counts[0].peak == pytest.approx(direct.peak, rel=0.01)
+    assert costs.counts[0].kept == pytest.approx(direct.kept, rel=0.01)
+    assert costs.counts[0].flops == pytest.approx(direct.flops, rel=0.01)
+    with pytest.raises(InputError, match="cannot be split into 7 equal parts"):
+        estimate(make_task("none", accumulate=7), Setting(7 * 600 + 1, SIDE))
