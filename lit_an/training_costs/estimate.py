@@ -9,12 +9,12 @@ from torch import nn
 
 from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
-from lit_an.tasks.batch_parts import split_batch
+from lit_an.tasks.batch_parts import check_split
 from lit_an.training_costs.devices import EFFICIENCY, Device, expected_seconds, seconds_at_best, seconds_of_arithmetic
 from lit_an.training_costs.iteration import IterationCounts, count_iteration
 from lit_an.training_costs.optimizers import optimizer_needs
 from lit_an.training_costs.phases import Phase, phases
-from lit_an.training_costs.valueless import batch_like, without_values
+from lit_an.training_costs.valueless import without_values
 
 _LONG = 10**9  # iterations of a run that has all phases
 _MOST = 512  # images at once that are counted; attentive normalization goes through more of them in blocks
@@ -88,7 +88,7 @@ def _counted(task: AdversarialTask, setting: Setting) -> IterationCounts:
     options = (setting.image_size, setting.precision, setting.on_cpu)
     if at_once <= _MOST:
         return count_iteration(task, setting.images, *options)
-    split_batch(batch_like(task, setting.images, setting.image_size), task.accumulate)  # raises as a training would
+    check_split(setting.images, task.accumulate)
     few, many = (count_iteration(task, number * task.accumulate, *options) for number in (_MOST // 2, _MOST))
     more = at_once / _MOST
     operations = Counter({operation: round(count * more) for operation, count in many.operations.items()})
@@ -162,13 +162,16 @@ def fitting_parts(task: AdversarialTask, setting: Setting, memory: float) -> Par
     divisors = [parts for parts in both if parts >= task.accumulate]
     if not divisors:
         return None
-    whole, single = tried(divisors[0]), tried(divisors[-1])
-    if whole.memory < memory or single.memory >= memory:
-        return whole if whole.memory < memory else None
+    whole = tried(divisors[0])
+    if whole.memory < memory:
+        return whole
+    single = tried(divisors[-1])
+    if single.memory >= memory:
+        return None
     # Memory grows with the images at once in pieces of straight lines, ever steeper: below the line between the ends.
     share = (memory - single.memory) / (whole.memory - single.memory)
     fewest = 1 / (share / whole.accumulate + (1 - share) / single.accumulate)
-    index = next(index for index, parts in enumerate(divisors) if parts >= fewest)
+    index = next((index for index, parts in enumerate(divisors) if parts >= fewest), len(divisors) - 1)
     found = tried(divisors[index])
     while found.memory >= memory:  # the line was not straight
         index += 1

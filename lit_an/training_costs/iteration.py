@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lit_an.tasks.adversarial import AdversarialTask
-from lit_an.tasks.batch_parts import split_batch
+from lit_an.tasks.batch_parts import batch_size, check_split, split_batch
 from lit_an.tasks.turns import train_only
 from lit_an.training_costs.optimizers import OptimizerNeeds, optimizer_needs
 from lit_an.training_costs.recording import Operation, Recording
@@ -92,15 +92,18 @@ class _Update:
     def __call__(self, network: nn.Module, terms: Callable[[Any], Any], batch: Any, needs: OptimizerNeeds) -> int:
         """Makes it; returns the bytes that the forward pass has added to those in use."""
         task, record = self._task, self._record
-        repeats, pieces = record.repeats, split_batch(batch, task.accumulate)
+        repeats, parts, size = record.repeats, task.accumulate, batch_size(batch)
+        check_split(size, parts)
         kept = 0
         with train_only(network, task.generator, task.discriminator):
             # All parts but the first find gradients to add to, so two stand for any number.
-            for piece, times in zip(pieces[:2], (1, len(pieces) - 1), strict=False):
-                record.repeats, before = repeats * times, record.live
+            for index in range(min(parts, 2)):
+                part = slice(index * size // parts, (index + 1) * size // parts)
+                piece = type(batch)(*(None if field is None else field[part] for field in batch))
+                record.repeats, before = repeats * (parts - 1 if index else 1), record.live
                 values = torch.stack(list(terms(piece).values()))
                 kept = max(kept, record.live - before)
-                (values.sum() / len(pieces)).backward()  # type: ignore[no-untyped-call]
+                (values.sum() / parts).backward()  # type: ignore[no-untyped-call]
         record.repeats = repeats
         self._step(network, needs)
         network.zero_grad(set_to_none=True)
