@@ -51,6 +51,7 @@ bench: $(VENV)/.bench
 	$(RUN) benchmarks/train_step.py
 	$(RUN) benchmarks/checkpoints.py
 	$(RUN) benchmarks/recipes.py
+	$(RUN) benchmarks/memory_estimates.py
 	$(RUN) benchmarks/data.py
 	$(RUN) benchmarks/masks.py
 	$(RUN) benchmarks/inpainting_losses.py

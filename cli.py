@@ -124,7 +124,7 @@ def _run_command(name: str, options: list[str]) -> int:
 
     if set(inspect.signature(run).parameters) >= CONFIGURED:
         if asks_for_help(options):
-            print(command_help(name, command_parser(name, run, skip=CONFIGURED)))
+            print(command_help(name, command_parser(name, run, skip={*CONFIGURED, "iterations"})))
             return 0
         from lit_an.command_line.trainer_cli import ConfiguredCommandCli, settings
 

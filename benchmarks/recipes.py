@@ -1,29 +1,29 @@
-"""What each ImageNet recipe costs: parameters, arithmetic, memory, speed here, and hours elsewhere by computation.
+"""What each recipe costs: parameters, arithmetic, memory, speed here, and memory and hours of machines by computation.
 
-    python benchmarks/recipes.py [--json FILE] [--repeats 5]
+    python benchmarks/recipes.py [--json FILE] [--repeats 5] [--price_per_hour PRICE]
 
-Arithmetic and memory come from one real iteration (all losses, forward and backward, every discriminator step) on
-torch's meta device, where tensors have shapes and no numbers. FLOPs are those of convolutions, matrix products and
-attention, two for a multiply-add, counted for 4 images and scaled linearly. Memory is what autograd keeps for the
-backward pass of the larger of the two updates, each block of memory once, and the state of training; what kernels need
-for a moment is not in it. Speed is measured: the fastest of some whole iterations, optimizers included, of 4 images at
-a quarter of the width, in float32 on this CPU; recipes take turns. Hours are computed from FLOPs.
+Arithmetic, traffic and memory are counted by ``lit_an.training_costs`` in one whole iteration (all losses, forward and
+backward, every discriminator step) on torch's meta device, where tensors have shapes and no numbers. VGG-19's features
+are counted without its weights. Hours are computed: the roofline of every operation with the figures of a data sheet,
+over the assumed efficiency, and no less than the assumed time of the host for every operation. Loading, validation,
+pictures and the exchange between devices are not counted.
+
+Speed is measured: the fastest of some whole iterations, optimizers included, of 4 images at a quarter of the width, in
+float32 on this CPU; recipes take turns. ``--repeats 0`` leaves it out.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from lit_an.config_files import load_config
 
@@ -32,12 +32,18 @@ from lit_an.batch import ClassBatch
 from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.files import replacing
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN
+from lit_an.tasks.turns import train_only
+from lit_an.training_costs.devices import DEVICES, EFFICIENCY, USABLE, Device
+from lit_an.training_costs.estimate import Setting, estimate, fitting_parts, parameters
+from lit_an.training_costs.iteration import count_iteration
+from lit_an.training_costs.valueless import without_values
 
-RECIPES = sorted(Path(__file__).parent.parent.glob("configs/class_conditional/imagenet128_*.yaml"))
+CONFIGS = Path(__file__).parent.parent / "configs"
+RECIPES = sorted(CONFIGS.glob("class_conditional/imagenet128_*.yaml"))
 PAPER = next(path for path in RECIPES if path.stem == "imagenet128_an")
-# Dense bfloat16 of one H100 SXM, NVIDIA's data sheet, and the share of it that the hours assume.
-H100_FLOPS, DEVICES, UTILIZATION = 989e12, 8, 0.3
+INPAINTING = [CONFIGS / f"inpainting/{name}.yaml" for name in ("places256_an", "celebahq256_an", "paris256_an")]
 PAPER_ITERATIONS, PAPER_BATCH = 880_000, 256
+MIXED = "bf16-mixed"  # configs/trainer/bf16.yaml
 # What is switched on in the second table, in the paper's recipe.
 SWITCHES: dict[str, dict[str, Any]] = {
     "DiffAugment": {"augmentation": "diffaugment"},
@@ -49,40 +55,26 @@ SWITCHES: dict[str, dict[str, Any]] = {
         "r2_weight": 1.0,
     },
 }
-PART = 32  # images at a time on each of eight devices, in every recipe but SN-GAN's
 
 
-def added_product(sums: list[int], left: list[int], right: list[int], **kwargs: Any) -> int:
-    """FLOPs of ``sums.baddbmm_(left, right)``, from shapes: AN's, in place, which torch's counter does not know."""
-    return 2 * left[0] * left[1] * left[2] * right[2]
+class Machine(NamedTuple):
+    """Equal devices, and the overlay for them."""
+
+    count: int
+    device: Device
+    overlay: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.count} × {self.device.name}, {self.device.memory / 1e9:.0f} GB"
 
 
-class NoModules(nullcontext):
-    """In the place of what tells torch's counter the module it is in, and cannot follow a gradient penalty."""
-
-    parents = frozenset({"Global"})
-
-
-def counter() -> FlopCounterMode:
-    """Counts the FLOPs inside."""
-    counts = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.baddbmm_: added_product})
-    counts.mod_tracker = NoModules()  # type: ignore[assignment]
-    return counts
-
-
-@contextmanager
-def meta_device() -> Iterator[None]:
-    """Meta tensors can be trained inside: ``torch.autocast``, even to switch it off, does not know their device."""
-    original: Any = torch.autocast
-
-    def autocast(device_type: str, *args: Any, **kwargs: Any) -> Any:
-        return nullcontext() if device_type == "meta" else original(device_type, *args, **kwargs)
-
-    torch.autocast = autocast  # type: ignore[assignment, misc]
-    try:
-        yield
-    finally:
-        torch.autocast = original  # type: ignore[misc]
+BY_NAME = {device.name: device for device in DEVICES}
+MACHINES = (
+    Machine(1, BY_NAME["RTX 4090"], "one_gpu"),
+    Machine(1, BY_NAME["A100 80 GB SXM"], "one_gpu"),
+    Machine(8, BY_NAME["H100 SXM"], "eight_gpus"),
+)
 
 
 def config_of(path: Path) -> dict[str, Any]:
@@ -93,11 +85,11 @@ def config_of(path: Path) -> dict[str, Any]:
 
 def build(
     config: dict[str, Any],
-    device: str,
+    device: str = "meta",
     width: int | None = None,
     switches: dict[str, Any] | None = None,
     **generator: Any,
-) -> ClassConditionalGAN:
+) -> Any:
     """The task of a recipe on a device, with another width, switches of the task or arguments of its generator."""
     model = json.loads(json.dumps(config["model"]))
     model["init_args"].update(switches or {})
@@ -108,75 +100,61 @@ def build(
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(AdversarialTask, "model")
     with torch.device(device):
-        task: ClassConditionalGAN = parser.instantiate(parser.parse_object({"model": model})).model
-    return task
+        return parser.instantiate(parser.parse_object({"model": model})).model
 
 
-def batch_for(task: ClassConditionalGAN, images: int, device: str) -> ClassBatch:
-    """Random images; as every cost here, theirs do not depend on what they show."""
-    side = int(task.generator.image_size)  # type: ignore[arg-type]
-    with torch.device(device):
-        return ClassBatch(torch.rand(images, 3, side, side) * 2 - 1, torch.zeros(images, dtype=torch.long))
-
-
-def update(task: ClassConditionalGAN, network: nn.Module, batch: ClassBatch, middle: Callable[[], None]) -> None:
-    """Forward, ``middle`` and backward of one network's side of the game."""
-    other = task.discriminator if network is task.generator else task.generator
-    other.requires_grad_(False)
-    terms = task.generator_terms if network is task.generator else task.discriminator_terms
-    loss = torch.stack(list(terms(batch).values())).sum()
-    middle()
-    loss.backward()
-    other.requires_grad_(True)
-
-
-def flops_per_image(task: ClassConditionalGAN, images: int = 4) -> float:
+def flops_per_image(task: AdversarialTask, size: int = 128, images: int = 4) -> float:
     """FLOPs of one iteration for each image of a discriminator step's batch."""
-    batch, total = batch_for(task, images, "meta"), 0
-    for network, times in ((task.discriminator, task.discriminator_steps), (task.generator, 1)):
-        with counter() as counted:
-            update(task, network, batch, lambda: None)
-        total += times * counted.get_total_flops()
-    return total / images
+    copied = without_values(task)
+    copied.accumulate = 1
+    return count_iteration(copied, images, size).flops / images
 
 
-@contextmanager
-def kept_for_backward(task: nn.Module) -> Iterator[dict[int, int]]:
-    """Bytes of each block of memory that autograd saves inside, but for parameters and buffers."""
-    own = {tensor.untyped_storage()._cdata for tensor in [*task.parameters(), *task.buffers()]}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        yield kept
+def kept_per_image(task: AdversarialTask, precision: str, size: int = 128) -> float:
+    """Bytes that are in use between the forward and the backward pass for each image."""
+    copied = without_values(task)
+    copied.accumulate = 1
+    small, large = (count_iteration(copied, images, size, precision).kept for images in (4, 8))
+    return (large - small) / 4
 
 
-def bytes_kept(task: ClassConditionalGAN, images: int) -> int:
-    """The larger of the two updates' bytes."""
-    batch, sizes = batch_for(task, images, "meta"), []
-    for network in (task.discriminator, task.generator):
-        with kept_for_backward(task) as kept:
-            update(task, network, batch, lambda kept=kept: sizes.append(sum(kept.values())))  # type: ignore[misc]
-    return max(sizes)
+def by_machine(path: Path, machine: Machine) -> dict[str, Any]:
+    """How a recipe is trained on a machine, and what that costs."""
+    config = config_of(path)
+    data = config["data"]["init_args"]
+    batch, size = data["batch_size"], data["image_size"]
+    task = build(config)
+    setting = Setting(batch // machine.count, size, MIXED, machine.count)
+    parts = fitting_parts(task, setting, USABLE * machine.device.memory)
+    assert parts is not None, f"{path.stem} does not fit {machine.name}"
+    own, task.accumulate = task.accumulate, parts.accumulate
+    costs = estimate(task, setting, config["iterations"])
+    hours = costs.expected_seconds(machine.device, tf32=True) / 3600
+    options = [f"--config configs/trainer/{machine.overlay}.yaml --config configs/trainer/bf16.yaml"]
+    overlay: Any = OmegaConf.to_container(load_config(CONFIGS / f"trainer/{machine.overlay}.yaml"))
+    if overlay["data"]["init_args"]["batch_size"] != setting.images:
+        options.append(f"--data.batch_size {setting.images}")
+    options += [f"--model.accumulate {parts.accumulate}"] if parts.accumulate != own else []
+    return {
+        "recipe": path.stem,
+        "machine": machine.name,
+        "images": setting.images,
+        "accumulate": parts.accumulate,
+        "options": " ".join(options),
+        "memory": costs.memory,
+        "iterations": config["iterations"],
+        "launches": costs.counts[-1].launches,
+        "hours": hours,
+        "device_hours": machine.count * hours,
+        "bound": costs.expected_bound(machine.device, tf32=True),
+    }
 
 
-def count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def memory(task: ClassConditionalGAN, images: int) -> tuple[float, float]:
-    """Bytes kept for each image, and all that one device holds while it trains on ``images`` at a time; float32."""
-    small, large = bytes_kept(task, 4), bytes_kept(task, 8)
-    each = (large - small) / 4
-    generator, discriminator = count(task.generator), count(task.discriminator)
-    # Weights, two moments of Adam, one gradient at a time, the generator's average.
-    state = 4 * (3 * (generator + discriminator) + max(generator, discriminator) + generator)
-    return each, state + (small - 4 * each) + images * each
+def update(task: ClassConditionalGAN, network: nn.Module, batch: ClassBatch) -> None:
+    """Forward and backward of one network's side of the game."""
+    terms = task.generator_terms if network is task.generator else task.discriminator_terms
+    with train_only(network, task.generator, task.discriminator):
+        torch.stack(list(terms(batch).values())).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def seconds_of_iteration(task: ClassConditionalGAN, batch: ClassBatch, optimizers: list[Any]) -> float:
@@ -184,7 +162,7 @@ def seconds_of_iteration(task: ClassConditionalGAN, batch: ClassBatch, optimizer
     start = time.perf_counter()
     for network, optimizer in zip((task.discriminator, task.generator), optimizers, strict=True):
         for _ in range(task.discriminator_steps if network is task.discriminator else 1):
-            update(task, network, batch, lambda: None)
+            update(task, network, batch)
             optimizer.step()
             optimizer.zero_grad()
     return time.perf_counter() - start
@@ -198,8 +176,10 @@ def images_per_second(configs: list[dict[str, Any]], repeats: int, images: int =
         widths.append(config["model"]["init_args"]["generator"]["init_args"]["base_width"] // 4)
         task = build(config, "cpu", widths[-1])
         networks = (task.generator, task.discriminator)
-        made = [make(network.parameters()) for make, network in zip(task._optimizers_of, networks, strict=True)]
-        runs.append((task, batch_for(task, images, "cpu"), made[::-1]))
+        made = [make(network.parameters()) for make, network in zip(task.make_optimizers, networks, strict=True)]
+        side = int(task.generator.image_size)
+        batch = ClassBatch(torch.rand(images, 3, side, side) * 2 - 1, torch.zeros(images, dtype=torch.long))
+        runs.append((task, batch, made[::-1]))
     seconds = [[seconds_of_iteration(*run) for run in runs] for _ in range(repeats + 1)][1:]
     fastest = (min(times) for times in zip(*seconds, strict=True))
     return [
@@ -208,48 +188,32 @@ def images_per_second(configs: list[dict[str, Any]], repeats: int, images: int =
     ]
 
 
-def hours(flops: float) -> float:
-    """On eight H100s at the assumed utilization."""
-    return flops / (DEVICES * H100_FLOPS * UTILIZATION) / 3600
-
-
-def costs(path: Path, width: int, speed: float) -> dict[str, Any]:
-    """All figures of one recipe; its speed at a width is known."""
-    config = config_of(path)
+def costs(path: Path) -> dict[str, Any]:
+    """The figures of one recipe that no machine has a part in, and the paper's length on eight devices."""
+    config, machine = config_of(path), MACHINES[-1]
     batch = config["data"]["init_args"]["batch_size"]
-    part = min(PART, batch // DEVICES)
-    with meta_device():
-        task = build(config, "meta")
-        each = flops_per_image(task)
-        without = flops_per_image(build(config, "meta", long_range="none", long_range_kwargs=None))
-        kept, total = memory(task, part)
+    task = build(config)
+    each = flops_per_image(task)
+    without = flops_per_image(build(config, long_range="none", long_range_kwargs=None))
+    whole = estimate(task, Setting(batch // machine.count, 128, MIXED, machine.count), 1)
+    seconds = whole.expected_seconds(machine.device, tf32=True) * PAPER_ITERATIONS * PAPER_BATCH / batch
     return {
         "recipe": path.stem,
-        "generator_parameters": count(task.generator),
-        "discriminator_parameters": count(task.discriminator),
+        "generator_parameters": parameters(task.generator),
+        "discriminator_parameters": parameters(task.discriminator),
         "batch": batch,
         "discriminator_steps": task.discriminator_steps,
         "flops_per_image": each,
         "flops_per_iteration": each * batch,
         "long_range_share": (each - without) / each,
-        "bytes_kept_per_image": kept,
-        "part": part,
-        "bytes_on_a_device": total,
-        "width_here": width,
-        "images_per_second_here": speed,
-        "iterations": config["iterations"],
-        "hours_of_paper": hours(each * PAPER_BATCH * PAPER_ITERATIONS),
-        "hours_of_recipe": hours(each * batch * config["iterations"]),
+        "kept": kept_per_image(task, "32-true"),
+        "kept_mixed": kept_per_image(task, MIXED),
+        "hours_of_paper": seconds / 3600,
     }
 
 
-def with_switches(config: dict[str, Any]) -> dict[str, float]:
-    """FLOPs for each image with each switch."""
-    with meta_device():
-        return {name: flops_per_image(build(config, "meta", switches=switches)) for name, switches in SWITCHES.items()}
-
-
-COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
+Columns = dict[str, Callable[[dict[str, Any]], str]]
+COLUMNS: Columns = {
     "recipe": lambda row: f"`{row['recipe']}`",
     "parameters G + D, million": lambda row: (
         f"{row['generator_parameters'] / 1e6:.1f} + {row['discriminator_parameters'] / 1e6:.1f}"
@@ -258,35 +222,63 @@ COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
     "batch × D steps": lambda row: f"{row['batch']} × {row['discriminator_steps']}",
     "TFLOPs an iteration": lambda row: f"{row['flops_per_iteration'] / 1e12:.1f}",
     "of it in the generator's long-range layer": lambda row: f"{100 * row['long_range_share']:.2f} %",
-    "kept for backward, MB an image": lambda row: f"{row['bytes_kept_per_image'] / 1e6:.0f}",
-    "on a device, GB (images at a time)": lambda row: f"{row['bytes_on_a_device'] / 1e9:.1f} ({row['part']})",
-    "images/s here (width)": lambda row: f"{row['images_per_second_here']:.1f} ({row['width_here']})",
-    "hours, 880k × 256": lambda row: f"{row['hours_of_paper']:.1f}",
-    "its iterations": lambda row: f"{row['iterations'] // 1000}k",
-    "hours, its own": lambda row: f"{row['hours_of_recipe']:.1f}",
+    "kept for backward, MB an image, float32": lambda row: f"{row['kept'] / 1e6:.0f}",
+    "bf16": lambda row: f"{row['kept_mixed'] / 1e6:.0f}",
+    "hours, 880k × 256, 8 H100": lambda row: f"{row['hours_of_paper']:.1f}",
 }
+SPEEDS: Columns = {"images/s here (width)": lambda row: f"{row['images_per_second']:.1f} ({row['width']})"}
+BY_MACHINE: Columns = {
+    "recipe": lambda row: f"`{row['recipe']}`",
+    "machine": lambda row: row["machine"],
+    "images a device, at once": lambda row: f"{row['images']}, {row['images'] // row['accumulate']}",
+    "options": lambda row: f"`{row['options']}`",
+    "GB a device": lambda row: f"{row['memory'] / 1e9:.1f}",
+    "iterations": lambda row: f"{row['iterations'] // 1000}k",
+    "hours": lambda row: f"{row['hours']:.1f}",
+    "GPU hours": lambda row: f"{row['device_hours']:.0f}",
+    "bound by": lambda row: row["bound"],
+}
+
+
+def header(columns: Columns) -> str:
+    return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
+
+
+def line(columns: Columns, row: dict[str, Any]) -> str:
+    return f"| {' | '.join(show(row) for show in columns.values())} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--price_per_hour", type=float, help="of one device, in any currency: adds a column")
     options = parser.parse_args()
     keep_freed_memory()
-    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}", flush=True)
-    rows = []
-    speeds = images_per_second([config_of(path) for path in RECIPES], options.repeats)
-    for path, speed in zip(RECIPES, speeds, strict=True):
-        rows.append(costs(path, *speed))
-        print(f"| {' | '.join(show(rows[-1]) for show in COLUMNS.values())} |", flush=True)
+    columns, rows = {**COLUMNS, **(SPEEDS if options.repeats else {})}, [costs(path) for path in RECIPES]
+    if options.repeats:
+        speeds = images_per_second([config_of(path) for path in RECIPES], options.repeats)
+        rows = [row | {"width": w, "images_per_second": s} for row, (w, s) in zip(rows, speeds, strict=True)]
+    print("\n".join([header(columns), *(line(columns, row) for row in rows)]))
     print(f"\n| switched on in `{PAPER.stem}` | GFLOPs an image | more |\n|---|---|---|")
     plain = next(row["flops_per_image"] for row in rows if row["recipe"] == PAPER.stem)
-    for name, flops in with_switches(config_of(PAPER)).items():
+    for name, switches in SWITCHES.items():
+        flops = flops_per_image(build(config_of(PAPER), switches=switches))
         print(f"| {name} | {flops / 1e9:.1f} | {100 * (flops / plain - 1):.1f} % |")
+    print(f"\nComputed, not measured; hours at an assumed {EFFICIENCY:.0%} of the roofline:\n")
+    columns = dict(BY_MACHINE)
+    if options.price_per_hour is not None:
+        columns["price"] = lambda row: f"{row['device_hours'] * options.price_per_hour:.0f}"
+    print(header(columns), flush=True)
+    machines = []
+    for path in (*RECIPES, *INPAINTING):
+        for machine in MACHINES:
+            machines.append(by_machine(path, machine))
+            print(line(columns, machines[-1]), flush=True)
     print(f"\nthreads: {torch.get_num_threads()}; torch {torch.__version__}")
     if options.json:
         with replacing(options.json) as temporary:
-            temporary.write_text(json.dumps(rows, indent=1))
+            temporary.write_text(json.dumps({"recipes": rows, "machines": machines}, indent=1))
 
 
 if __name__ == "__main__":

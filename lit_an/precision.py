@@ -1,6 +1,6 @@
 """Computation in float32 or better, regardless of autocast; how exact float32 is."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import torch
@@ -20,15 +20,17 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """Disables autocast on the device of ``x``; does nothing on devices without autocast, such as ``meta``.
+    """Disables autocast on the device of ``x``.
+
+    Devices without autocast, such as ``meta``, follow that of the CPU (``lit_an.training_costs``).
 
     Example:
         >>> with torch.autocast("cpu", torch.bfloat16), without_autocast(torch.zeros(1)):
         ...     (torch.eye(2) @ torch.eye(2)).dtype
         torch.float32
     """
-    device = x.device.type
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+    device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+    return torch.autocast(device, enabled=False)
 
 
 def set_float32_precision(precision: Float32Precision) -> None:

@@ -71,6 +71,7 @@ MAY_IMPORT = {
     "ablation": FOUNDATION | {"metrics", "panels", "run_report"},
     "pages": FOUNDATION | {"norms", "panels", "region_colors", "trained", "sampling", "inpainting"},
     "device_checks": FOUNDATION | {"norms", "losses", "augmentations", "metrics", "networks", "data"},
+    "training_costs": FOUNDATION | {"tasks"},
     "tasks": FOUNDATION | {"latents", "norms", "losses", "augmentations", "masks", "metrics"},
     "callbacks": FOUNDATION | {"animation", "latents", "norms", "masks", "metrics", "panels", "run_report", "tasks"},
     "commands": FOUNDATION
@@ -86,6 +87,7 @@ MAY_IMPORT = {
         "networks",
         "data",
         "tasks",
+        "training_costs",
         "trained",
         "sampling",
         "inpainting",

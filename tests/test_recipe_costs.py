@@ -1,4 +1,4 @@
-"""The arithmetic behind the table of costs: counts against formulas, and meta tensors against real ones."""
+"""The tables of costs in docs/recipes.md: their command lines, and parameters beside the published networks."""
 
 import importlib.util
 from itertools import pairwise
@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from torch import nn
 
-from lit_an.norms import AttentiveNorm2d
-from tests.training import make_task
+from lit_an.training_costs.devices import USABLE
+from lit_an.training_costs.estimate import Setting, estimate
+from tests.test_configs import parsed
 
 PATH = Path(__file__).parent.parent / "benchmarks/recipes.py"
 
@@ -25,83 +24,77 @@ def recipes() -> Any:
     return module
 
 
-def test_attentive_normalization_counts_as_its_products(recipes: Any) -> None:
-    """Forward: the joint projection, two sums of the moments and the spread back; backward: six products more."""
-    channels, regions, side, batch = 16, 4, 8, 3
-    norm = AttentiveNorm2d(channels, num_regions=regions, self_sampling=False)
-    x = torch.randn(batch, channels, side, side, requires_grad=True)
-    joint = (channels + regions) * (channels + 1)
-    with recipes.counter() as forward:
-        y = norm(x)
-    base = 2 * batch * regions * channels  # what the mean of the input adds to the logits
-    assert forward.get_total_flops() - base == 2 * batch * side**2 * (joint + 4 * channels * regions)
-    with recipes.counter() as backward:
-        y.sum().backward()
-    products = joint + 2 * channels * regions  # values and layout once more, gradients of the affine maps
-    products += 4 * channels * regions + 3 * channels * regions  # gradients of layout and values
-    products += joint + channels * (channels + regions)  # of the weights and of the input
-    assert backward.get_total_flops() - base == 2 * batch * side**2 * products
-
-
-def test_a_convolution_counts_three_times_forward_and_backward(recipes: Any) -> None:
-    layer, x = nn.Conv2d(3, 5, 3, padding=1), torch.randn(2, 3, 8, 8, requires_grad=True)
-    with recipes.counter() as counted:
-        layer(x).sum().backward()
-    assert counted.get_total_flops() == 3 * 2 * 2 * 64 * 3 * 5 * 9
-
-
-def test_meta_tensors_count_as_real_ones_and_linearly(recipes: Any) -> None:
-    path = next(path for path in recipes.RECIPES if path.stem == "imagenet128_an")
-    config = recipes.config_of(path)
-    with recipes.meta_device():
-        task = recipes.build(config, "meta", width=2, num_classes=3)
-        each = recipes.flops_per_image(task, images=2)
-        # All but the penalty on the weights grows with the batch.
-        assert recipes.flops_per_image(task, images=4) == pytest.approx(each, rel=1e-4)
-    real, batch, total = recipes.build(config, "cpu", width=2, num_classes=3), recipes.batch_for(task, 2, "cpu"), 0
-    for network in (real.generator, real.discriminator):
-        with recipes.counter() as counted:
-            recipes.update(real, network, batch, lambda: None)
-        total += counted.get_total_flops()
-    assert total / 2 == each
-
-
-def test_a_gradient_penalty_is_counted(recipes: Any) -> None:
-    """Forward, the gradient at the image, and the gradients of both for the weights and for what lies between."""
+def test_a_recipe_counts_its_own_networks(recipes: Any) -> None:
+    """FLOPs of an image do not depend on how many there are; half precision keeps about half."""
     config = recipes.config_of(recipes.PAPER)
-    with recipes.meta_device():
-        tasks = [
-            recipes.build(config, "meta", 2, switches, num_classes=3)
-            for switches in ({}, recipes.SWITCHES["R1 in every iteration"])
-        ]
-        plain, with_r1 = (recipes.flops_per_image(task) for task in tasks)
-        with recipes.counter() as judging:
-            tasks[0].discriminator(*recipes.batch_for(tasks[0], 4, "meta")[:2])
-    # Each of the two passes costs one forward, the backward pass through both four more, where the image needs none.
-    assert (with_r1 - plain) / (judging.get_total_flops() / 4) == pytest.approx(6, rel=0.1)
+    task = recipes.build(config, width=4, num_classes=3)
+    each = recipes.flops_per_image(task, images=2)
+    assert recipes.flops_per_image(task, images=4) == pytest.approx(each, rel=1e-3)
+    wide = recipes.flops_per_image(recipes.build(config, width=8, num_classes=3), images=2)
+    assert 3 < wide / each < 4.5
+    ratio = recipes.kept_per_image(task, "bf16-mixed") / recipes.kept_per_image(task, "32-true")
+    assert 0.45 < ratio < 0.75
 
 
-def test_what_is_kept_for_backward_is_counted_once_and_without_weights(recipes: Any) -> None:
-    layers = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Linear(6, 2), nn.Sigmoid())
-    with recipes.kept_for_backward(layers) as kept:
-        y = layers(torch.randn(5, 4))
-    assert sum(kept.values()) == 4 * 5 * (4 + 6 + 2), "the input, and either sigmoid's result, which the next shares"
-    assert y.requires_grad
+# The table of machines in docs/recipes.md.
+
+ROOT = PATH.parent.parent
 
 
-def test_the_larger_update_decides_and_state_is_weights_moments_gradient_and_average(recipes: Any) -> None:
-    with recipes.meta_device(), torch.device("meta"):
-        task = make_task()
-        each, total = recipes.memory(task, 16)
-        small, large = recipes.bytes_kept(task, 4), recipes.bytes_kept(task, 8)
-    generator, discriminator = (sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator))
-    state = 4 * (3 * (generator + discriminator) + max(generator, discriminator) + generator)
-    assert each == (large - small) / 4
-    assert total == pytest.approx(state + small + 12 * each)
+def rows_of_machines() -> list[dict[str, str]]:
+    """The table's rows, by the names of its columns."""
+    lines = (ROOT / "docs/recipes.md").read_text().splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("| recipe | machine |"))
+    names, rows = cells(lines[start]), []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(dict(zip(names, cells(line), strict=True)))
+    return rows
 
 
-def test_hours_are_flops_over_what_eight_devices_do(recipes: Any) -> None:
-    assert recipes.hours(8 * 989e12 * 0.3 * 3600) == pytest.approx(1)
+def cells(line: str) -> list[str]:
+    return [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+
+
+ROWS = rows_of_machines()
+# The others differ little from these two: other layers, other data.
+FEW = ("imagenet128_an", "places256_an")
+
+
+def row_id(row: dict[str, str]) -> str:
+    return f"{row['recipe']} on {row['machine']}"
+
+
+def row_mark(row: dict[str, str]) -> Any:
+    quick = row["recipe"] in FEW and not row["machine"].startswith("1 × A100")
+    return pytest.param(row, id=row_id(row), marks=[] if quick else [pytest.mark.slow])
+
+
+def test_every_recipe_has_a_row_for_every_machine(recipes: Any) -> None:
+    expected = [
+        (path.stem, machine.name) for path in (*recipes.RECIPES, *recipes.INPAINTING) for machine in recipes.MACHINES
+    ]
+    assert [(row["recipe"], row["machine"]) for row in ROWS] == expected
+
+
+@pytest.mark.parametrize("row", [row_mark(row) for row in ROWS])
+def test_a_command_line_of_the_table_parses_and_fits_its_machine(recipes: Any, row: dict[str, str]) -> None:
+    """The options of the row, as ``fit`` understands them, have the memory that the row says, below the card's."""
+    path = next(path for path in (*recipes.RECIPES, *recipes.INPAINTING) if path.stem == row["recipe"])
+    machine = next(machine for machine in recipes.MACHINES if machine.name == row["machine"])
+    options = [str(ROOT / word) if word.startswith("configs/") else word for word in row["options"].split()]
+    given: Any = parsed(path, extra=tuple(options))
+    images, task = given["data"]["init_args"]["batch_size"], recipes.build(given)
+    batch, published = machine.count * images, recipes.config_of(path)["data"]["init_args"]["batch_size"]
+    assert batch == published, "the batch of the recipe"
+    assert given["trainer"]["devices"] == machine.count
+    precision = given["trainer"]["precision"]
+    setting = Setting(images, given["data"]["init_args"]["image_size"], precision, machine.count)
+    memory = estimate(task, setting, given["iterations"]).memory
+    assert f"{memory / 1e9:.1f}" == row["GB a device"]
+    assert memory < USABLE * machine.device.memory
+    assert row["images a device, at once"] == f"{images}, {images // task.accumulate}"
 
 
 # Parameters of the published networks, layer by layer. Every convolution and linear layer has biases but where noted.
@@ -177,15 +170,13 @@ def test_a_recipe_has_as_many_parameters_as_the_published_code(recipes: Any, nam
     """Of its generator but for what its head says under Differs: attentive normalization, and latents in each block."""
     config = recipes.config_of(next(path for path in recipes.RECIPES if path.stem == name))
     long_range = {"long_range": "self_attention", "long_range_kwargs": None} if "modern" in name else {}
-    with recipes.meta_device():
-        task = recipes.build(config, "meta", **long_range)
+    task = recipes.build(config, **long_range)
     latents = hierarchical(96) if "modern" in name else 0
-    assert (recipes.count(task.generator) + latents, recipes.count(task.discriminator)) == PUBLISHED[name]
+    assert (recipes.parameters(task.generator) + latents, recipes.parameters(task.discriminator)) == PUBLISHED[name]
 
 
 def test_the_papers_recipe_has_the_parameters_of_sagan_but_for_the_long_range_layers(recipes: Any) -> None:
     config = recipes.config_of(recipes.PAPER)
-    with recipes.meta_device():
-        task = recipes.build(config, "meta", long_range="none", long_range_kwargs=None)
-    counts = recipes.count(task.generator), recipes.count(task.discriminator)
+    task = recipes.build(config, long_range="none", long_range_kwargs=None)
+    counts = recipes.parameters(task.generator), recipes.parameters(task.discriminator)
     assert counts == (generator(64, 128, 1000, 0), discriminator(64, wide=True, long_range=0))

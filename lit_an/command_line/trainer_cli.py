@@ -211,10 +211,11 @@ class ConfiguredCommandCli(TrainerCli):
 
     Args:
         name: of the command.
-        run: the command; it gets ``model``, ``data`` and ``trainer`` as the config says, and its own options.
+        run: the command; it gets ``model``, ``data``, ``trainer`` and ``iterations`` as the config says, and its own
+            options.
     """
 
-    _BUILT = ("model", "data", "trainer")
+    _BUILT = ("model", "data", "trainer", "iterations")
 
     def __init__(self, name: str, run: Callable[..., int], **kwargs: Any) -> None:
         self._typed, self._run = name, run

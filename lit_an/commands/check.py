@@ -1,17 +1,13 @@
 """``python cli.py check``: finds problems of a run before it starts."""
 
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from pytorch_lightning.callbacks import Checkpoint
-
 from lit_an.commands.check_data import Limits, Line, data_lines
-from lit_an.commands.check_resources import estimate_needs, latent_inputs, masked_inputs, memory_here
+from lit_an.commands.check_resources import resource_lines
 from lit_an.data.base import ImageData
 from lit_an.data.class_data import ClassData
-from lit_an.errors import InputError
+from lit_an.errors import InputError, at_least
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -23,6 +19,8 @@ def run(
     max_failed: float = 0.0,
     max_small: float = 0.1,
     max_overlap: float = 0.0,
+    iterations: int | None = None,
+    price_per_hour: float | None = None,
 ) -> int:
     """Checks whether a config and its data fit together; with paths of checkpoints instead, whether these are whole.
 
@@ -34,18 +32,22 @@ def run(
         max_failed: largest share of unreadable images that passes; a run ends at its first unreadable image.
         max_small: largest share of images smaller than image_size that passes.
         max_overlap: largest share of val and test images that may also be in train.
+        iterations: from the config.
+        price_per_hour: of one device, in any currency: the run's price is shown where its time is.
 
     Returns:
         0 if the run can start, 1 if the table lists problems.
     """
     if sample != "all" and sample < 1:
         raise InputError(f"check: sample must be at least 1, or 'all', got {sample}")
+    if price_per_hour is not None:
+        at_least("check", 0, price_per_hour=price_per_hour)
     limits = Limits(max_failed, max_small, max_overlap)
     number = None if sample == "all" else sample
     lines = [*kind_lines(model, data), size_line(model, data)]
     lines += data_lines(data, classes_of(model), number, limits)
     lines += callback_lines(data, trainer)
-    lines += resource_lines(model, data, trainer)
+    lines += resource_lines(model, data, trainer, iterations, price_per_hour, processes_of(trainer))
     for line in lines:
         print(f"{line.verdict:8} {line.subject:18} {line.text}")
     problems = sum(line.verdict == "problem" for line in lines)
@@ -123,31 +125,3 @@ def processes_of(trainer: Mapping[str, Any]) -> int:
     devices = trainer.get("devices")
     number = len(devices) if isinstance(devices, list) else str(devices)
     return max(1, int(number) if str(number).isdecimal() else 1) * int(trainer.get("num_nodes") or 1)
-
-
-def resource_lines(model: AdversarialTask, data: ImageData, trainer: Mapping[str, Any]) -> Iterator[Line]:
-    """Estimated memory and disk space, compared with this machine's."""
-    at_once = max(1, data.batch_size // model.accumulate)
-    inputs = masked_inputs(data.image_size) if classes_of(model) is None else latent_inputs(model)
-    try:
-        needs = estimate_needs(model, at_once, inputs)
-    except InputError as error:
-        yield Line("problem", "networks", str(error))
-        return
-    accelerator = str(trainer.get("accelerator", "auto"))
-    here = memory_here(accelerator)
-    text = f"about {needs.memory / 1e9:.2f} GB on each device for {at_once} images at once (estimated, float32)"
-    if here is None:
-        yield Line("note", "memory", f"{text}; this machine has no such device to compare with")
-    else:
-        yield Line("ok" if needs.memory < here else "problem", "memory", f"{text}; {here / 1e9:.1f} GB available")
-    writers = [callback for callback in trainer.get("callbacks") or [] if isinstance(callback, Checkpoint)]
-    kept = 1 + max((getattr(callback, "keep", 0) for callback in writers), default=0)
-    disk, free = kept * needs.checkpoint, shutil.disk_usage(_existing(trainer.get("default_root_dir") or ".")).free
-    text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free"
-    yield Line("ok" if disk < free else "problem", "disk", text)
-
-
-def _existing(path: str) -> Path:
-    folder = Path(path).absolute()
-    return next(place for place in (folder, *folder.parents) if place.is_dir())

@@ -1,76 +1,76 @@
-"""Estimates a run's memory and disk space from its networks."""
+"""Memory, disk space and time of a run, estimated from its networks and compared with this machine."""
 
 import os
-from typing import Any, NamedTuple
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from pytorch_lightning.callbacks import Checkpoint
 
-from lit_an.batch import Inpainted
+from lit_an.commands.check_data import Line
+from lit_an.data.base import ImageData
+from lit_an.durations import in_words
+from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.training_costs.devices import USABLE, Device, device_named
+from lit_an.training_costs.estimate import (
+    Setting,
+    TrainingCosts,
+    UncountableError,
+    checkpoint_bytes,
+    estimate,
+    fitting_parts,
+)
+from lit_an.training_costs.valueless import MIXED
 
-FLOAT = 4  # bytes
-# A weight, its gradient, and Adam's two moments; the checkpoint leaves out the gradient.
-COPIES_IN_TRAINING, COPIES_IN_CHECKPOINT = 4, 3
 
-# Inputs of a generator for the measured images; the second is also an input of the discriminator.
-Inputs = tuple[Tensor, Tensor]
-MEASURED = 2  # batch norm needs more than one
+def resource_lines(
+    model: AdversarialTask,
+    data: ImageData,
+    trainer: Mapping[str, Any],
+    iterations: int | None,
+    price_per_hour: float | None,
+    processes: int,
+) -> Iterator[Line]:
+    """Memory, time and disk space that a run is estimated to need.
 
-
-class ResourceNeeds(NamedTuple):
-    """Bytes, computed for float32 and Adam; bf16 takes about half of the activations.
-
-    Attributes:
-        memory: of one device in training.
-        checkpoint: one file on disk.
+    Args:
+        model, data, trainer: from the config.
+        iterations: of the run, or None without a length.
+        price_per_hour: of one device, or None.
+        processes: that train together.
     """
-
-    memory: int
-    checkpoint: int
-
-
-def latent_inputs(task: AdversarialTask) -> Inputs:
-    """A latent and a label for a class-conditional generator."""
-    latent_dim = int(task.generator.latent_dim)  # type: ignore[arg-type]
-    return torch.zeros(MEASURED, latent_dim), torch.zeros(MEASURED, dtype=torch.long)
-
-
-def masked_inputs(image_size: int) -> Inputs:
-    """An image and a mask, whose middle is hole, for a generator that inpaints."""
-    mask = torch.zeros(MEASURED, 1, image_size, image_size)
-    quarter = image_size // 4
-    mask[:, :, quarter : image_size - quarter, quarter : image_size - quarter] = 1.0
-    return torch.zeros(MEASURED, 3, image_size, image_size), mask
+    accelerator = str(trainer.get("accelerator", "auto"))
+    setting = setting_of(model, data, trainer, processes)
+    try:
+        costs = estimate(model, setting, iterations)
+        yield _memory_line(model, setting, costs, memory_here(accelerator))
+        device = None if setting.on_cpu else device_here()
+        if device is not None:
+            tf32 = trainer.get("float32_matmul_precision", "highest") != "highest"
+            yield _time_line(costs, device, tf32, iterations, price_per_hour, processes)
+    except InputError as error:
+        yield Line("problem", "networks", str(error))
+        return
+    except UncountableError as error:
+        yield Line("note", "memory", f"not estimated: the networks cannot be run without values ({error})")
+    yield _disk_line(model, setting, trainer)
 
 
-def estimate_needs(task: AdversarialTask, images: int, inputs: Inputs) -> ResourceNeeds:
-    """Estimates the memory for ``images`` images at once on one device.
-
-    Counts the activations that autograd keeps for the backward pass in one small step of each network. Workspaces,
-    fragmentation and the loader's memory are not counted, so allow a few tens of per cent more.
-    """
-    generator, discriminator = (parameters(net) for net in (task.generator, task.discriminator))
-    of_generator, of_discriminator = activations(task, inputs)
-    # The generator's step goes through both; the discriminator's sees real and generated images.
-    of_an_image = max(of_generator + of_discriminator, 2 * of_discriminator)
-    # One more copy for the average of the generator's weights.
-    memory = FLOAT * (COPIES_IN_TRAINING * (generator + discriminator) + generator) + of_an_image * images
-    return ResourceNeeds(memory, FLOAT * (COPIES_IN_CHECKPOINT * (generator + discriminator) + generator))
-
-
-def parameters(network: nn.Module) -> int:
-    """Number of parameters of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def activations(task: AdversarialTask, inputs: Inputs) -> tuple[int, int]:
-    """Bytes that autograd keeps for one image, in the generator and in the discriminator."""
-    with torch.random.fork_rng(devices=[]):
-        of_generator, made = _kept(task.generator, *inputs)
-        image = made.fine if isinstance(made, Inpainted) else made
-        of_discriminator, _ = _kept(task.discriminator, image.detach(), inputs[1])
-    return of_generator // MEASURED, of_discriminator // MEASURED
+def setting_of(model: AdversarialTask, data: ImageData, trainer: Mapping[str, Any], processes: int = 1) -> Setting:
+    """How a config trains its task."""
+    accelerator = str(trainer.get("accelerator", "auto"))
+    has_gpu = accelerator != "cpu" and (accelerator != "auto" or torch.cuda.is_available())
+    return Setting(
+        images=data.batch_size,
+        image_size=data.image_size,
+        precision=str(trainer.get("precision") or "32-true"),
+        processes=processes,
+        averages=any(hasattr(callback, "averaged_weights") for callback in trainer.get("callbacks") or []),
+        on_cpu=not has_gpu,
+    )
 
 
 def memory_here(accelerator: str) -> int | None:
@@ -82,16 +82,56 @@ def memory_here(accelerator: str) -> int | None:
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _kept(network: nn.Module, first: Tensor, second: Tensor) -> tuple[int, Any]:
-    own = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
-    kept: dict[int, int] = {}
+def device_here() -> Device | None:
+    """The GPU of this machine, if there is one whose rates are known."""
+    return device_named(torch.cuda.get_device_name()) if torch.cuda.is_available() else None
 
-    def note(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        output = network(first, second)
-    return sum(kept.values()), output
+def _memory_line(model: AdversarialTask, setting: Setting, costs: TrainingCosts, here: int | None) -> Line:
+    at_once = setting.images // model.accumulate
+    kind = setting.precision if setting.precision in MIXED else "float32"
+    text = f"about {costs.memory / 1e9:.2f} GB on each device for {at_once} images at once (estimated, {kind})"
+    if here is None:
+        return Line("note", "memory", f"{text}; this machine has no such device to compare with")
+    text = f"{text}; {here / 1e9:.1f} GB available"
+    if costs.memory < USABLE * here:
+        return Line("ok", "memory", text)
+    if costs.memory < here:
+        text += f", of which workspaces and gaps between blocks take up to {1 - USABLE:.0%}"
+    parts = fitting_parts(model, setting, USABLE * here)
+    remedy = "not even one image at a time fits well; make the networks or the images smaller"
+    if parts is not None:
+        remedy = f"--model.accumulate {parts.accumulate} takes about {parts.memory / 1e9:.2f} GB"
+    return Line("problem" if costs.memory >= here else "note", "memory", f"{text}; {remedy}")
+
+
+def _time_line(
+    costs: TrainingCosts,
+    device: Device,
+    tf32: bool,
+    iterations: int | None,
+    price_per_hour: float | None,
+    processes: int,
+) -> Line:
+    if iterations is None:
+        return Line("note", "time", "not estimated: the run has no length; give --iterations")
+    least, bound = costs.seconds(device, tf32), costs.bound(device, tf32)
+    text = f"at least {in_words(least)} on {device.name} (computed, not measured; bound by {bound})"
+    if price_per_hour is not None:
+        hours = processes * least / 3600
+        text += f"; {hours:.1f} device hours, {hours * price_per_hour:.2f} at {price_per_hour:g} an hour"
+    return Line("note", "time", text)
+
+
+def _disk_line(model: AdversarialTask, setting: Setting, trainer: Mapping[str, Any]) -> Line:
+    writers = [callback for callback in trainer.get("callbacks") or [] if isinstance(callback, Checkpoint)]
+    kept = 1 + max((getattr(callback, "keep", 0) for callback in writers), default=0)
+    disk = kept * checkpoint_bytes(model, setting.averages)
+    free = shutil.disk_usage(_existing(trainer.get("default_root_dir") or ".")).free
+    text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free"
+    return Line("ok" if disk < free else "problem", "disk", text)
+
+
+def _existing(path: str) -> Path:
+    folder = Path(path).absolute()
+    return next(place for place in (folder, *folder.parents) if place.is_dir())

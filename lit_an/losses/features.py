@@ -88,6 +88,19 @@ class VGG19Features:
                 self._stages = _stages(self.layers, self.weights)
         return self
 
+    def load_shapes(self) -> "VGG19Features":
+        """Makes the network on the meta device, without weights, unless they have been read: to count its costs.
+
+        Returns:
+            Itself.
+
+        Raises:
+            InputError: torchvision is missing.
+        """
+        if self._stages is None:
+            self._stages = _cut(_network(self.layers), self.layers)
+        return self
+
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
         """The maps of images, by name, in the order of ``layers``.
 
@@ -137,12 +150,23 @@ class _Stage(nn.Module):
 
 
 def _stages(wanted: Sequence[str], weights: str | None) -> nn.ModuleList:
-    """VGG-19 up to the deepest layer wanted, with its weights, cut after the poolings."""
-    models = _torchvision_models()
-    with torch.device("meta"):  # no memory for the classifier, which is six times as large
-        network = models.vgg19().features[: 1 + max(map(LAYERS.index, wanted))]
-    path = _downloaded(models.VGG19_Weights.IMAGENET1K_V1.url) if weights is None else Path(weights).expanduser()
+    """VGG-19 up to the deepest layer wanted, frozen, with its weights, cut after the poolings."""
+    network = _network(wanted)
+    url = _torchvision_models().VGG19_Weights.IMAGENET1K_V1.url
+    path = _downloaded(url) if weights is None else Path(weights).expanduser()
     network.load_state_dict(_read(path, network.state_dict()), assign=True)
+    return _cut(network, wanted)
+
+
+def _network(wanted: Sequence[str]) -> nn.Sequential:
+    """VGG-19 up to the deepest layer wanted, without weights."""
+    with torch.device("meta"):  # no memory for the classifier, which is six times as large
+        network: nn.Sequential = _torchvision_models().vgg19().features[: 1 + max(map(LAYERS.index, wanted))]
+    return network
+
+
+def _cut(network: nn.Sequential, wanted: Sequence[str]) -> nn.ModuleList:
+    """The frozen network, cut after the poolings."""
     network.eval().requires_grad_(False)
     names = LAYERS[: len(network)]
     numbers = dict.fromkeys(name[4] for name in names)

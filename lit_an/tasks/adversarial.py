@@ -96,7 +96,7 @@ class AdversarialTask(Game, pl.LightningModule):
         if channels_last:
             generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             discriminator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._optimizers_of = (generator_optimizer, discriminator_optimizer)
+        self.make_optimizers = (generator_optimizer, discriminator_optimizer)
         self._schedulers_of = (generator_scheduler, discriminator_scheduler)
         self.discriminator_steps, self.accumulate = discriminator_steps, accumulate
         self.gradient_clip_norm, self.channels_last, self.backend = gradient_clip_norm, channels_last, compile
@@ -265,7 +265,7 @@ class AdversarialTask(Game, pl.LightningModule):
             InputError: an optimizer or schedule rejects a number, or a schedule depends on a metric.
         """
         sides = (("generator", self.generator), ("discriminator", self.discriminator))
-        made = zip(sides, self._optimizers_of, self._schedulers_of, strict=True)
+        made = zip(sides, self.make_optimizers, self._schedulers_of, strict=True)
         self._trainings = [make_training(*side, optimizer, schedule) for side, optimizer, schedule in made]
         self._numbers.follow([training.optimizer for training in self._trainings])
         return [

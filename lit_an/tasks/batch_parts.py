@@ -22,14 +22,22 @@ def split_batch(batch: Any, parts: int) -> list[Any]:
     """
     if parts == 1:
         return [batch]
-    size = batch_size(batch)
+    check_split(batch_size(batch), parts)
+    fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
+    return [type(batch)(*part) for part in zip(*fields, strict=True)]
+
+
+def check_split(size: int, parts: int) -> None:
+    """Checks that a batch of ``size`` images can be split into so many parts of equal size.
+
+    Raises:
+        InputError: it cannot.
+    """
     if size % parts:
         raise InputError(
             f"a training batch of {size} images cannot be split into {parts} equal parts; set data.batch_size and "
             "data.batches_per_iteration so that discriminator_steps × accumulate divides it"
         )
-    fields = [[None] * parts if field is None else field.chunk(parts) for field in batch]
-    return [type(batch)(*part) for part in zip(*fields, strict=True)]
 
 
 def check_image_sizes(**parts: Any) -> None:

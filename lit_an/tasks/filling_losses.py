@@ -121,6 +121,17 @@ class FillingLosses:
             if network is not None:
                 network.load()
 
+    def load_shapes(self) -> None:
+        """Makes the networks that the terms need to count what they cost: VGG-19 without its weights.
+
+        Raises:
+            InputError: a package is missing, or the weights of a backbone.
+        """
+        if self._vgg is not None:
+            self._vgg.load_shapes()
+        if self._backbone is not None:
+            self._backbone.load()
+
     def reconstruction(self, made: Inpainted, batch: InpaintingBatch) -> Terms:
         """``hole`` and ``context``: distances of both stages, not composited, from the ground truth."""
         weights, (image, mask) = self.weights, batch[:2]

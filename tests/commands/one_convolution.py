@@ -39,13 +39,16 @@ class TinyCritic(nn.Module):
 
 
 class TinyInpainting(AdversarialTask):
-    """Both, without losses: it is looked at, not trained."""
+    """Both, with the simplest losses: it is looked at, not trained."""
 
-    def __init__(self) -> None:
-        super().__init__(TinyGenerator(), TinyCritic(), ADAM, ADAM)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(TinyGenerator(), TinyCritic(), ADAM, ADAM, **kwargs)
 
     def generator_terms(self, batch: Any) -> dict[str, Tensor]:
-        return {}
+        made: Inpainted = self.generator(batch.image, batch.mask)
+        (critic,) = self.discriminator(made.fine, batch.mask)
+        return {"hole": (made.fine - batch.image).abs().mean(), "adversarial": -critic.logits.mean()}
 
     def discriminator_terms(self, batch: Any) -> dict[str, Tensor]:
-        return {}
+        (critic,) = self.discriminator(batch.image, batch.mask)
+        return {"adversarial": -critic.logits.mean()}

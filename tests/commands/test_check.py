@@ -1,5 +1,6 @@
 """``python cli.py check``: go, or no and why."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -8,11 +9,15 @@ import torch
 from PIL import Image
 
 import cli
-from lit_an.commands.check_resources import activations, estimate_needs, latent_inputs, memory_here, parameters
+from callbacks import GeneratorEMA
+from lit_an.commands import check as check_tool
+from lit_an.commands import check_resources
+from lit_an.commands.check_resources import memory_here
 from lit_an.data import ClassData
 from lit_an.data.inspection import inspect, overlap, sample_of
 from lit_an.data.sources import ImageFolder
-from lit_an.networks import ProjectionDiscriminator, ResNetGenerator
+from lit_an.training_costs.devices import device_named
+from lit_an.training_costs.estimate import Setting, estimate
 from tests.photographs import WNIDS, break_some
 from tests.training import make_task
 
@@ -137,19 +142,89 @@ def test_images_of_the_wrong_shape_or_range_are_found(image_folder: Path) -> Non
     assert complaints == ["", "image 1 leaves the range -1 … 1", "image 2 is (1, 8, 8), not (3, 8, 8)"]
 
 
-def test_estimates_follow_the_networks() -> None:
-    """Weights are exact; activations grow with width and do not depend on the batch they are measured on."""
-    task = make_task()
-    count = parameters(task.generator) + parameters(task.discriminator)
-    inputs = latent_inputs(task)
-    few, many = estimate_needs(task, 1, inputs), estimate_needs(task, 11, inputs)
-    assert few.checkpoint == 12 * count + 4 * parameters(task.generator)
-    of_an_image = (many.memory - few.memory) / 10
-    assert many.memory - 11 * of_an_image == 16 * count + 4 * parameters(task.generator)
-    wide = make_task()
-    wide.generator = ResNetGenerator(32, num_classes=3, latent_dim=8, base_width=8, long_range_resolution=8)
-    wide.discriminator = ProjectionDiscriminator(32, num_classes=3, base_width=8)
-    assert all(b > 2 * a for a, b in zip(activations(task, inputs), activations(wide, inputs), strict=True))
+def test_memory_is_that_of_the_counted_iteration(
+    imagenet: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its precision, its parts and its average."""
+    arguments = {"32-true": (), "bf16-mixed": ("--trainer.precision=bf16-mixed",)}
+    for precision, more in arguments.items():
+        assert check(imagenet, "--model.accumulate=2", *more) == 0
+        kind = "float32" if precision == "32-true" else precision
+        assert f"for 2 images at once (estimated, {kind})" in lines(capsys)["memory"][1]
+    monkeypatch.setattr(check_resources, "memory_here", lambda accelerator: 10**9)
+    for averages in (True, False):
+        callbacks = [GeneratorEMA()] if averages else []
+        task, data = make_task(), ClassData(ImageFolder(imagenet / "train"), 32, batch_size=100)
+        check_tool.run(task, data, {"accelerator": "cpu", "callbacks": callbacks}, sample=3)
+        expected = estimate(task, Setting(100, 32, averages=averages, on_cpu=True)).memory
+        assert lines(capsys)["memory"][1].startswith(f"about {expected / 1e9:.2f} GB on each device for 100 images")
+
+
+def test_what_does_not_fit_is_told_the_parts_that_would(
+    imagenet: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, parts = (
+        estimate(make_task("none", accumulate=number), Setting(12, 32, averages=False, on_cpu=True)).memory
+        for number in (1, 2)
+    )
+    data = ClassData(ImageFolder(imagenet / "train"), 32, batch_size=12)
+
+    def verdict(memory: float) -> tuple[str, str]:
+        monkeypatch.setattr(check_resources, "memory_here", lambda accelerator: int(memory))
+        check_tool.run(make_task("none"), data, {"accelerator": "cpu"}, sample=3)
+        return lines(capsys)["memory"]
+
+    assert verdict(1.3 * whole)[0] == "ok"
+    kind, text = verdict(1.1 * whole)
+    assert (kind, text.split("; ")[-1]) == ("note", f"--model.accumulate 2 takes about {parts / 1e9:.2f} GB")
+    kind, text = verdict(0.9 * whole)
+    assert (kind, text.split("; ")[-1]) == ("problem", f"--model.accumulate 2 takes about {parts / 1e9:.2f} GB")
+    kind, text = verdict(1000)
+    assert kind == "problem"
+    assert text.endswith("not even one image at a time fits well; make the networks or the images smaller")
+
+
+def test_a_batch_that_cannot_be_split_is_a_problem(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(imagenet, "--model.accumulate=3") == 1
+    verdict, text = lines(capsys)["networks"]
+    assert verdict == "problem"
+    assert text.startswith("a training batch of 4 images cannot be split into 3 equal parts; set data.batch_size")
+
+
+def test_networks_that_need_values_are_not_estimated(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    task = make_task("none")
+    task.generator_terms = lambda batch: {"a": batch.image.mean() * batch.image.mean().item()}  # type: ignore[method-assign]
+    data = ClassData(ImageFolder(imagenet / "train"), 32, batch_size=4)
+    assert check_tool.run(task, data, {"accelerator": "cpu"}, sample=3) == 0
+    found = lines(capsys)
+    assert found["memory"][0] == "note"
+    assert found["memory"][1].startswith("not estimated: the networks cannot be run without values (")
+    assert found["disk"][0] == "ok"
+
+
+def test_time_is_told_where_the_gpu_is_known_and_nowhere_else(
+    imagenet: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the GPU that tests have not got."""
+    assert check(imagenet, "--iterations=1000") == 0
+    assert "time" not in lines(capsys)
+    device = device_named("NVIDIA H200")
+    assert device is not None
+    monkeypatch.setattr(check_resources, "device_here", lambda: device)
+    monkeypatch.setattr(check_resources, "memory_here", lambda accelerator: device.memory)
+    gpu = ("--trainer.accelerator=gpu", "--iterations=10000000000")
+    assert check(imagenet, *gpu) == 0
+    verdict, text = lines(capsys)["time"]
+    assert verdict == "note"
+    said = r"at least \d+ h \d+ min on H200 SXM \(computed, not measured; bound by memory traffic\)"
+    assert re.fullmatch(said, text)
+    assert check(imagenet, *gpu, "--price_per_hour=2.5") == 0
+    hours, price = re.findall(r"; ([\d.]+) device hours, ([\d.]+) at 2.5 an hour", lines(capsys)["time"][1])[0]
+    assert float(price) == pytest.approx(2.5 * float(hours), abs=0.2)
+    assert check(imagenet, *gpu, "--price_per_hour=-1") == 2
+    assert capsys.readouterr().err == "error: check: price_per_hour must be at least 0, got -1.0\n"
+    check_tool.run(make_task(), ClassData(ImageFolder(imagenet / "train"), 32), {"accelerator": "gpu"}, sample=3)
+    assert lines(capsys)["time"] == ("note", "not estimated: the run has no length; give --iterations")
 
 
 def test_memory_of_a_device_that_is_not_here() -> None:

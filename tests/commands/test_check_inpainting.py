@@ -11,7 +11,6 @@ import cli
 from callbacks import Checkpointing, InpaintingMetrics
 from lit_an.batch import InpaintingBatch
 from lit_an.commands import check as check_tool
-from lit_an.commands.check_resources import FLOAT, activations, masked_inputs
 from lit_an.data import ClassData, InpaintingData
 from lit_an.data.inspection import inspect
 from lit_an.data.preparation import plan_of, prepare
@@ -131,14 +130,6 @@ def test_masks_that_cannot_be_are_found(root: Path) -> None:
         "image 1 has a mask with other values than 0 and 1",
         "image 2 has a mask of (1, 4, 8), not (1, 8, 8)",
     ]
-
-
-def test_activations_are_those_of_the_masked_networks() -> None:
-    """At least what each convolution keeps: its four channels of input."""
-    small, large = (activations(TinyInpainting(), masked_inputs(size)) for size in (16, 32))
-    assert small[0] >= 4 * 16 * 16 * FLOAT
-    assert small[1] >= 4 * 16 * 16 * FLOAT
-    assert all(3.5 * a < b < 4.5 * a for a, b in zip(small, large, strict=True))
 
 
 def test_only_what_writes_checkpoints_keeps_any(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

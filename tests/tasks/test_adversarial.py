@@ -84,7 +84,7 @@ def test_gradients_are_clipped_at_the_asked_norm(tmp_path: Path, image_folder: P
             return super().step()
 
     task = make_task(gradient_clip_norm=1e-3)
-    task._optimizers_of = (partial(Recorder, lr=0.1), partial(Recorder, lr=0.1))  # type: ignore[assignment]
+    task.make_optimizers = (partial(Recorder, lr=0.1), partial(Recorder, lr=0.1))  # type: ignore[assignment]
     make_trainer(tmp_path, task, 2).fit(task, datamodule=make_data(image_folder))
     assert norms == pytest.approx([1e-3] * 4, rel=1e-3)
 

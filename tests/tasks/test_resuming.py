@@ -24,7 +24,7 @@ def train(
     task = make_task(
         **{f"{side}_scheduler": changed.get(f"{side}_scheduler") for side in ("generator", "discriminator")}
     )
-    task._optimizers_of = tuple(  # type: ignore[assignment]
+    task.make_optimizers = tuple(  # type: ignore[assignment]
         changed.get(f"{side}_optimizer", ADAM) for side in ("generator", "discriminator")
     )
     trainer = make_trainer(folder, task, iterations, [Checkpointing()])
