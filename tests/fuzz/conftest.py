@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-SHORT, LONG = 25, 1000
+SHORT, LONG = 12, 1000
 
 
 def pytest_configure(config: pytest.Config) -> None:

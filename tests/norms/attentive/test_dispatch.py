@@ -272,7 +272,7 @@ def test_a_network_compiles_without_graph_breaks(training: bool) -> None:
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: the products of the CPU path on cuBLAS")
+@pytest.mark.gpu  # the products of the CPU path on cuBLAS
 def test_a_gpu_gives_the_same_numbers_without_waiting_for_the_host() -> None:
     norm = AttentiveNorm2d(16, num_regions=4).cuda()
     with torch.no_grad():

@@ -151,7 +151,7 @@ def test_sizes_that_the_kernels_take(shape: tuple[int, ...], regions: int, fits:
     assert triton_path._fits(torch.empty(shape, device="meta"), regions) == fits
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: the kernels, compiled")
+@pytest.mark.gpu
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_a_gpu_equals_the_path_of_blocks(dtype: torch.dtype, memory_format: torch.memory_format) -> None:
