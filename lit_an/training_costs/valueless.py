@@ -35,12 +35,21 @@ def without_values(task: nn.Module) -> Any:
         size, stride = tensor.size(), tensor.stride()
         empty = torch.empty_strided(size, stride, dtype=tensor.dtype, device="meta")
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    for value in vars(task).values():
+        if _makes_something(value):  # those of a command line know all that it has built
+            memo[id(value)] = value
     copied: Any = copy.deepcopy(task, memo)
     # What pickles leave out; neither is in the task's parameters.
     for load in (getattr(copied.discriminator, "load_backbone", None), _loading_of_losses(copied)):
         if load is not None:
             load()
     return copied
+
+
+def _makes_something(value: Any) -> bool:
+    """Whether an attribute is a function, such as the ones that make optimizers, or a tuple of them."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(map(callable, parts)) and not any(isinstance(part, nn.Module) for part in parts)
 
 
 def batch_like(task: Any, images: int, image_size: int) -> Any:

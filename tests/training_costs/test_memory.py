@@ -106,6 +106,19 @@ def test_the_task_stays_as_it_is() -> None:
     assert all(parameter.grad is None and parameter.device.type == "cpu" for parameter in task.parameters())
 
 
+def test_what_makes_optimizers_is_not_copied() -> None:
+    """That of a command line knows it, with the data and modules of Python, which cannot be copied."""
+
+    class Owned:
+        def __init__(self) -> None:
+            self.owner = torch
+
+        def __call__(self, parameters: Any) -> torch.optim.Optimizer:
+            return torch.optim.Adam(parameters)
+
+    assert estimate(make_task("none", optimizer=Owned()), Setting(2, SIDE)).memory > 0
+
+
 def test_what_very_many_images_need_follows_from_fewer() -> None:
     task = make_task("none")
     costs = estimate(task, Setting(1536, SIDE), 1)
