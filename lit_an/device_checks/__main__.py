@@ -1,7 +1,6 @@
-"""Runs one part and writes its rows as they come: ``python -m lit_an.device_checks PART DEVICE DRY_RUN FILE``."""
+"""Runs one part of the report and writes its rows as they come; ``processes.py`` starts it."""
 
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,14 +9,13 @@ from lit_an.device_checks.results import Result
 from lit_an.device_checks.rows import Setting
 
 
-def main(part: str, device: str, dry_run: str, file: str) -> None:
-    """Computes the part."""
+def main(part: str, device: str, dry_run: str, file: str, folder: str) -> None:
+    """Computes the part; its rows go to the file, its own files to the folder."""
     warnings.filterwarnings("ignore")  # the rows say what is wrong
     result = Result(part=part)
-    with tempfile.TemporaryDirectory(prefix="lit_an_gpu_") as folder:
-        for row in PARTS[part].rows(Setting(device, dry_run == "dry_run", Path(folder))):
-            result.rows.append(row)
-            result.write(Path(file))
+    for row in PARTS[part].rows(Setting(device, dry_run == "dry_run", Path(folder))):
+        result.rows.append(row)
+        result.write(Path(file))
     result.is_complete = True
     result.write(Path(file))
 

@@ -70,18 +70,22 @@ def _run(name: str, device: str, dry_run: bool, file: Path, seconds: float, say:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
     command = [sys.executable, "-m", "lit_an.device_checks", name, device, "dry_run" if dry_run else "-", str(file)]
     start = time.monotonic()
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+    # Made here, so that it is taken away when the part was killed.
+    with (
+        tempfile.TemporaryDirectory(prefix="lit_an_gpu_") as own,
+        tempfile.TemporaryFile("w+", errors="replace") as said,
+    ):
+        process = subprocess.Popen([*command, own], env=environment, stdout=said, stderr=said, start_new_session=True)
         try:
             code = _watched(process, file, seconds, say)
         except BaseException:
             _end_all(process)
             raise
-        output.seek(0)
-        said = output.read()
+        said.seek(0)
+        last = said.read()
     ended = f"stopped after {seconds:.0f} s; its rows are those that it had until then" if code is None else ""
     if code:
-        ended = _ended(code, said)
+        ended = _ended(code, last)
     result = Result.read(file) or Result(name)
     result.seconds = time.monotonic() - start
     result.ended = "" if result.is_complete else ended or "ended early, without an error"

@@ -3,9 +3,9 @@
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,21 +119,23 @@ def command_line(folder: Path, *arguments: str, seconds: float = 240.0) -> Ran:
         arguments: the command and its options.
         seconds: it is killed after; its exit code then is −9.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH", "")]))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        said, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate()
+    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH", "")]))
+    # In the group of this process, so that whoever ends a part ends its runs.
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": path},
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        output.seek(0)
+        said = output.read()
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return Ran(process.returncode, " / ".join(lines[-_LAST_LINES:]))
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,14 +95,18 @@ def test_a_device_that_fails_leaves_a_report(tmp_path: Path) -> None:
 
 
 def test_a_part_that_takes_too_long_is_ended_with_what_it_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PARTS, "trainings", replace(PARTS["trainings"], seconds=2))
+    """So are its runs, and its files are gone."""
+    (tmp_path / "files").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "files"))
+    monkeypatch.setitem(PARTS, "trainings", replace(PARTS["trainings"], seconds=9))
     said: list[str] = []
     (result,) = run_parts(["trainings"], "cpu", True, tmp_path, 100, KEY, said.append)
-    assert result.ended.startswith("stopped after 2 s")
+    assert result.ended.startswith("stopped after 9 s")
     assert not result.is_complete
     stored = Result.read(tmp_path / "trainings.json")
     assert stored == result
-    alive = subprocess.run(["pgrep", "-f", "lit_an_gpu_"], capture_output=True, text=True, check=False).stdout
+    assert not list((tmp_path / "files").iterdir())
+    alive = subprocess.run(["pgrep", "-f", str(tmp_path / "files")], capture_output=True, text=True, check=False).stdout
     assert not alive.strip()
 
 
