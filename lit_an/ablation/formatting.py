@@ -84,16 +84,22 @@ def time_text(seconds: float) -> str:
     raise AssertionError(seconds)
 
 
-def mean_text(values: Sequence[float]) -> str:
+def mean_text(values: Sequence[float], most: int = _MOST_DECIMALS) -> str:
     """Mean ± deviation, with two digits of the deviation, or three of a mean without one.
+
+    Args:
+        values: of the seeds.
+        most: decimals, for figures whose small differences say nothing.
 
     Example:
         >>> mean_text([2.0, 2.5, 3.0]), mean_text([0.01234]), mean_text([4.0, 4.0])
         ('2.50 ± 0.50', '0.0123', '4.00 ± 0.00')
+        >>> mean_text([1e-7, 3e-7], most=3)
+        '0.000 ± 0.000'
     """
     spread = spread_of(values)
     scale = _exponent(spread.deviation) + 1 if spread.deviation else _exponent(abs(spread.mean) or 1.0)
-    decimals = min(max(0, 2 - scale), _MOST_DECIMALS)
+    decimals = min(max(0, 2 - scale), most)
     return fixed(spread.mean, decimals) + (
         "" if spread.deviation is None else f" ± {fixed(spread.deviation, decimals)}"
     )

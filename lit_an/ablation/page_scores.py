@@ -14,6 +14,7 @@ _NONE = "–"
 # In the order of a table; the learned layout of each variant, then what stands beside it.
 _LAYOUT_FIGURES = ("miou", "ari", "nmi", "boundary_f", "regions_in_use", "position_share")
 _LEARNED = "learned"
+_SCORE_DECIMALS = 3  # of layouts' scores, shares and means over images
 
 
 def by_hole_area(study: Study) -> Html | None:
@@ -86,7 +87,10 @@ def _layer(layer: str, runs: Mapping[str, Sequence[Run]]) -> Html:
         for method in dict.fromkeys(name for methods in told for name in methods):
             name = f"{variant}, {method}" if len(runs) > 1 else method
             label = element("b", name) if method == _LEARNED else name
-            cells = [_mean(_number(_section(methods, method), each) for methods in told) for each in _LAYOUT_FIGURES]
+            cells = [
+                _mean((_number(_section(methods, method), each) for methods in told), _SCORE_DECIMALS)
+                for each in _LAYOUT_FIGURES
+            ]
             rows.append((label, cells))
     first = next(run for found in runs.values() for run in found).layout_scores
     truth = _section(first, "truth")
@@ -110,9 +114,9 @@ def _titled(figure: str) -> str:
     return f"{kind.title}{f' {ARROWS[kind.better]}' if kind.better else ''}"
 
 
-def _mean(values: Iterable[float | None]) -> str:
+def _mean(values: Iterable[float | None], most: int = 8) -> str:
     known = [value for value in values if value is not None]
-    return mean_text(known) if known else _NONE
+    return mean_text(known, most) if known else _NONE
 
 
 def _number(figures: Mapping[str, Any], name: str) -> float | None:
