@@ -6,6 +6,7 @@ import torch
 import torch.multiprocessing
 
 from lit_an.content_hash import ContentHash
+from tests.training import run_in_two_processes
 
 
 def some() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -40,7 +41,7 @@ def test_masks_count_by_number_and_pixel() -> None:
     assert len({expected, *(hashed(other, list(range(len(other)))) for other in others)}) == 5
 
 
-def _hash_as_rank(rank: int, folder: str) -> None:
+def _hash_as_rank(rank: int, port: str, folder: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     mask, content = some()[2], ContentHash(5)
     # As a sampler does that gives both as many: number 0 is seen by both.
@@ -51,7 +52,7 @@ def _hash_as_rank(rank: int, folder: str) -> None:
 
 
 def test_processes_find_the_hash_of_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_hash_as_rank, (str(tmp_path),), nprocs=2)
+    run_in_two_processes(_hash_as_rank, str(tmp_path))
     content = ContentHash(5)
     content.add_masks(some()[2], torch.arange(5))
     assert [Path(tmp_path, f"{rank}.txt").read_text() for rank in range(2)] == [content.hexdigest()] * 2

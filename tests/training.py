@@ -1,6 +1,8 @@
 """Tiny real runs for tests: networks of width 2, batches of 4, files in a temporary folder."""
 
 import csv
+import multiprocessing
+import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -28,8 +30,19 @@ def free_port() -> int:
 
 
 def run_in_processes(count: int, function: Callable[..., None], *arguments: Any) -> None:
-    """Calls ``function(rank, port, *arguments)`` in several processes, with a free port for all of them."""
-    torch.multiprocessing.spawn(function, (str(free_port()), *arguments), nprocs=count)
+    """Calls ``function(rank, port, *arguments)`` in several processes, with a free port for all of them.
+
+    They are copies of one that has imported everything, which takes seconds.
+    """
+    multiprocessing.set_forkserver_preload([__name__])
+    given = (dict(os.environ), function, str(free_port()), *arguments)
+    torch.multiprocessing.start_processes(_call, given, nprocs=count, start_method="forkserver")
+
+
+def _call(rank: int, environment: dict[str, str], function: Callable[..., None], *arguments: Any) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    function(rank, *arguments)
 
 
 def run_in_two_processes(function: Callable[..., None], *arguments: Any) -> None:

@@ -115,21 +115,24 @@ def save_compiled(generator: TrainedNetwork, path: str | Path) -> float:
         InputError: there is no C++ compiler, or a difference above ``TOLERANCE``; the file is then not written.
     """
     inductor: Any = importlib.import_module("torch._inductor")
+    _require_compiler()
     form, program = form_of(generator), traced(generator)
     with replacing(path) as temporary, TemporaryDirectory() as folder:
-        try:
-            with torch.no_grad(), _quiet():
-                made = Path(inductor.aoti_compile_and_package(program, package_path=str(Path(folder, "generator.pt2"))))
-        except Exception as error:
-            if "InvalidCxxCompiler" not in type(error).__name__ + str(error):
-                raise
-            raise InputError(
-                "a compiled generator needs a C++ compiler, and none is found; install g++ or name one in the "
-                "environment variable CXX"
-            ) from error
+        with torch.no_grad(), _quiet():
+            made = Path(inductor.aoti_compile_and_package(program, package_path=str(Path(folder, "generator.pt2"))))
         shutil.copyfile(made, temporary)
         module = inductor.aoti_load_package(str(temporary))
         return _checked(generator, form, lambda *inputs: _as_tuple(module(*inputs)), path)
+
+
+def _require_compiler() -> None:
+    try:
+        importlib.import_module("torch._inductor.cpp_builder").get_cpp_compiler()
+    except RuntimeError as error:
+        raise InputError(
+            "a compiled generator needs a C++ compiler, and none is found; install g++ or name one in the environment "
+            "variable CXX"
+        ) from error
 
 
 def traced(generator: TrainedNetwork) -> torch.export.ExportedProgram:

@@ -71,6 +71,7 @@ def test_everything_computes_on_the_device_alone_in_half_precision(autocast: str
     check_cases(run(library, "cases", autocast))
 
 
+@pytest.mark.slow
 def test_an_iteration_stays_on_the_device(library: Path) -> None:
     """Lightning's loop, with an optimizer, an average of weights and autocast."""
     assert run(library, "trainings", json.dumps(FAST)) == dict.fromkeys(map(", ".join, FAST), "")

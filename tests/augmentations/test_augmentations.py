@@ -9,6 +9,7 @@ import torch.multiprocessing
 import lit_an.augmentations.adaptive as adaptive
 from lit_an.augmentations import AUGMENTATIONS, AdaptiveAugmentation, DiffAugment
 from lit_an.errors import InputError
+from tests.training import run_in_two_processes
 
 ALWAYS: dict[str, dict[str, Any]] = {"ada": {"probability": 1.0}}
 NAMES = AUGMENTATIONS.names()
@@ -175,7 +176,7 @@ def test_a_saved_state_goes_on() -> None:
     assert all(isinstance(value, int | float) for value in second.state().values())
 
 
-def _observe_as_rank(rank: int, folder: str) -> None:
+def _observe_as_rank(rank: int, port: str, folder: str) -> None:
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     ada = AdaptiveAugmentation(target=0.25, images_to_full=1000, adapt_every=2, probability=0.5)
     # Alone rank 0 would rise and rank 1 fall; together E sign is 0.5.
@@ -186,7 +187,7 @@ def _observe_as_rank(rank: int, folder: str) -> None:
 
 
 def test_ranks_move_p_together(tmp_path: Any) -> None:
-    torch.multiprocessing.spawn(_observe_as_rank, (str(tmp_path),), nprocs=2)
+    run_in_two_processes(_observe_as_rank, str(tmp_path))
     states = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     assert states[0] == states[1]
     assert states[0]["probability"] == pytest.approx(0.5 + 16 / 1000)

@@ -108,7 +108,7 @@ def test_the_longest_line_fits_80_columns_or_loses_its_last_parts() -> None:
     assert fitted(long, 10) == long[:10]
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.slow)])
 def test_a_terminal_shows_one_line_and_what_the_run_is(tmp_path: Path, image_folder: Path, columns: int) -> None:
     options = ["--iterations=6", "--trainer.log_every_n_steps=1", "--trainer.val_check_interval=3"]
     command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", *options)]

@@ -1,6 +1,5 @@
 """The command gpu: real processes, on the CPU; what fails, hangs or is missing leaves the rest of the report."""
 
-import json
 import re
 import subprocess
 import sys
@@ -98,10 +97,10 @@ def test_a_part_that_takes_too_long_is_ended_with_what_it_has(tmp_path: Path, mo
     """So are its runs, and its files are gone."""
     (tmp_path / "files").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "files"))
-    monkeypatch.setitem(PARTS, "trainings", replace(PARTS["trainings"], seconds=9))
+    monkeypatch.setitem(PARTS, "trainings", replace(PARTS["trainings"], seconds=6))
     said: list[str] = []
     (result,) = run_parts(["trainings"], "cpu", True, tmp_path, 100, KEY, said.append)
-    assert result.ended.startswith("stopped after 9 s")
+    assert result.ended.startswith("stopped after 6 s")
     assert not result.is_complete
     stored = Result.read(tmp_path / "trainings.json")
     assert stored == result
@@ -110,11 +109,13 @@ def test_a_part_that_takes_too_long_is_ended_with_what_it_has(tmp_path: Path, mo
     assert not alive.strip()
 
 
-def test_results_of_other_code_are_computed_anew(tmp_path: Path) -> None:
-    Result("augmentations", [Row("a", "ok")], True, key={"code": "0"}).write(tmp_path / "augmentations.json")
-    (result,) = run_parts(["augmentations"], "cpu", True, tmp_path, 100, KEY, lambda line: None)
-    assert len(result.rows) == 3
-    assert json.loads((tmp_path / "augmentations.json").read_text())["key"] == KEY
+@pytest.mark.parametrize(("key", "is_kept"), [(KEY, True), ({"code": "0"}, False)])
+def test_results_of_other_code_are_computed_anew(key: dict[str, str], is_kept: bool, tmp_path: Path) -> None:
+    """What would be computed is not begun, since there is no time."""
+    Result("augmentations", [Row("a", "ok")], True, key=key).write(tmp_path / "augmentations.json")
+    (result,) = run_parts(["augmentations"], "cpu", True, tmp_path, 0, KEY, lambda line: None)
+    assert (len(result.rows) == 1) == is_kept
+    assert result.is_complete == is_kept
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"rows": [{"subject": "a"}]}', '{"part": "a", "rows": 3}'])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -166,7 +167,12 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("case", NETWORKS)
+def fast(*cases: str) -> list[Any]:
+    """All networks; those that are not named are for the long suite."""
+    return [case if case in cases else pytest.param(case, marks=pytest.mark.slow) for case in NETWORKS]
+
+
+@pytest.mark.parametrize("case", fast(*list(NETWORKS)[:3]))
 def test_a_program_gives_the_same_images(case: str, tmp_path: Path) -> None:
     generator = built(**NETWORKS[case])
     state = {name: value.clone() for name, value in generator.network.state_dict().items()}
@@ -178,9 +184,7 @@ def test_a_program_gives_the_same_images(case: str, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["generator.pt2"]
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=pytest.mark.slow) if "group" in case else case for case in NETWORKS]
-)
+@pytest.mark.parametrize("case", fast(*list(NETWORKS)[:2]))
 def test_onnx_gives_the_same_images(case: str, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     generator = built(**NETWORKS[case])

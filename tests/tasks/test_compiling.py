@@ -59,7 +59,8 @@ KINDS: dict[str, tuple[Any, int]] = {
 }
 
 
-@pytest.mark.parametrize("kind", [pytest.param("r1", marks=pytest.mark.slow), "inpainting"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["r1", "inpainting"])
 def test_a_compiled_run_has_the_gradients_of_an_eager_one(kind: str, tmp_path: Path, image_folder: Path) -> None:
     """With penalties, calibration, the average, and validations whose last batch is smaller: no further graph."""
     make, expected = KINDS[kind]
