@@ -8,7 +8,7 @@ from typing import Any, Literal
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
 from lit_an.norms.registry import NORMS, MakeNorm, asking_argument, condition_kind
-from lit_an.norms.residual import residual
+from lit_an.norms.residual import is_residual, residual
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ def resolve_long_range(
 
     Args:
         name: a registered norm.
-        kwargs: its arguments, or None.
+        kwargs: its arguments, or None. ``residual_start``, ρ at the start, is one of every norm in the form
+            ``residual``.
         form: ``residual``: x + ρ · norm(W_v x), the form that attentive normalization and self-attention have, for
             every norm, so that two of them differ in the norm alone; ``plain``: the norm in the place of x.
         provided: the condition that the network gives to the norm.
@@ -95,10 +96,13 @@ def resolve_long_range(
     """
     if form not in ("residual", "plain"):
         raise InputError(f"long_range_form must be 'residual' or 'plain', got {form!r}")
-    make_norm = resolve_norm("long_range", name, kwargs, provided)
+    is_wrapped = form == "residual" and name != "none" and not is_residual(name)
+    arguments = dict(kwargs or {})
+    residual_start = arguments.pop("residual_start", 0.0) if is_wrapped else 0.0
+    make_norm = resolve_norm("long_range", name, arguments, provided)
     if name == "none":
         return None
-    return residual(name, make_norm) if form == "residual" else make_norm
+    return residual(make_norm, residual_start) if is_wrapped else make_norm
 
 
 def norm_behind(name: str, form: LongRangeForm) -> str:

@@ -1,5 +1,6 @@
 """What a norm is: a module from (B, C, H, W) to the same shape, with an optional condition."""
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -31,7 +32,7 @@ class Norm2d(nn.Module):
         condition_kind: the condition that the norm requires: ``none``, ``vector`` (B, D) or ``mask``
             (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it creates the norm.
         condition_arguments: arguments that, if they are true, make the norm require a condition, and which.
-        is_residual: whether the result is the input plus a term that starts at 0. A network wraps any other norm in
+        is_residual: whether the result is the input plus a term that starts at 0 (its ``residual_start``). A network wraps any other norm in
             ``ResidualNorm2d`` where it needs one.
         standardizes_convolutions: whether the convolutions around the norm are to have standardized weights. A norm
             cannot reach them; a network reads this when it makes its layers.
@@ -91,6 +92,20 @@ def pointwise(in_features: int, out_features: int, bias: bool = True) -> nn.Conv
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
     return convolution
+
+
+def residual_scale(start: object) -> nn.Parameter:
+    """ρ of a norm that adds to its input, a learned scalar.
+
+    Args:
+        start: its value before training; 0 makes the norm the identity there.
+
+    Raises:
+        InputError: no finite number.
+    """
+    if not isinstance(start, (int, float)) or isinstance(start, bool) or not math.isfinite(start):
+        raise InputError(f"residual_start must be a finite number, 0 for the identity at the start, got {start!r}")
+    return nn.Parameter(torch.tensor(float(start)))
 
 
 def mask_for(norm: str, x: Tensor, condition: Tensor | None) -> Tensor:

@@ -22,6 +22,7 @@ class LinearAttention2d(Attention2d):
         num_features: C, channels.
         num_heads: heads that share the channels, ≥ 1, a divisor of C/8.
         spectral_norm: divide each projection by its spectral norm, as ``self_attention`` does.
+        residual_start: γ at the start.
 
     Raises:
         InputError: ``num_heads`` does not divide the channels of keys and values.
@@ -43,8 +44,10 @@ class LinearAttention2d(Attention2d):
 
     paper: ClassVar[str] = "1812.01243"
 
-    def __init__(self, num_features: int, *, num_heads: int = 1, spectral_norm: bool = True) -> None:
-        super().__init__(num_features, spectral_norm=spectral_norm)
+    def __init__(
+        self, num_features: int, *, num_heads: int = 1, spectral_norm: bool = True, residual_start: float = 0.0
+    ) -> None:
+        super().__init__(num_features, spectral_norm=spectral_norm, residual_start=residual_start)
         if num_heads < 1 or self.key_features % num_heads or self.value_features % num_heads:
             raise InputError(
                 f"norm 'linear_attention': num_heads={num_heads} must divide {self.key_features} and "

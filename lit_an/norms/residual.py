@@ -5,13 +5,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from lit_an.norms.base import ConditionKind, Norm2d, pointwise
+from lit_an.norms.base import ConditionKind, Norm2d, pointwise, residual_scale
 from lit_an.norms.registry import NORMS, MakeNorm
 from lit_an.norms.weight_standardization import standardize_weight
 
 
 class ResidualNorm2d(Norm2d):
-    """x + ρ · norm(W_v x), ρ a learned scalar that starts at 0.
+    """x + ρ · norm(W_v x), ρ a learned scalar that starts at 0 unless told otherwise.
 
     This is attentive normalization with another norm in the place of the regional one. It makes a comparison fair: the
     norm alone replaces the features, and attentive normalization adds to them. The weight of W_v is standardized if the
@@ -20,6 +20,7 @@ class ResidualNorm2d(Norm2d):
     Args:
         num_features: C, channels.
         norm: the norm of the C projected channels.
+        residual_start: ρ at the start.
 
     Attributes:
         is_residual: True.
@@ -32,7 +33,7 @@ class ResidualNorm2d(Norm2d):
 
     is_residual: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, *, norm: nn.Module) -> None:
+    def __init__(self, num_features: int, *, norm: nn.Module, residual_start: float = 0.0) -> None:
         super().__init__(num_features)
         kind: ConditionKind = getattr(norm, "condition_kind", "none")
         self.condition_kind = kind  # type: ignore[misc]  # of this one norm, not of the class
@@ -40,20 +41,25 @@ class ResidualNorm2d(Norm2d):
         if getattr(norm, "standardizes_convolutions", False):
             standardize_weight(self.value)
         self.norm = norm
-        self.residual_scale = nn.Parameter(torch.zeros(()))
+        self.residual_scale = residual_scale(residual_start)
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         normalized = self.norm(self.value(x), condition)
         return x + self.residual_scale.to(x.dtype) * normalized
 
 
-def residual(name: str, make_norm: MakeNorm) -> MakeNorm:
-    """A factory of the norm called ``name`` in residual form; a norm that ``is_residual`` is left as it is.
+def is_residual(name: str) -> bool:
+    """Whether the norm called ``name`` adds to its input by itself."""
+    return bool(getattr(NORMS.get(name), "is_residual", False))
+
+
+def residual(make_norm: MakeNorm, residual_start: float) -> MakeNorm:
+    """A factory of a norm in residual form.
 
     Args:
-        name: a registered norm.
-        make_norm: creates the norm for a number of channels.
+        make_norm: creates a norm that is not residual, for a number of channels.
+        residual_start: ρ at the start.
     """
-    if getattr(NORMS.get(name), "is_residual", False):
-        return make_norm
-    return lambda num_features: ResidualNorm2d(num_features, norm=make_norm(num_features))
+    return lambda num_features: ResidualNorm2d(
+        num_features, norm=make_norm(num_features), residual_start=residual_start
+    )

@@ -7,23 +7,24 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm as spectrally_normalized
 
-from lit_an.norms.base import Norm2d
+from lit_an.norms.base import Norm2d, residual_scale
 from lit_an.norms.registry import register_norm
 
 
 class Attention2d(Norm2d):
-    """x + γ · attention(x), γ a learned scalar that starts at 0; a subclass implements ``attend``.
+    """x + γ · attention(x), γ a learned scalar; a subclass implements ``attend``.
 
     C/8 channels for queries and keys, C/2 for values.
 
     Args:
         num_features: C, channels.
         spectral_norm: divide each projection by its spectral norm.
+        residual_start: γ at the start.
     """
 
     is_residual: ClassVar[bool] = True
 
-    def __init__(self, num_features: int, *, spectral_norm: bool) -> None:
+    def __init__(self, num_features: int, *, spectral_norm: bool, residual_start: float) -> None:
         super().__init__(num_features)
         narrow, half = max(1, num_features // 8), max(1, num_features // 2)
         self.key_features, self.value_features = narrow, half
@@ -35,7 +36,7 @@ class Attention2d(Norm2d):
 
         self.query, self.key = project(num_features, narrow), project(num_features, narrow)
         self.value, self.output = project(num_features, half), project(half, num_features)
-        self.residual_scale = nn.Parameter(torch.zeros(()))
+        self.residual_scale = residual_scale(residual_start)
 
     def normalize(self, x: Tensor, condition: Tensor | None) -> Tensor:
         attended = self.attend(self.query(x), self.key(x), self.value(x))
@@ -64,6 +65,7 @@ class SelfAttention2d(Attention2d):
     Args:
         num_features: C, channels.
         spectral_norm: divide each projection by its spectral norm, as published.
+        residual_start: γ at the start; 0 as published.
 
     Attributes:
         is_residual: True.
@@ -79,8 +81,8 @@ class SelfAttention2d(Attention2d):
 
     paper: ClassVar[str] = "1805.08318"
 
-    def __init__(self, num_features: int, *, spectral_norm: bool = True) -> None:
-        super().__init__(num_features, spectral_norm=spectral_norm)
+    def __init__(self, num_features: int, *, spectral_norm: bool = True, residual_start: float = 0.0) -> None:
+        super().__init__(num_features, spectral_norm=spectral_norm, residual_start=residual_start)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         size = value.shape[2:]

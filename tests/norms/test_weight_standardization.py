@@ -114,9 +114,9 @@ def test_discriminators_standardize_the_value_projection_or_what_stands_before_t
 
 
 def test_the_residual_form_standardizes_its_value_projection() -> None:
-    norm = residual(NAME, norm_factory(NAME, num_groups=2))(8)
+    norm = residual(norm_factory(NAME, num_groups=2), 0.0)(8)
     assert standardized(norm) == {"value"}
-    assert standardized(residual("group", norm_factory("group", num_groups=2))(8)) == set()
+    assert standardized(residual(norm_factory("group", num_groups=2), 0.0)(8)) == set()
 
 
 def test_the_norm_itself_is_group_norm() -> None:

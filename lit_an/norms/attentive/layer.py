@@ -11,7 +11,7 @@ import lit_an.norms.attentive.functional as AN
 from lit_an.errors import InputError
 from lit_an.norms.attentive.orthogonality import Orthogonality, orthogonality_penalty
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
-from lit_an.norms.base import ConditionKind, Norm2d, is_hooked, is_plain, pointwise
+from lit_an.norms.base import ConditionKind, Norm2d, is_hooked, is_plain, pointwise, residual_scale
 from lit_an.norms.registry import register_norm
 from lit_an.precision import without_autocast
 
@@ -20,7 +20,7 @@ from lit_an.precision import without_autocast
 class AttentiveNorm2d(Norm2d):
     """Attentive normalization: x + ρ · (each soft region of W_v x by its own moments), ρ from 0 (arXiv 2004.03828).
 
-    ρ (``residual_scale``) starts at 0, so the layer begins as the identity. Put it between a convolution and its
+    ρ (``residual_scale``) starts at 0 as published, so the layer begins as the identity. Put it between a convolution and its
     activation. Add ``penalty()`` to the loss (weight 1e-3 in the paper).
 
     Args:
@@ -36,6 +36,7 @@ class AttentiveNorm2d(Norm2d):
         condition_features: D, width of that vector; a network passes its own.
         value_projection: normalize W_v x; if off, x itself, by products with the identity and at the same cost.
         moments: ``soft``, the moments of the region (the paper's text), or ``masked``, those of the published code.
+        residual_start: ρ at the start; with 0 a short training hardly reaches a layer that matters.
         eps: > 0, added to the variance.
 
     Raises:
@@ -46,8 +47,8 @@ class AttentiveNorm2d(Norm2d):
         is_residual: True; the layer adds to its input by itself.
 
     Source: Wang et al., CVPR 2020 (arXiv 2004.03828), sections 3.2 to 3.4.
-    Differs: the value projection has no bias with soft moments, which remove any constant per channel; ``class_affine``
-    and a layer without value projection are ours.
+    Differs: the value projection has no bias with soft moments, which remove any constant per channel; ``class_affine``,
+    ``residual_start`` and a layer without value projection are ours.
 
     Example:
         >>> norm = AttentiveNorm2d(8)
@@ -74,6 +75,7 @@ class AttentiveNorm2d(Norm2d):
         condition_features: int = 0,
         value_projection: bool = True,
         moments: AN.Moments = "soft",
+        residual_start: float = 0.0,
         eps: float = 1e-5,
     ) -> None:
         super().__init__(num_features, eps=eps)
@@ -89,7 +91,7 @@ class AttentiveNorm2d(Norm2d):
             centered=centered,
         )
         self.value = pointwise(num_features, num_features, bias=moments == "masked") if value_projection else None
-        self.residual_scale = nn.Parameter(torch.zeros(()))
+        self.residual_scale = residual_scale(residual_start)
         shape = (num_regions, num_features)
         self.weight = nn.Parameter(torch.ones(shape)) if affine else None
         self.bias = nn.Parameter(torch.zeros(shape)) if affine else None
