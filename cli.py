@@ -8,14 +8,16 @@ import argparse
 import importlib
 import inspect
 import os
+import signal
 import sys
 
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
 from lit_an.command_line.notices import silence_notices
 from lit_an.command_line.overview import overview, unknown_command, versions
-from lit_an.command_line.parent_watch import end_with_launcher
 from lit_an.command_line.short_help import asks_for_help, command_help, short_help
+from lit_an.command_line.stopping import signals_as_exceptions, stopped_by
+from lit_an.workers import end_with_launcher
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {
@@ -57,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; with one sentence 2 for bad input, 3 for a training whose numbers are no longer finite and 75
-        if another process of the run is lost; 70 for a bug of lit_an, with its traceback.
+        if another process of the run is lost; 70 for a bug of lit_an, with its traceback; 128 and its number for a
+        signal that stopped it.
     """
     end_with_launcher()
     silence_notices()
@@ -69,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         if command == _FORMER:
             return _refuse_former(options)
         if command in COMMANDS:
-            return _run_command(command, options)
+            with signals_as_exceptions():
+                return _run_command(command, options)
         if asks_for_help(options):
             print(short_help(command))
             return 0
@@ -78,6 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
         TrainerCli(**settings(), args=[command, *options])
     except Exception as error:
         return _left(_failed(error))
+    except KeyboardInterrupt as stop:
+        number = stopped_by(stop)
+        print(f"\nstopped by {signal.Signals(number).name}", file=sys.stderr, flush=True)
+        return 128 + number
     except SystemExit as ended:
         if isinstance(ended.__context__, KeyboardInterrupt):
             return 130  # Lightning's trainer makes an exit with 1 of it

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from lit_an.ablation.plan import Variant, arguments_of, config_hash
 from lit_an.config_files import load_config
 from lit_an.files import json_text, replacing
+from lit_an.workers import named_launcher
 
 FILE = "costs.json"
 # The first iterations are slower: memory is touched for the first time, algorithms are chosen.
@@ -93,7 +94,7 @@ def _measured(variant: Variant, seed: int, command: Sequence[str], environment: 
                 text=True,
                 errors="replace",
                 timeout=_PATIENCE,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, **named_launcher()},
             )
         except subprocess.TimeoutExpired:
             return Cost(_length(variant), error=f"{_ITERATIONS} iterations take more than {_PATIENCE} s")

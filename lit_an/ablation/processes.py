@@ -16,7 +16,7 @@ from typing import IO, Literal, NamedTuple
 from lit_an.ablation.cells import Cell, locked, write_record
 from lit_an.durations import in_words
 from lit_an.files import explain_write_errors
-from lit_an.workers import LAUNCHER
+from lit_an.workers import named_launcher
 
 Say = Callable[[str], None]
 # A run that ended for a reason outside of it, and can go on; see docs/reliability.md.
@@ -207,7 +207,7 @@ def _start(
         stderr=subprocess.STDOUT,
         pass_fds=(lock.fileno(),),
         start_new_session=True,
-        env={**os.environ, **environment, LAUNCHER: str(os.getpid())},
+        env={**os.environ, **environment, **named_launcher()},
     )
 
 

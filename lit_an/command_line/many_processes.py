@@ -15,10 +15,10 @@ from pytorch_lightning.strategies.launchers.subprocess_script import _Subprocess
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from lit_an.command_line.parent_watch import name_launcher
 from lit_an.command_line.pulse import own_store
 from lit_an.command_line.watchdog import Watchdog, check_others
 from lit_an.tasks.networkwise_ddp import NetworkwiseDDP
+from lit_an.workers import named_launcher
 
 # NCCL ends the process at this timeout without a sentence; the watchdog does it earlier.
 _MARGIN_OF_NCCL = timedelta(minutes=1)
@@ -64,7 +64,7 @@ class Launcher(_SubprocessScriptLauncher):
         """Starts the other processes of this machine, if nobody else does, and calls the function."""
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
         if not self.cluster_environment.creates_processes_externally:
-            name_launcher()
+            os.environ.update(named_launcher())
             self._call_children_scripts()
         _set_num_threads_if_needed(num_processes=self.num_processes)
         watchdog = Watchdog(trainer, self.procs, self.timeout, self.grace)

@@ -14,6 +14,7 @@ from typing import Any
 
 from lit_an.device_checks.parts import PARTS
 from lit_an.device_checks.results import Result
+from lit_an.workers import named_launcher
 
 _LAST = 300  # characters of what a process printed last
 _PAUSE = 20.0  # seconds from one line about a running part to the next
@@ -67,7 +68,8 @@ def run_parts(
 def _run(name: str, device: str, dry_run: bool, file: Path, seconds: float, say: Callable[[str], None]) -> Result:
     file.unlink(missing_ok=True)
     root = str(Path(sys.modules["lit_an"].__file__ or "").parent.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    environment = {**os.environ, **named_launcher(), "PYTHONPATH": path}
     command = [sys.executable, "-m", "lit_an.device_checks", name, device, "dry_run" if dry_run else "-", str(file)]
     start = time.monotonic()
     # Made here, so that it is taken away when the part was killed.

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from lit_an.device_checks.rows import Setting
+from lit_an.workers import named_launcher
 
 TaskName = Literal["class-conditional", "inpainting"]
 TASKS: tuple[TaskName, ...] = ("class-conditional", "inpainting")
@@ -125,7 +126,7 @@ def command_line(folder: Path, *arguments: str, seconds: float = 240.0) -> Ran:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli", *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, **named_launcher(), "PYTHONPATH": path},
             stdout=output,
             stderr=output,
         )

@@ -32,8 +32,8 @@ class Norm2d(nn.Module):
         condition_kind: the condition that the norm requires: ``none``, ``vector`` (B, D) or ``mask``
             (B, 1, H', W'), float32, 1 = hole, of any resolution. A network reads it before it creates the norm.
         condition_arguments: arguments that, if they are true, make the norm require a condition, and which.
-        is_residual: whether the result is the input plus a term that starts at 0 (its ``residual_start``). A network wraps any other norm in
-            ``ResidualNorm2d`` where it needs one.
+        is_residual: whether the result is the input plus a term that starts at ``residual_start``, 0 if nothing else is
+            said. A network wraps any other norm in ``ResidualNorm2d`` where it needs one.
         standardizes_convolutions: whether the convolutions around the norm are to have standardized weights. A norm
             cannot reach them; a network reads this when it makes its layers.
         paper: number of the paper on arXiv, such as ``2004.03828``, or empty.

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from lit_an.norms.base import ConditionKind, Norm2d, pointwise, residual_scale

@@ -35,7 +35,8 @@ def test_the_slot_starts_every_layer_where_the_config_says(name: str) -> None:
 
 def test_a_norm_in_the_place_of_its_input_has_no_start(caplog: pytest.LogCaptureFixture) -> None:
     make_layer = resolve_long_range("instance", {"residual_start": 1.0}, form="plain")
-    assert make_layer is not None and type(make_layer(8)) is NORMS.get("instance")
+    assert make_layer is not None
+    assert type(make_layer(8)) is NORMS.get("instance")
     assert "takes no residual_start" in caplog.text
 
 

@@ -115,8 +115,8 @@ def symptoms(statistics: LayoutStatistics, strength: float | None, shares: Posit
     found = [_dead(statistics), _tied(shares)] if degenerate is None else [degenerate]
     if strength is not None and strength < LEAST_STRENGTH:
         advice = (
-            "the layer is then about the identity; wait, start it higher (long_range_kwargs: residual_start), or give it "
-            "another place (long_range_resolution)"
+            "the layer is then about the identity; wait, start it higher (long_range_kwargs: residual_start), or "
+            "give it another place (long_range_resolution)"
         )
         figures = f"|residual_scale| is {strength:.2g} of the features' standard deviation"
         found.append(Symptom("without effect", "without effect", figures, advice))

@@ -20,8 +20,8 @@ from lit_an.precision import without_autocast
 class AttentiveNorm2d(Norm2d):
     """Attentive normalization: x + ρ · (each soft region of W_v x by its own moments), ρ from 0 (arXiv 2004.03828).
 
-    ρ (``residual_scale``) starts at 0 as published, so the layer begins as the identity. Put it between a convolution and its
-    activation. Add ``penalty()`` to the loss (weight 1e-3 in the paper).
+    ρ (``residual_scale``) starts at 0 as published, so the layer begins as the identity. Put it between a convolution
+    and its activation. Add ``penalty()`` to the loss (weight 1e-3 in the paper).
 
     Args:
         num_features: C, channels.
@@ -47,8 +47,8 @@ class AttentiveNorm2d(Norm2d):
         is_residual: True; the layer adds to its input by itself.
 
     Source: Wang et al., CVPR 2020 (arXiv 2004.03828), sections 3.2 to 3.4.
-    Differs: the value projection has no bias with soft moments, which remove any constant per channel; ``class_affine``,
-    ``residual_start`` and a layer without value projection are ours.
+    Differs: the value projection has no bias with soft moments, which remove any constant per channel;
+    ``class_affine``, ``residual_start`` and a layer without value projection are ours.
 
     Example:
         >>> norm = AttentiveNorm2d(8)
