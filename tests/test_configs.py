@@ -201,6 +201,7 @@ def test_an_overlay_of_attentive_normalization_builds_what_it_says(path: Path) -
         "affine": norm.weight is not None,
         "class_affine": norm.gain is not None,
         "moments": norm.moments,
+        "residual_start": norm.residual_scale.item(),
     }.get(name, layout)
     assert found == value
     assert found != inspect.signature(AttentiveNorm2d).parameters[name].default or path.stem == "an_centered_off"
