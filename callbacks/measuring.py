@@ -11,13 +11,13 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from callbacks.checkpointing import Checkpointing, was_stopped
 from callbacks.outcomes import in_first_process, share_outcome
 from callbacks.progress import IterationProgressBar
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
+from lit_an.loader import Loader
 from lit_an.metrics.feature_networks.extractors import FeatureExtractor, Features, create_extractor
 from lit_an.metrics.feature_set import FeatureCollector
 from lit_an.metrics.reference_statistics import ReferenceStatistics, default_folder, find, store
@@ -216,7 +216,7 @@ class Measuring(Callback):
     def _shared_out(self, trainer: pl.Trainer, dataset: Any, positions: Tensor, what: str) -> Iterator[Numbered]:
         """This process's share of the images at ``positions``, in batches with their numbers, from 0."""
         numbers = torch.arange(trainer.global_rank, len(positions), trainer.world_size)
-        loader = DataLoader(
+        loader: Loader[Any] = Loader(
             dataset,
             batch_size=self.batch_size,
             sampler=positions[numbers].tolist(),

@@ -77,10 +77,11 @@ def _watch(parent: int, saves: bool) -> None:
 
 
 def leave_signals_to_parent(worker: int) -> None:
-    """For ``DataLoader(worker_init_fn=…)``: the process ignores the signals that stop a run or make it save.
+    """For ``lit_an.loader.Loader(worker_init_fn=…)``: the process ignores the signals that stop a run or make it save.
 
     A scheduler or Ctrl-C signals every process of a run at once. The training process finishes its iteration and saves
     a checkpoint, and needs its workers for that. They end when it ends or is killed.
+    With a plain ``DataLoader`` a program would never end: it waits for processes that ignore its SIGTERM.
 
     Args:
         worker: number of the worker; not used.

@@ -16,6 +16,7 @@ from lit_an.data.sampler import EndlessSampler
 from lit_an.data.sources.base import Pictures, Source, Split
 from lit_an.data.transforms import flips, mirror, to_unit_range
 from lit_an.errors import at_least
+from lit_an.loader import Loader
 from lit_an.seeds import mix_seed
 from lit_an.workers import leave_signals_to_parent
 
@@ -184,7 +185,7 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
         left_out = left_out_of(dataset)
         if left_out:
             rank_zero_warn(f"data: {left_out}", category=UserWarning)
-        return DataLoader(
+        return Loader(
             dataset,
             batch_size=batch_size,
             sampler=sampler,
