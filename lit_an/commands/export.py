@@ -1,11 +1,14 @@
 """``python cli.py export``: writes the generator of a checkpoint for use without training code."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from lit_an.commands.checkpoint_option import Chosen, checkpoint_at
-from lit_an.commands.matching_command import match_command
+from lit_an.commands.matching_command import is_export, match_command
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
+from lit_an.images.files import is_same_file
 from lit_an.sampling.statistics import use_statistics
 from lit_an.trained.exported import READERS, save_exported
 from lit_an.trained.graphs import TOLERANCE, save_compiled, save_onnx, save_program
@@ -43,12 +46,14 @@ def run(
         0.
 
     Raises:
-        InputError: a checkpoint that is missing or of another kind, an option that does not fit it, or weights beyond
-            the range of float16.
+        InputError: a checkpoint that is missing or of another kind, an option that does not fit it, weights beyond
+            the range of float16, or an export that would replace itself.
     """
     if half and "safetensors" not in formats:
         raise InputError("--half is about safetensors; add it to --formats, or omit --half")
     chosen = Chosen(checkpoint_at(ckpt_path), None if config is None else user_path(config))
+    folder = user_path(output) if output is not None else chosen.folder / "export"
+    _check_folder(folder, chosen.path, formats, statistics)
     generator: TrainedNetwork
     if match_command(*chosen).command == "inpaint":
         if statistics != "running":
@@ -58,7 +63,6 @@ def run(
         generator = chosen.inpainter()
     else:
         generator = use_statistics(chosen.generator(), statistics, truncation, standing_passes)
-    folder = user_path(output) if output is not None else chosen.folder / "export"
     if "safetensors" in formats:
         written = save_exported(generator, folder, half)
         print(f"{printable(written)}: for lit_an.trained.{READERS[generator.task]}", flush=True)
@@ -75,3 +79,14 @@ def run(
                 flush=True,
             )
     return 0
+
+
+def _check_folder(folder: Path, source: Path, formats: Sequence[Format], statistics: str) -> None:
+    """An export may get graphs beside it, of the same generator; its own files stay as they are."""
+    own = source if source.is_dir() else source.parent
+    is_changed = "safetensors" in formats or statistics != "running"
+    if is_export(source) and is_changed and is_same_file(folder, own):
+        raise InputError(
+            f"{printable(folder)} holds the export that --ckpt_path names, which would be replaced; name another "
+            f"folder with --output"
+        )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import zipfile
@@ -62,6 +63,8 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
         InputError: it holds other samples or other files, it is a file, or its settings cannot be read.
     """
     path = folder / SETTINGS
+    # Listed before: another process that shares the work may write the settings, and then samples, at any moment.
+    there = os.listdir(folder) if folder.is_dir() else []
     if path.exists():
         former = _settings_in(path)
         differing = [key for key in {**settings, **former} if settings.get(key) != former.get(key)]
@@ -73,7 +76,7 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
             )
     elif folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder with --output")
-    elif folder.is_dir() and any(not file.name.startswith(".") for file in folder.iterdir()):
+    elif any(not name.startswith(".") for name in there):
         raise InputError(f"{folder} holds files of unknown origin; name another folder with --output or remove it")
     else:
         with replacing(path) as temporary:
@@ -107,12 +110,18 @@ def write_samples(
             ``shards`` = 1, which may find all batches finished, joins the npz.
 
     Raises:
-        InputError: a number out of range.
+        InputError: a number out of range, or an npz of that name with other images.
     """
     if batch_size < 1 or not 0 <= shard < shards:
         raise InputError(f"batch_size must be at least 1 and 0 ≤ shard < shards, got {batch_size}, {shard}, {shards}")
     archive = folder / f"samples_{len(requests.labels)}.npz"
-    npz = npz and not _holds(archive, requests)
+    held = _images_in(archive) if npz else None
+    if held is not None and held != requests:
+        raise InputError(
+            f"{archive} holds other images ({_spoken(held)}), now {_spoken(requests)}; name another folder with "
+            f"--output or remove it"
+        )
+    npz = npz and held is None
     if not (png or npz):
         return
     if shards == 1:
@@ -144,11 +153,16 @@ def folder_names(class_names: Sequence[str]) -> list[str]:
     Example:
         >>> folder_names(["sea lion", "a/b", "..", "a_b"])
         ['sea lion', 'a_b', '2', '3']
+        >>> folder_names(["2", "a/b", "a_b"])
+        ['2', 'a_b', '2_']
     """
     names: list[str] = []
     for label, name in enumerate(class_names):
         safe = re.sub(r"[^\w .,()+-]", "_", name).strip(" .")
-        names.append(safe if safe and safe not in names else str(label))
+        place = safe if safe and safe not in names else str(label)
+        while place in names:
+            place += "_"
+        names.append(place)
     return names
 
 
@@ -179,13 +193,18 @@ def _settings_in(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _holds(archive: Path, requests: Requests) -> bool:
-    """Whether an archive is there and holds these images."""
+def _images_in(archive: Path) -> Requests | None:
+    """The images that an archive holds; None if it is not there or damaged."""
     try:
         with np.load(archive, allow_pickle=False) as arrays:
-            return bool(arrays["arr_1"].tolist() == requests.labels and arrays["seed"].tolist() == requests.seeds)
+            return Requests(arrays["arr_1"].tolist(), arrays["seed"].tolist())
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        return False
+        return None
+
+
+def _spoken(requests: Requests) -> str:
+    seeds, classes = requests.seeds, len(set(requests.labels))
+    return f"seeds {min(seeds)} to {max(seeds)} of {classes} classes"
 
 
 def _join(parts: Path, count: int, requests: Requests, archive: Path, side: int) -> None:

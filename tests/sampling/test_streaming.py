@@ -12,7 +12,7 @@ from lit_an.errors import InputError
 from lit_an.files import TEMPORARY
 from lit_an.panels import to_uint8
 from lit_an.sampling import sample, streaming, write_samples
-from lit_an.sampling.streaming import claim, requests_of
+from lit_an.sampling.streaming import claim, folder_names, requests_of
 from lit_an.trained.generator import TrainedGenerator
 
 REQUESTS = requests_of([0, 1, 2], samples_per_class=5)  # 15 images
@@ -129,3 +129,44 @@ def test_settings_that_cannot_be_read_get_a_sentence(content: str, sentence: str
     assert (tmp_path / "settings.json").read_text() == content
     with pytest.raises(InputError, match=r"settings\.json is a file; name a folder with --output"):
         claim(tmp_path / "settings.json", {})
+
+
+def test_an_archive_of_other_images_is_not_replaced(generator: TrainedGenerator, tmp_path: Path) -> None:
+    write_samples(generator, requests_of([0, 1], 2), tmp_path, png=False, npz=True)
+    before = contents(tmp_path)
+    for others, sentence in (
+        (
+            requests_of([0, 1], 2, first_seed=100),
+            r"seeds 0 to 1 of 2 classes\), now seeds 100 to 101 of 2 classes; name",
+        ),
+        (requests_of([0], 4), r"seeds 0 to 1 of 2 classes\), now seeds 0 to 3 of 1 classes; name another folder with"),
+        (
+            requests_of([0, 2], 2),
+            r"samples_4\.npz holds other images \(.*; name another folder with --output or remove",
+        ),
+    ):
+        for shards in (1, 2):
+            with pytest.raises(InputError, match=sentence):
+                write_samples(generator, others, tmp_path, png=True, npz=True, shards=shards)
+    assert contents(tmp_path) == before
+
+
+def test_processes_that_start_together_may_claim_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between this one's two looks the other writes its settings and a first sample."""
+    exists = Path.exists
+
+    def exists_before(path: Path) -> bool:
+        found = exists(path)
+        if path.name == "settings.json" and not found:
+            path.write_text('{"weights": "1"}')
+            (tmp_path / "blue").mkdir()
+        return found
+
+    monkeypatch.setattr(Path, "exists", exists_before)
+    claim(tmp_path, {"weights": "1"})
+    assert json.loads((tmp_path / "settings.json").read_text()) == {"weights": "1"}
+
+
+def test_no_two_classes_share_a_folder() -> None:
+    for names in (["2", "a/b", "a_b"], ["a", "a", "1", "1", "3_"], ["x/", "2", "x_", "2_", "x?"]):
+        assert len(set(folder_names(names))) == len(names)

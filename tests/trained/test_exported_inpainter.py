@@ -164,3 +164,21 @@ def test_an_export_can_be_exported_again(run: Path, tmp_path: Path) -> None:
     assert cli.main(argv) == 0
     for name in ("generator.json", "generator.safetensors"):
         assert (tmp_path / "again" / name).read_bytes() == (run / "export" / name).read_bytes()
+
+
+def test_an_export_is_not_replaced_by_another_of_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", f"--ckpt_path={run}", "--formats=[safetensors]"]) == 0
+    before = {path.name: path.read_bytes() for path in (run / "export").iterdir()}
+    (run / "link").symlink_to(run / "export")
+    for given, *more in (
+        (run / "export", "--half=true"),
+        (run / "export" / "generator.json",),
+        (run / "link", f"--output={run / 'export'}"),
+        (run / "export", "--formats=[onnx]", "--statistics=standing"),
+    ):
+        assert cli.main(["export", f"--ckpt_path={given}", "--formats=[safetensors]", *more]) == 2
+        line = (
+            "export holds the export that --ckpt_path names, which would be replaced; name another folder with --output"
+        )
+        assert said(capsys).endswith(line)
+    assert {path.name: path.read_bytes() for path in (run / "export").iterdir()} == before
