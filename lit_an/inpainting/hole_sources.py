@@ -54,7 +54,7 @@ class HolesFromFiles:
     def of(self, picture: Path, index: int, image: Tensor) -> Hole:
         path = self.masks.of(picture)
         mask, notes = mask_in(path, self.threshold, self.inverted)
-        notes += check_against(mask, _size(image), f"the mask {path}")
+        notes += check_against(mask, _size(image), f"the mask {path}", self.inverted)
         return Hole(mask, str(path), notes)
 
 

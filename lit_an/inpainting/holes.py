@@ -109,13 +109,14 @@ def dilate_holes(mask: Tensor, pixels: int) -> Tensor:
     return torch.from_numpy(dilated(mask[0, 0].numpy() > 0, pixels)).float()[None, None] if pixels else mask
 
 
-def check_against(mask: Tensor, size: tuple[int, int], name: str) -> list[str]:
+def check_against(mask: Tensor, size: tuple[int, int], name: str, inverted: bool = False) -> list[str]:
     """Checks a mask against the size of its image.
 
     Args:
         mask: (1, 1, H, W), 1 = hole.
         size: height and width of the upright image.
         name: of the mask, for sentences.
+        inverted: whether dark was taken for the hole.
 
     Returns:
         Notes on an unusual mask.
@@ -131,8 +132,8 @@ def check_against(mask: Tensor, size: tuple[int, int], name: str) -> list[str]:
             f"{turned if (width, height) == size else ''}; make them the same size"
         )
     share = float(mask.mean())
+    bright, remedy = ("bright", "omit") if inverted else ("dark", "say")
+    otherwise = f"if {bright} is meant to be the hole, {remedy} --inverted"
     if share == 1:
-        raise InputError(f"{name} makes all of the picture a hole; if dark is meant to be the hole, say --inverted")
-    return [f"{name} makes {share:.0%} of the picture a hole; if dark is meant to be the hole, say --inverted"] * (
-        share > _LARGE
-    )
+        raise InputError(f"{name} makes all of the picture a hole; {otherwise}")
+    return [f"{name} makes {share:.0%} of the picture a hole; {otherwise}"] * (share > _LARGE)

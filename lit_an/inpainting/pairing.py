@@ -1,7 +1,9 @@
 """Finds the pictures of a folder, the mask of each, and the name of each result."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from lit_an.errors import InputError
@@ -26,7 +28,7 @@ def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--image
         raise InputError(f"{option} {root}: there is no such file or folder")
     without = list(without)
     for place in without:
-        if _lies_in(root.resolve(), place.resolve()):
+        if _lies_in(_real(root), _real(place)):
             raise InputError(f"{option} {root}: it lies in {place}, which holds masks or results; give the pictures")
     if root.is_file():
         return ImageFiles([Path(root.name)], {})
@@ -43,6 +45,7 @@ class Masks:
     Args:
         root: a folder whose files are called as the pictures are, at the same place below it, with any ending and with
             or without ``_mask``; or one file, the mask of all. Names in composed and decomposed form are the same.
+            ``gas_mask.png`` is the mask of the picture ``gas_mask`` if there is one and ``gas`` has one of its own.
         images: the folder of pictures, or the one picture. In that folder itself the masks are called ``…_mask``. A
             picture is never its own mask, also through links.
 
@@ -67,7 +70,8 @@ class Masks:
         """The mask of a picture, whose path is relative to the folder of pictures.
 
         Raises:
-            InputError: none, or several of which none is called just like the picture.
+            InputError: none, or several, of which none is called just like the picture or some have ``_mask`` and some
+                have not.
         """
         own = self.images if self.images.is_file() else self.images / picture
         if self.root.is_file():
@@ -77,18 +81,29 @@ class Masks:
                 )
             return self.root
         stem = _without_ending(picture)
-        names = [stem + MASK_SUFFIX] if self._among_pictures else [stem + MASK_SUFFIX, stem]
-        for name in names:
-            found = [path for path in self._files.get(name, []) if not is_same_file(path, own)]
-            exactly = [path for path in found if path.name == picture.name]
-            if len(found) > 1 and not exactly:
-                raise InputError(f"it has {len(found)} masks: {', '.join(path.name for path in found)}; keep one")
-            if found:
-                return (exactly or found)[0]
+        marked = stem + MASK_SUFFIX
+        plain, suffixed = [] if self._among_pictures else self._called(stem, own), self._called(marked, own)
+        # Beside gas.png, gas_mask.png may be another mask of gas, or that of a picture gas_mask.
+        unclear = plain and suffixed and marked not in self._pictures
+        found = [*plain, *suffixed] if unclear else plain or suffixed
+        exactly = [] if unclear else [path for path in found if path.name == picture.name]
+        if len(found) > 1 and not exactly:
+            raise InputError(f"it has {len(found)} masks: {', '.join(path.name for path in found)}; keep one")
+        if found:
+            return (exactly or found)[0]
         if self._among_pictures:
-            raise InputError(f"it has no mask: {self.root} holds no {names[0]}.*")
+            raise InputError(f"it has no mask: {self.root} holds no {marked}.*")
         itself = ", and a picture is not its own mask" if self._files.get(stem) else ""
-        raise InputError(f"it has no mask: {self.root} holds neither {stem}.* nor {names[0]}.*{itself}")
+        raise InputError(f"it has no mask: {self.root} holds neither {stem}.* nor {marked}.*{itself}")
+
+    def _called(self, name: str, own: Path) -> list[Path]:
+        return [path for path in self._files.get(name, []) if not is_same_file(path, own)]
+
+    @cached_property
+    def _pictures(self) -> set[str]:
+        """The pictures, without their endings."""
+        names = [Path(self.images.name)] if self.images.is_file() else find_images(self.images).images
+        return set(map(_without_ending, names))
 
     def beside(self) -> list[Path]:
         """The masks in the folder of pictures.
@@ -98,7 +113,7 @@ class Masks:
         if self._among_pictures:
             stems = {name: name.removesuffix(MASK_SUFFIX) for name in self._files if name.endswith(MASK_SUFFIX)}
             return [path for name, stem in stems.items() if stem in self._files for path in self._files[name]]
-        return [] if _lies_in(self.images.resolve(), self.root.resolve()) else [self.root]
+        return [] if _lies_in(_real(self.images), _real(self.root)) else [self.root]
 
 
 def result_names(pictures: Sequence[Path], ending: str | None) -> list[Path]:
@@ -130,6 +145,11 @@ def result_names(pictures: Sequence[Path], ending: str | None) -> list[Path]:
         taken.add(_folded(name))
         names.append(name)
     return names
+
+
+def _real(path: Path) -> Path:
+    # Not Path.resolve, which raises an error for a link that leads to itself.
+    return Path(os.path.realpath(path))
 
 
 def _lies_in(path: Path, place: Path) -> bool:

@@ -37,7 +37,7 @@ def test_bright_is_hole_and_inverted_dark(tmp_path: Path) -> None:
     inverted, notes = of(path, inverted=True)
     assert torch.equal(inverted, 1 - mask)
     assert notes == [
-        f"the mask {path} makes 96% of the picture a hole; if dark is meant to be the hole, say --inverted"
+        f"the mask {path} makes 96% of the picture a hole; if bright is meant to be the hole, omit --inverted"
     ]
 
 
@@ -208,3 +208,26 @@ def test_a_report_of_a_killed_run_is_read_to_its_last_whole_line(tmp_path: Path)
     assert again.finished("b", "b", ["composite"]) is None, "its file is gone"
     again.add(Entry("d", "made", key="d"))
     assert Report(tmp_path).finished("d", "d", []) is not None, "the half line takes no other with it"
+
+
+def test_in_a_folder_of_its_own_a_mask_that_is_called_as_its_picture_comes_first(tmp_path: Path) -> None:
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    for path in (images / "gas.png", images / "gas_mask.png", images / "sea.png"):
+        mask_file(path, size=(10, 10))
+    for name in ("gas.png", "gas_mask.png", "sea.png", "sea_mask.png"):
+        mask_file(masks / name)
+    of = Masks(masks, images).of
+    assert [of(Path(name)).name for name in ("gas.png", "gas_mask.png")] == ["gas.png", "gas_mask.png"]
+    with pytest.raises(InputError, match=r"it has 2 masks: sea\.png, sea_mask\.png; keep one"):
+        of(Path("sea.png"))
+    with pytest.raises(InputError, match=r"it has 2 masks: gas\.png, gas_mask\.png; keep one"):
+        Masks(masks, images / "gas.png").of(Path("gas.png"))
+
+
+def test_where_dark_is_hole_the_way_back_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("L", (30, 20)).save(path)
+    with pytest.raises(
+        InputError, match="makes all of the picture a hole; if bright is meant to be the hole, omit --in"
+    ):
+        of(path, inverted=True)
