@@ -78,3 +78,17 @@ def test_one_file_by_any_path(tmp_path: Path) -> None:
     assert is_same_file(path, tmp_path / "hard.png")
     assert not is_same_file(path, touch(tmp_path / "b.png"))
     assert not is_same_file(path, tmp_path / "nowhere.png")
+
+
+def test_a_link_that_leads_to_itself_ends(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    for name in ("loop", "loop.png", "sub/deep"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to((tmp_path / name).name)
+    assert names(tmp_path) == names(tmp_path, tmp_path / "loop") == ["a.png", "loop.png"]
+
+
+def test_accents_have_one_place_however_they_are_written(tmp_path: Path) -> None:
+    for name in ("e\u0301.png", "f.png", "\u00e8.png"):
+        touch(tmp_path / name)
+    assert names(tmp_path) == ["f.png", "\u00e8.png", "e\u0301.png"]

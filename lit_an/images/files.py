@@ -51,12 +51,13 @@ def find_images(root: Path, without: Iterable[Path] = ()) -> ImageFiles:
     """
     # A walk of its own beside lit_an.data.sources.walking: masks and pictures are matched by name, so a linked file is
     # listed at each place and its real path does not matter; a data set lists each real file once.
-    outside = {path.resolve() for path in without}
+    outside = {os.path.realpath(path) for path in without}
     images: list[Path] = []
     others: list[Path] = []
-    for path in _files_below(root, outside, (root.resolve(),)):
+    for path in _files_below(root, outside, (os.path.realpath(root),)):
         (images if is_image(path.name) else others).append(path.relative_to(root))
-    return ImageFiles(sorted(images), dict(sorted(Counter(path.suffix.lower() for path in others).items())))
+    images.sort(key=lambda path: ([composed(part) for part in path.parts], path))
+    return ImageFiles(images, dict(sorted(Counter(path.suffix.lower() for path in others).items())))
 
 
 def count_by_ending(left_out: dict[str, int]) -> str:
@@ -87,29 +88,47 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def name_order(name: str) -> tuple[str, str]:
+    """What names of files are sorted by: in one order on all systems, however they write accents.
+
+    Example:
+        >>> sorted(["e\\u0301", "f"], key=name_order) == ["f", "e\\u0301"]
+        True
+    """
+    return composed(name), name
+
+
 def list_visible(folder: Path) -> list[os.DirEntry[str]]:
-    """Lists a folder by name, without hidden files and folders.
+    """Lists a folder by name, accents composed, without hidden files and folders.
 
     Raises:
         InputError: the folder cannot be read.
     """
     try:
         with os.scandir(folder) as entries:
-            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda each: each.name)
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(
             f"the folder {str(folder)!r} cannot be read ({error.strerror}); make it readable, or remove it"
         ) from error
+    return sorted(visible, key=lambda entry: name_order(entry.name))
 
 
-def _files_below(folder: Path, outside: set[Path], above: tuple[Path, ...]) -> Iterator[Path]:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one; a link that leads to itself is none."""
+    # DirEntry.is_dir raises an error for such a link.
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+
+
+def _files_below(folder: Path, outside: set[str], above: tuple[str, ...]) -> Iterator[Path]:
     for entry in list_visible(folder):
-        path = Path(entry.path)
-        place = path.resolve() if outside or entry.is_symlink() or entry.is_dir() else path
+        is_below, is_link = is_folder(entry), entry.is_symlink()
+        # Not Path.resolve, which raises an error for a link that leads to itself.
+        place = os.path.realpath(entry.path) if outside or is_link or is_below else entry.path
         if place in outside:
             continue
-        if entry.is_dir():
+        if is_below:
             if place not in above:
-                yield from _files_below(path, outside, (*above, place))
-        elif entry.is_file() or (entry.is_symlink() and not path.exists()):
-            yield path
+                yield from _files_below(Path(entry.path), outside, (*above, place))
+        elif (os.path.isfile(entry.path) or not os.path.exists(entry.path)) if is_link else entry.is_file():
+            yield Path(entry.path)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -186,3 +187,19 @@ def test_many_different_classes_are_not_all_listed(splits: Path) -> None:
     for i in range(30):
         write(splits / "val" / f"extra{i:02d}" / "a.png")
     assert sentence_of(splits, "val").endswith("extra07 and 22 more")
+
+
+def test_composed_and_decomposed_names_are_held_out_alike(tmp_path: Path) -> None:
+    """As one system writes them, and another."""
+    for form in ("NFC", "NFD"):
+        for name in ("z\u00e9bu", "zoo", "\u00e9cole"):
+            for i in range(12):
+                touched = tmp_path / form / normalize(form, name) / normalize(form, f"{i}\u00e8\u00e9{i % 3}.png")
+                touched.parent.mkdir(parents=True, exist_ok=True)
+                touched.touch()
+    composed, decomposed = (ImageFolder(tmp_path / form, val_fraction=0.4) for form in ("NFC", "NFD"))
+    assert composed.class_names == [normalize("NFC", name) for name in decomposed.class_names]
+    for split in ("train", "val"):
+        names = names_of(composed, split)
+        assert names == [normalize("NFC", name) for name in names_of(decomposed, split)]
+        assert len(names) > 8

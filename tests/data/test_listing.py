@@ -85,3 +85,15 @@ def test_nothing_is_meant_where_nothing_fits(root: Path) -> None:
     assert did_you_mean(root, lambda folder: folder.name == "deep") == ""
     (root / "gone").unlink()
     assert did_you_mean(root, lambda folder: folder.name == "deep") == f"; did you mean {str(root / 'deep')!r}?"
+
+
+def test_a_shuffled_list_looks_at_each_folder_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(1100):
+        (tmp_path / "root" / str(i)).mkdir(parents=True)
+        (tmp_path / "root" / str(i) / "a.png").touch()
+    lines = [f"{i}/a.png" for i in (*range(1100), *range(1100))]
+    listed: list[str] = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(str(folder)) or listdir(folder))
+    assert len(read_list(write_list(tmp_path / "list.txt", *lines), tmp_path / "root")) == 2200
+    assert len(listed) == len(set(listed)) == 1100

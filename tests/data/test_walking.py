@@ -7,6 +7,7 @@ import pytest
 
 from lit_an.data import InpaintingData
 from lit_an.data.sources import ImageFolder, Photographs
+from lit_an.data.sources.detection import source_at
 from lit_an.data.sources.walking import LeftOut, sub_folders, walk
 from lit_an.errors import InputError
 from tests.photo_folders import write
@@ -135,3 +136,13 @@ def test_a_run_warns_of_what_is_left_out(root: Path) -> None:
     data = InpaintingData(Photographs(root, val_fraction=0.5), 8)
     with pytest.warns(UserWarning, match=r"^data: in '.*root' 1 file is no image by its ending \(1 .heic\)$"):
         data.train_dataloader()
+
+
+def test_a_link_that_leads_to_itself_stops_nothing(root: Path) -> None:
+    (root / "loop").symlink_to("loop")
+    (root / "here").symlink_to("there")
+    (root / "there").symlink_to("here")
+    source = source_at(root)
+    assert source.class_names == sub_folders(root) == ["cat", "dog"]
+    assert source.pictures("train", 8).left_out.broken == ["here", "loop", "there"]
+    assert isinstance(source_at(root / "dog"), Photographs)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,7 +125,8 @@ class _Names:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._in = lru_cache(maxsize=1024)(self._read)
+        # Of all folders: the lines of a shuffled list go to and fro between them.
+        self._in = cache(self._read)
 
     def spelled(self, path: str) -> str | None:
         """A path as the folders spell it, or None if it is not there."""

@@ -74,7 +74,9 @@ def list_images(folder: Path, class_names: Sequence[str]) -> tuple[list[ImageFil
             f"add some or remove it{instead(left_out.below(empty))}"
         )
     files = [ImageFile(path, label) for label, name in enumerate(class_names) for path in images[name]]
-    return files, left_out._replace(outside=list(filter(is_image, files_in(folder))))
+    beside = files_in(folder)
+    broken = [name for name in beside if not is_image(name) and not os.path.exists(folder / name)]
+    return files, left_out._replace(outside=list(filter(is_image, beside)), broken=sorted([*left_out.broken, *broken]))
 
 
 def _find_classes(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from lit_an.data.sources.listing import ImageFile
 from lit_an.data.sources.split_folders import named_splits
 from lit_an.data.sources.walking import LeftOut, files_in, sub_folders
 from lit_an.errors import InputError
-from lit_an.images.files import is_image
+from lit_an.images.files import is_folder, is_image
 
 
 class ImageNet(Source):
@@ -127,4 +127,4 @@ def choose_classes(wnids: list[str], classes: list[str] | int | None) -> list[st
 
 
 def _has_wnids(folder: Path) -> bool:
-    return any(WORDNET_ID.fullmatch(entry.name) and entry.is_dir() for entry in os.scandir(folder))
+    return any(WORDNET_ID.fullmatch(entry.name) and is_folder(entry) for entry in os.scandir(folder))

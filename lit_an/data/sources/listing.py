@@ -11,7 +11,7 @@ import numpy as np
 
 from lit_an.data.sources.walking import LeftOut, sub_folders, walk
 from lit_an.errors import InputError
-from lit_an.images.files import ENDINGS
+from lit_an.images.files import ENDINGS, composed, name_order
 
 
 class ImageFile(NamedTuple):
@@ -132,7 +132,8 @@ def check_fraction(val_fraction: float) -> None:
 def hold_out(files: Sequence[ImageFile], fraction: float) -> tuple[list[ImageFile], list[ImageFile]]:
     """Parts images into those to train on and about ``fraction`` of them that are held out.
 
-    Which is which depends on an image's own path alone, save that every class keeps at least one image.
+    Which is which depends on an image's own path alone, save that every class keeps at least one image. Accents may be
+    composed in it or decomposed, as file systems have it.
 
     Args:
         files: sorted by label.
@@ -140,10 +141,10 @@ def hold_out(files: Sequence[ImageFile], fraction: float) -> tuple[list[ImageFil
     """
     train, held_out = [], []
     for _, group in itertools.groupby(files, key=lambda file: file.label):
-        ranked = sorted((_rank(file.path), file) for file in group)
+        ranked = sorted(((_rank(file.path), file) for file in group), key=lambda pair: (pair[0], _order(pair[1])))
         kept = [file for rank, file in ranked if rank >= fraction] or [ranked[-1][1]]
-        train += sorted(kept)
-        held_out += sorted(file for _, file in ranked[: len(ranked) - len(kept)])
+        train += sorted(kept, key=_order)
+        held_out += sorted((file for _, file in ranked[: len(ranked) - len(kept)]), key=_order)
     return train, held_out
 
 
@@ -155,5 +156,9 @@ def spell(words: Sequence[str]) -> str:
 
 def _rank(path: str) -> float:
     """A number in [0, 1), uniform over paths; unlike ``hash`` it is the same in every process."""
-    digest = hashlib.blake2b(os.fsencode(path), digest_size=6).digest()
+    digest = hashlib.blake2b(os.fsencode(composed(path)), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
+
+
+def _order(file: ImageFile) -> tuple[str, str]:
+    return name_order(file.path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lit_an.errors import InputError
-from lit_an.images.files import is_image, list_visible
+from lit_an.images.files import is_folder, is_image, list_visible, name_order
 
 
 class LeftOut(NamedTuple):
@@ -108,12 +108,12 @@ class _Walk:
         # What lies here itself comes first, then folders behind links, in which there may be more links.
         files: list[tuple[str, str, str]] = []
         while self._links:
-            links, self._links = sorted(self._links), []
+            links, self._links = sorted(self._links, key=lambda link: tuple(map(name_order, link))), []
             for place, path in links:
                 self._follow(place, path, files)
         for place, path, target in files:
             self._add_linked(place, path, target)
-        images = {place: sorted(paths) for place, paths in self.images.items()}
+        images = {place: sorted(paths, key=name_order) for place, paths in self.images.items()}
         left_out = LeftOut(sorted(self.others), (), sorted(self.repeated), sorted(self.broken))
         return Walked(images, left_out, frozenset(self.linked))
 
@@ -128,7 +128,7 @@ class _Walk:
                 below = f"{path}/{entry.name}" if path else entry.name
                 if entry.is_symlink():
                     self._links.append((place, below))
-                elif entry.is_dir():
+                elif is_folder(entry):
                     folders.append((below, os.path.join(real, entry.name)))
                 else:
                     self._add(below, entry.is_file(), images)
@@ -179,9 +179,9 @@ def sub_folders(folder: Path) -> list[str]:
     """
     names = []
     for entry in list_visible(folder):
-        if entry.is_dir():
+        if is_folder(entry):
             names.append(entry.name)
-        elif entry.is_symlink() and not os.path.exists(entry.path) and not os.path.splitext(entry.name)[1]:
+        elif _was_folder(entry):
             raise InputError(
                 f"data: the link {entry.path!r} leads to {os.readlink(entry.path)!r}, which is not there; mend or "
                 f"remove it"
@@ -195,7 +195,13 @@ def files_in(folder: Path) -> list[str]:
     Raises:
         InputError: the folder cannot be read.
     """
-    return [entry.name for entry in list_visible(folder) if not entry.is_dir()]
+    return [entry.name for entry in list_visible(folder) if not is_folder(entry)]
+
+
+def _was_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it looks like a link to a folder that is gone. One that leads to itself never was one to a folder."""
+    is_broken = entry.is_symlink() and not os.path.exists(entry.path)
+    return is_broken and not os.path.splitext(entry.name)[1] and not os.path.islink(os.path.realpath(entry.path))
 
 
 def _lies_in(path: str, folder: str) -> bool:
