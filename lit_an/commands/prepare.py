@@ -12,6 +12,7 @@ from lit_an.data.preparation.outcome import REPORT, passed_over
 from lit_an.data.sources.base import Source
 from lit_an.data.sources.detection import source_at
 from lit_an.errors import InputError
+from lit_an.files import printable
 
 
 def run(
@@ -49,7 +50,8 @@ def run(
     # A folder first: it may be called like a class.
     chosen = source if isinstance(source, Source) else source_at(str(source))
     root = getattr(chosen, "root", None)
-    if isinstance(root, Path) and root.resolve() in (folder.resolve(), *folder.resolve().parents):
+    place = Path(os.path.realpath(folder))
+    if isinstance(root, Path) and Path(os.path.realpath(root)) in (place, *place.parents):
         raise InputError(
             f"prepare: --out {out} lies in the source {str(root)!r}, where the next run would read the shards as "
             "pictures; choose a folder outside of it"
@@ -70,10 +72,10 @@ def run(
             print(f"note: {number} images are in {pair}")
     for place, left_out in plan.left_out().items():
         if str(left_out):
-            print(f"note: in {str(place)!r} {left_out}")
-    print(f"{outcome.failed} unreadable, {len(passed_over(plan))} passed over: {Path(out) / REPORT}")
+            print(printable(f"note: in {str(place)!r} {left_out}"))
+    print(f"{outcome.failed} unreadable, {len(passed_over(plan))} passed over: {printable(Path(out) / REPORT)}")
     print(f"content hash {outcome.manifest['content_hash']}")
-    print(f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {out}")
+    print(f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {printable(out)}")
     return 0
 
 

@@ -3,15 +3,20 @@
 import os
 import resource
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import cli
 from lit_an.data.preparation import plan_of, prepare
 from lit_an.data.shards.manifest import Recipe
+from lit_an.data.sources import Photographs, Prepared
+from lit_an.data.sources.base import FilePictures, Picture
 from lit_an.data.sources.detection import source_at
 from lit_an.errors import InputError
+from tests.photo_folders import make_classes, make_photographs, write
 from tests.photographs import WNIDS
 
 pytest.importorskip("pyarrow")
@@ -134,3 +139,60 @@ def test_a_full_disk_is_said_and_what_is_finished_is_kept(imagenet: Path, tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["plan.json"]
     assert hash_of(imagenet, tmp_path / "out") == expected
+
+
+def test_there_is_no_manifest_after_too_many_failures(imagenet: Path, tmp_path: Path) -> None:
+    (imagenet / "train" / WNIDS[0] / "train_001.JPEG").write_bytes(b"")
+    hash_of(imagenet, tmp_path / "out", max_failed=0.5)
+    assert prepare(plan_of(source_at(imagenet), 16), tmp_path / "out", RECIPE).manifest is None
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_shards_of_other_pictures_with_the_same_names_are_not_replaced(tmp_path: Path) -> None:
+    first = make_classes(tmp_path / "first", ("cat", "dog"), 4)
+    expected, made = hash_of(first, tmp_path / "out"), times(tmp_path / "out")
+    other = shutil.copytree(first, tmp_path / "other")
+    write(other / "dog" / "02.png", 200)
+    with pytest.raises(
+        InputError,
+        match=r"out' holds shards of other pictures of the same names, those in '.*first'; choose another fo",
+    ):
+        hash_of(other, tmp_path / "out")
+    assert times(tmp_path / "out") == made
+    assert hash_of(first, tmp_path / "out") == expected
+    # The source itself, moved and changed.
+    shutil.rmtree(first)
+    assert hash_of(other, tmp_path / "out") != expected
+
+
+class Deadly(FilePictures):
+    """Pictures of which the last ends the process that reads it, as the system does when memory is short."""
+
+    def picture(self, index: int, smallest_side: int | None = None) -> Picture:
+        if index == len(self) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().picture(index, smallest_side)
+
+
+def test_a_process_that_the_system_kills_is_said_and_what_is_finished_is_kept(tmp_path: Path) -> None:
+    source = Photographs(make_photographs(tmp_path / "root", 12), val_fraction=0.5)
+    plan = plan_of(source, 16)
+    pictures = source.open("val", 16)
+    deadly = plan._replace(splits={**plan.splits, "val": Deadly(pictures.folder, list(pictures.paths))})
+    recipe = RECIPE._replace(images_per_shard=3)
+    with pytest.raises(
+        InputError, match=r"^prepare: one of its processes was killed, perhaps for lack of memory; make num_wo"
+    ):
+        prepare(deadly, tmp_path / "out", recipe)
+    made = times(tmp_path / "out")
+    assert made
+    assert prepare(plan, tmp_path / "out", recipe).manifest is not None
+    assert made.items() < times(tmp_path / "out").items()
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b"\xe4")
+    root = make_classes(tmp_path / "root", ("cat", "dog"), 4)
+    assert cli.main(["prepare", f"--source={root}", f"--out={out}", "--image_size=16", "--num_workers=1"]) == 0
+    for cache in (None, tmp_path / os.fsdecode(b"\xf6")):
+        assert Prepared(out, cache).open("train", 16).picture(0).image.shape == (3, 16, 16)  # type: ignore[union-attr]

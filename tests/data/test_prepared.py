@@ -9,6 +9,7 @@ import torch
 import lit_an.data.shards.manifest as manifests
 from lit_an.data import ClassData, InpaintingData
 from lit_an.data.preparation import plan_of, prepare
+from lit_an.data.shards.format import fetch
 from lit_an.data.shards.manifest import Recipe
 from lit_an.data.sources import ImageFolder, Prepared
 from lit_an.errors import InputError
@@ -130,3 +131,39 @@ def test_a_cache_that_cannot_be_written_is_said(shards: Path, tmp_path: Path) ->
     for cache in ("file", "file/cache"):
         with pytest.raises(InputError, match=r"file.* cannot be written \(.*\); .*another folder"):
             Prepared(shards, cache_dir=tmp_path / cache)
+
+
+def test_a_fetched_shard_that_is_not_whole_is_fetched_again(shards: Path, tmp_path: Path) -> None:
+    source = Prepared(shards, tmp_path / "cache")
+    expected = len(source.open("train", 16))
+    path = source.shards.folder / "train" / "00000.arrow"
+    path.write_bytes(path.read_bytes()[:-100])
+    again = Prepared(shards, tmp_path / "cache").open("train", 16)
+    assert len(again) == expected
+    assert path.read_bytes() == (shards / "train" / "00000.arrow").read_bytes()
+    # In place there is nothing to fetch it from.
+    (shards / "train" / "00000.arrow").write_bytes(b"")
+    with pytest.raises(InputError, match="is incomplete; prepare again, which makes only such ones"):
+        Prepared(shards).open("train", 16)
+
+
+def test_machines_whose_processes_have_one_number_share_a_cache(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one fetches, another does."""
+    arriving: list[Path] = []
+
+    def fetch_twice(source: str, target: Path) -> None:
+        arriving.append(target)
+        if len(arriving) in (1, 3):
+            other = Prepared(shards, tmp_path / "cache")
+            if len(arriving) > 2:
+                other.fetch(16)
+        fetch(source, target)
+
+    monkeypatch.setattr("lit_an.data.shards.folder.fetch", fetch_twice)
+    Prepared(shards, tmp_path / "cache").fetch(16)
+    assert len(set(arriving)) == len(arriving)
+    monkeypatch.undo()
+    assert not Prepared(shards, tmp_path / "cache").shards.damaged()
+    assert not [path for path in (tmp_path / "cache").rglob(".*") if path.is_file()]

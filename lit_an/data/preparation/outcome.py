@@ -34,11 +34,15 @@ class Outcome(NamedTuple):
 def outcome_of(
     plan: Plan, records: Sequence[dict[str, Any]], folder: Path, recipe: Recipe, max_failed: float
 ) -> Outcome:
-    """Writes the report, and the manifest unless too much failed."""
+    """Writes the report, and the manifest unless too much failed: then there is none."""
     failed = sum(len(record["failed"]) for record in records)
     _write_report(folder, plan, records)
     complaint = _complaint_about(plan, records, failed, max_failed, folder)
-    return Outcome(None if complaint else _write_manifest(folder, plan, recipe, records), complaint, 0, failed)
+    if complaint:
+        # An earlier one may be there, of a call that allowed more failures.
+        (folder / manifests.FILE).unlink(missing_ok=True)
+        return Outcome(None, complaint, 0, failed)
+    return Outcome(_write_manifest(folder, plan, recipe, records), "", 0, failed)
 
 
 def _complaint_about(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def prepare(
 
     Raises:
         InputError: an impossible value, a folder that holds shards of another source or recipe or cannot be written,
-            or no package for the format.
+            no package for the format, or a process that the system killed.
     """
     check_recipe(recipe)
     if not 0.0 <= max_failed <= 1.0:
@@ -78,9 +79,15 @@ def _made(
         # disable=None: a bar on a terminal, nothing in a log file.
         tqdm(desc="preparing", total=sum(job.stop - job.start for job in jobs), unit="img", disable=None) as bar,
     ):
-        for job, record in zip(jobs, pool.map(_work, jobs), strict=True):
-            bar.update(job.stop - job.start)
-            yield job, record
+        try:
+            for job, record in zip(jobs, pool.map(_work, jobs), strict=True):
+                bar.update(job.stop - job.start)
+                yield job, record
+        except BrokenProcessPool as error:
+            raise InputError(
+                f"prepare: one of its processes was killed, perhaps for lack of memory; make num_workers less than "
+                f"{num_workers} if you can, and run it again: the shards that are finished in {str(folder)!r} are kept"
+            ) from error
 
 
 # What a process makes shards of: sent once, not with every job.

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -24,9 +25,14 @@ RECORDS = ".finished"
 
 
 def make(job: Job, pictures: Pictures, folder: Path, recipe: Recipe, key: str) -> dict[str, Any]:
-    """Makes one shard, unless it is there; returns its record, which is written last and so means that it is whole."""
+    """Makes one shard, unless it is there; returns its record, which is written last and so means that it is whole.
+
+    Raises:
+        InputError: it is there, of other pictures of the same names, which are in another folder.
+    """
     record = record_of(job, folder, key)
     if record is None or not _is_current(record, job, pictures, folder):
+        _check_same_source(record, job, pictures, folder)
         # It would not be that of the shards any more.
         (folder / manifests.FILE).unlink(missing_ok=True)
         record = _make(job, pictures, folder, recipe) | {"key": key}
@@ -80,7 +86,27 @@ def _make(job: Job, pictures: Pictures, folder: Path, recipe: Recipe) -> dict[st
             "sha256": sha256_of(path),
             "labels": None if labels is None else [[label, len(list(run))] for label, run in groupby(kept)],
         }
-    return record | {"conversions": dict(changed), "source": source.hexdigest()}
+    return record | {"conversions": dict(changed), "source": source.hexdigest(), "source_folder": _place(pictures)}
+
+
+def _place(pictures: Pictures) -> str | None:
+    return None if pictures.folder is None else os.path.realpath(pictures.folder)
+
+
+def _check_same_source(record: dict[str, Any] | None, job: Job, pictures: Pictures, folder: Path) -> None:
+    """Refuses to replace a shard of another source. One that is elsewhere now, or on another machine, is the same."""
+    earlier = None if record is None else record.get("source_folder")
+    if (
+        record is not None
+        and isinstance(earlier, str)
+        and earlier != _place(pictures)
+        and os.path.isdir(earlier)
+        and record["source"] != _digest_of(job, pictures)
+    ):
+        raise InputError(
+            f"prepare: {str(folder)!r} holds shards of other pictures of the same names, those in {earlier!r}; choose "
+            f"another folder or remove it"
+        )
 
 
 def _where(pictures: Pictures, index: int) -> str:

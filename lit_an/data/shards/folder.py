@@ -1,9 +1,10 @@
 """A folder or object store of prepared shards: its manifest, what is fetched of it, its samples by their number."""
 
 import os
+import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tqdm import tqdm
 import lit_an.data.shards.manifest as manifests
 from lit_an.data.shards.format import Sample, Shard, engine, fetch
 from lit_an.errors import InputError
-from lit_an.files import cache_folder, explain_write_errors, sha256_of
+from lit_an.files import TEMPORARY, cache_folder, explain_write_errors, replacing, sha256_of
 
 
 class Samples(Sequence[Sample]):
@@ -75,10 +76,12 @@ class ShardFolder:
         return "test" in self.manifest["splits"]
 
     def fetch_missing(self) -> None:
-        """Fetches the shards that are not there yet."""
+        """Fetches the shards that are not there yet, or not whole."""
         if self.folder == Path(self.root):
             return
-        missing = [(split, shard) for split, shard in self._entries() if not self._path(split, shard).is_file()]
+        missing = [
+            (split, shard) for split, shard in self._entries() if _size(self._path(split, shard)) != shard["bytes"]
+        ]
         # disable=None: a bar on a terminal, nothing in a log file.
         for split, shard in tqdm(missing, "fetching shards", disable=None):
             self._fetch(split, shard)
@@ -128,15 +131,10 @@ class ShardFolder:
 
     def _fetch(self, split: str, shard: dict[str, Any]) -> None:
         target = self._path(split, shard)
-        arriving = target.with_name(f".{target.name}.{os.getpid()}")
-        with _written(self.folder):
-            try:
-                fetch(f"{self.root}/{split}/{shard['file']}", arriving)
-                if sha256_of(arriving) != shard["sha256"]:
-                    raise InputError(f"data: {self.root}/{split}/{shard['file']} is not what its manifest says")
-                os.replace(arriving, target)
-            finally:
-                _remove(arriving)
+        with _written(self.folder), replacing(target) as arriving:
+            fetch(f"{self.root}/{split}/{shard['file']}", arriving)
+            if sha256_of(arriving) != shard["sha256"]:
+                raise InputError(f"data: {self.root}/{split}/{shard['file']} is not what its manifest says")
 
 
 def _find(root: str, cache_dir: str | os.PathLike[str] | None) -> tuple[Path, dict[str, Any]]:
@@ -144,13 +142,13 @@ def _find(root: str, cache_dir: str | os.PathLike[str] | None) -> tuple[Path, di
     if "://" not in root and cache_dir is None:
         return Path(root), manifests.read(Path(root) / manifests.FILE, root)
     cache = cache_folder() if cache_dir is None else Path(cache_dir).expanduser()
-    arriving = cache / f".manifest-{os.getpid()}.json"
     with _written(cache):
-        try:
+        cache.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: other machines may share the cache, and have processes of the same number.
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=cache) as folder:
+            arriving = Path(folder) / manifests.FILE
             fetch(f"{root}/{manifests.FILE}", arriving)
             manifest = manifests.read(arriving, root)
-        finally:
-            _remove(arriving)
     # By content: shards that were prepared again never mix with those fetched before.
     return cache / f"prepared-{manifest['content_hash'][:16]}", manifest
 
@@ -159,13 +157,14 @@ def _written(cache: Path) -> AbstractContextManager[None]:
     return explain_write_errors(cache, "data", "make room or name another folder with cache_dir")
 
 
-def _remove(arriving: Path) -> None:
-    with suppress(OSError):  # it may not be there, or not even its folder
-        arriving.unlink()
+def _size(path: Path) -> int | None:
+    """Bytes of a file, or None if it is not there."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def _check_whole(path: Path, size: int) -> None:
-    if not path.is_file():
+    found = _size(path)
+    if found is None:
         raise InputError(f"data: the shard {str(path)!r} is missing; prepare again, which makes only what is missing")
-    if path.stat().st_size != size:
+    if found != size:
         raise InputError(f"data: the shard {str(path)!r} is incomplete; prepare again, which makes only such ones")

@@ -4,6 +4,8 @@ A shard is one file of record batches of 64 images, which any reader of Arrow op
 Face datasets. It is mapped into memory, and an image is read by its number alone. Why this format: docs/data.md.
 """
 
+import os
+import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -58,7 +60,12 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> None:
     pa, iterator = engine(), iter(samples)
     block = list(islice(iterator, BATCH))
     schema = pa.schema(_columns(block[0].label is not None, block[0].regions is not None))
-    with replacing(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+    # As bytes, here and below: as text a name must be UTF-8.
+    with (
+        replacing(path) as temporary,
+        pa.OSFile(os.fsencode(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, schema) as writer,
+    ):
         while block:
             columns = {name: [getattr(sample, name) for sample in block] for name in schema.names if name != "crc32"}
             columns["crc32"] = [checksum(sample) for sample in block]
@@ -152,7 +159,7 @@ def _columns(labeled: bool, mapped: bool) -> list[tuple[str, Any]]:
 def _batches(path: Path, length: int) -> Iterator[_Batch]:
     """The record batches of a shard, whose memory is the file's."""
     pa = engine()
-    reader = pa.ipc.open_file(pa.memory_map(str(path)))
+    reader = pa.ipc.open_file(pa.memory_map(os.fsencode(path)))
     names = reader.schema.names
     if not reader.schema.equals(pa.schema(_columns("label" in names, "regions" in names))):
         raise ValueError(f"its columns are {', '.join(names)}")
@@ -179,7 +186,10 @@ def fetch(source: str, target: Path) -> None:
 
     with replacing(target) as temporary:
         try:
-            system, path = fs.FileSystem.from_uri(source) if "://" in source else (fs.LocalFileSystem(), source)
+            if "://" not in source:  # not by pyarrow: as text, its names must be UTF-8
+                shutil.copyfile(source, temporary)
+                return
+            system, path = fs.FileSystem.from_uri(source)
             with system.open_input_stream(path, compression=None) as stream, temporary.open("wb") as file:
                 while block := stream.read(1 << 24):
                     file.write(block)
