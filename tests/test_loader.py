@@ -51,10 +51,9 @@ def test_a_process_of_multiprocessing_ends_too() -> None:
 
 
 def test_none_but_this_loader_has_processes_that_ignore_signals() -> None:
+    texts = [text for path in SOURCES if "worker_init_fn" in (text := path.read_text())]
+    calls = [node for text in texts for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
     makers = [
-        ast.unparse(node.func)
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and any(keyword.arg == "worker_init_fn" for keyword in node.keywords)
+        ast.unparse(call.func) for call in calls if "worker_init_fn" in [keyword.arg for keyword in call.keywords]
     ]
     assert makers == ["Loader", "Loader"], "of training and validation, and of metrics"
