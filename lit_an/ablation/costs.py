@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from lit_an.ablation.plan import Variant, arguments_of, config_hash
 from lit_an.config_files import load_config
+from lit_an.errors import InputError
 from lit_an.files import json_text, replacing
 from lit_an.workers import named_launcher
 
@@ -114,7 +115,9 @@ def _length(variant: Variant) -> int | None:
     if given is None:
         merged: Any = OmegaConf.merge(*(load_config(path) for path in variant.configs))
         given = merged.get("iterations")
-    return None if given is None else int(given)
+    if given is not None and type(given) is not int:
+        raise InputError(f"ablate: iterations of {variant.name} must be a whole number, got {given!r}")
+    return given
 
 
 def _read(path: Path) -> dict[str, Any]:

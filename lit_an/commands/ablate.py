@@ -29,7 +29,7 @@ from lit_an.files import explain_write_errors, replacing, user_path
 
 Executor = Literal["here", "local", "slurm"]
 PLAN = "plan.yaml"
-_AFRESH: tuple[State, ...] = ("changed", "other code")
+_AFRESH: tuple[State, ...] = ("changed", "other code", "diverged", "removed")
 
 
 def spell_out(options: list[str]) -> list[str]:
@@ -142,7 +142,12 @@ def _check_installed() -> None:
 
 def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan:
     """The plan of a file, of options, or of a file with more that is varied."""
-    varied = dict(parse_vary(each) for each in vary)
+    varied: dict[str, tuple[Any, ...]] = {}
+    for each in vary:
+        key, values = parse_vary(each)
+        if key in varied:
+            raise InputError(f"ablate: --vary {key} is given twice; give it once, with all values")
+        varied[key] = values
     given = varied.pop(SEED, None)
     seeds = None if given is None else whole_numbers(given, f"--vary {SEED}: seeds")
     names = short_names(varied)
@@ -151,6 +156,10 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         raise InputError("ablate: give a plan or --config, not both; a plan names its configs under config")
     if file is not None:
         plan = read_plan(user_path(file))
+        for key, name in names.items():
+            # The plan's levels may set more than this one option, so neither may stand in for the other.
+            if (taken := _factor_of(plan, key, name)) is not None:
+                raise InputError(f"ablate: {file} varies {taken} already, so --vary {key} is one too many; change the plan")
         factors = {**plan.factors, **factors}
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)
     if not configs:
@@ -161,6 +170,18 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
     paths = tuple(user_path(path) for path in configs)
     name = "__".join([paths[0].stem, *factors])
     return Plan(name, paths, {}, factors, seeds=(0,) if seeds is None else seeds)
+
+
+def _factor_of(plan: Plan, key: str, name: str) -> str | None:
+    """The factor of a plan that has the name, or that sets the option."""
+    return next(
+        (
+            factor
+            for factor, levels in plan.factors.items()
+            if factor in (key, name) or any(key in level.options for level in levels)
+        ),
+        None,
+    )
 
 
 @contextmanager
