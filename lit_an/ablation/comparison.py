@@ -89,7 +89,7 @@ def device_of(run: Run) -> str:
 
 def machines_of(study: Study) -> tuple[str, ...]:
     """On what the runs' time was spent: GPUs, or processors for runs on CPUs; without runs that do not say."""
-    found = {}
+    found = dict[str, None]()
     for run in study.runs:
         device = device_of(run)
         cpu = run.facts["machine"].get("cpu") if device == "cpu" else None

@@ -61,7 +61,7 @@ def _picture(run: Run, tag: str, path: Path) -> Picture:
     try:
         content, kind = path.read_bytes(), _KINDS[path.suffix]
         smaller = _as_webp(content) or content
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a picture ({error}); make it again, or remove it") from error
     if len(smaller) < len(content):
         content, kind = smaller, "image/webp"

@@ -22,7 +22,7 @@ def by_hole_area(study: Study) -> Html | None:
     tables, images = [], dict[str, dict[str, None]]()
     for figure in figures_of(study):
         at = iteration_of(study, figure)
-        found = [(run, run.results[at]) for run in study.runs if at in run.results]
+        found = [(run, run.results[at]) for run in study.runs if at is not None and at in run.results]
         bins = sorted({b for _, result in found for b, told in _bins(result).items() if figure in told})
         if at is None or not bins:
             continue

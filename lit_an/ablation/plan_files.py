@@ -130,7 +130,8 @@ def _levels(name: str, given: Any, place: Path, path: Path) -> tuple[Level, ...]
             raise InputError(f"{path}: vary.{name}.{level} must hold options and config, got {content!r}")
         options = {key: value for key, value in content.items() if key != "config"}
         where = f"{path}: vary.{name}.{level}"
-        levels.append(Level(spell(level), _paths(content.get("config"), place, f"{where}.config"), _options(options, where)))
+        configs = _paths(content.get("config"), place, f"{where}.config")
+        levels.append(Level(spell(level), configs, _options(options, where)))
     return tuple(levels)
 
 

@@ -171,7 +171,8 @@ def tables_of(study: Study) -> list[Table]:
         why = "the runs are of CPUs" if all(map(device_of, study.runs)) else "not all runs say on what they ran"
     at_time = (
         f"of {CLOCKS[clock]}, since {why}. It is the time at which the first whole run had its last measurement; "
-        "pictures and metrics are not in it. Between two measurements of a run, its value is taken from the line between them."
+        "pictures and metrics are not in it. Between two measurements of a run, its value is taken from the line "
+        "between them."
     )
     at_times = at_equal_time(study) if len(machines_of(study)) < 2 else []
     tables = []

@@ -211,8 +211,8 @@ class ConfiguredCommandCli(TrainerCli):
 
     Args:
         name: of the command.
-        run: the command; it gets ``model``, ``data``, ``trainer``, ``iterations`` and ``run_folder`` as the config says,
-            and its own options.
+        run: the command; it gets ``model``, ``data``, ``trainer``, ``iterations`` and ``run_folder`` as the config
+            says, and its own options.
     """
 
     _BUILT = ("model", "data", "trainer", "iterations", "run_folder")

@@ -159,7 +159,7 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         for key, name in names.items():
             # The plan's levels may set more than this one option, so neither may stand in for the other.
             if (taken := _factor_of(plan, key, name)) is not None:
-                raise InputError(f"ablate: {file} varies {taken} already, so --vary {key} is one too many; change the plan")
+                raise InputError(f"ablate: {file} varies {taken} already; leave --vary {key} out, or change the plan")
         factors = {**plan.factors, **factors}
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)
     if not configs:

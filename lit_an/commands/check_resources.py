@@ -132,7 +132,8 @@ def _disk_line(model: AdversarialTask, setting: Setting, trainer: Mapping[str, A
     disk = kept * checkpoint_bytes(model, setting.averages)
     place = _existing(run_folder)
     free = shutil.disk_usage(place).free
-    text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free in {printable(place)}"
+    text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free"
+    text = f"{text} in {printable(place)}"
     return Line("ok" if disk < free else "problem", "disk", text)
 
 

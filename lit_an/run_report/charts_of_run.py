@@ -69,8 +69,8 @@ def curves_in(folder: Path) -> Curves:
             charts[title] = lines
     if not charts:
         raise InputError(
-            f"{folder} has no curves that plot knows: {TABLE} has {', '.join(sorted(logged)[:8])}; give the folder of a "
-            "run of lit_an"
+            f"{folder} has no curves that plot knows: {TABLE} has {', '.join(sorted(logged)[:8])}; give the folder of "
+            "a run of lit_an"
         )
     return Curves(folder.resolve().name, charts, levels)
 

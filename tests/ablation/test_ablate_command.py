@@ -2,15 +2,24 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 import cli
+import lit_an.commands.ablate as ablate_module
+from lit_an.ablation import costs
+from lit_an.ablation.cells import cells_of, state_of
+from lit_an.ablation.formatting import date_text
+from lit_an.ablation.plan_files import read_plan
+from lit_an.code_version import code_hash
+from tests.ablation.small_studies import write_record, write_run
 from tests.command_line.small_runs import ROOT, SMALL_CLASSES
 from tests.training import logged_rows
 
@@ -62,6 +71,14 @@ def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Pat
     assert "all runs are done" in again.stdout
     assert [(folder / "run.json").read_bytes() for folder in folders] == before
     record = json.loads(before[1])
+    with tempfile.TemporaryDirectory() as made:
+        known = json.loads((write_run(Path(made, "run")) / "run.json").read_text())
+    assert set(known) <= set(record), "the made-up runs of other tests have the facts of real ones"
+    assert set(known["git"]) <= set(record["git"] or known["git"])
+    page = (output / "report" / "index.html").read_text()
+    assert date_text(record["starts"][0]["time"]) in page
+    if record["git"] is not None:
+        assert f">{record['git']['commit'][:8]}{'+' * record['git']['is_changed']}<" in page
     assert record["parameters"]["generator"] > 0
     assert record["operations"]["generator"] > 0
     assert record["starts"][0]["iteration"] == 0
@@ -131,6 +148,7 @@ def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tm
         (["nowhere.yaml"], "the config nowhere.yaml cannot be read"),
         (["--config=nowhere.yaml"], "the config nowhere.yaml"),
         (["--config=a.yaml", "--vary=seed_everything=a"], "seeds must be whole numbers"),
+        (["--config=a.yaml", "--vary=x=1", "--vary=x=2"], "--vary x is given twice; give it once, with all values"),
         (["--report=nowhere"], "there is no such folder"),
         (["--report=.", "--config=a.yaml"], "--report only reads runs"),
     ],
@@ -148,3 +166,57 @@ def test_what_cannot_be_run_is_one_sentence(
     assert said.count("\n") == 1
     assert sentence in said
     assert list(tmp_path.iterdir()) == []
+
+
+def _plan_of_options(folder: Path) -> Path:
+    (folder / "base.yaml").write_text("iterations: 1000\n")
+    levels = {"none": {"model.generator.long_range": "none"}, "attentive": {"model.generator.long_range": "attentive"}}
+    (folder / "plan.yaml").write_text(json.dumps({"config": "base.yaml", "vary": {"layer": levels}}))
+    return folder / "plan.yaml"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--vary=model.discriminator.layer=a,b"], "varies layer already; leave --vary model.discriminator.layer out"),
+        (
+            ["--vary=model.generator.long_range=a,b"],
+            "varies layer already; leave --vary model.generator.long_range out",
+        ),
+        (["--vary=iterations=abc"], "iterations of none, abc must be a whole number, got 'abc'"),
+    ],
+)
+def test_what_a_plan_varies_is_not_replaced_without_a_word(
+    options: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(costs, "_measured", lambda variant, *_: costs.Cost(costs._length(variant)))
+    assert cli.main(["ablate", str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", *options]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_removed_and_diverged_runs_begin_anew_and_failed_ones_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, output = _plan_of_options(tmp_path), tmp_path / "out"
+    done, other = cells_of(read_plan(plan), output)
+    for cell in (done, other):
+        write_run(cell.folder, cell.variant.name, cell.seed)
+        write_record(cell.folder, levels=dict(cell.variant.shown), seed=0, config_hash=cell.hash(), code=code_hash())
+    shutil.rmtree(done.folder)
+    assert [state_of(cell, code_hash()) for cell in (done, other)] == ["removed", "done"]
+    assert cli.main(["ablate", f"--plan={plan}", f"--output={output}", "--measure_cost=false", "--dry_run=true"]) == 0
+    assert "again: its folder is gone" in capsys.readouterr().out
+    (output / "plan.yaml").write_text(read_plan(plan).text(output))
+    assert cli.main(["ablate", f"--report={output}"]) == 0
+    page = (output / "report" / "index.html").read_text()
+    assert "none, seed 0: it was done, and " in page
+    for code, state in ((3, "diverged"), (1, "failed"), (74, "failed"), (-9, "failed")):
+        told = json.loads(other.record.read_text())
+        other.record.write_text(json.dumps({**told, "status": "failed", "exit_code": code}))
+        assert state_of(other, code_hash()) == state
+    assert "diverged" in ablate_module._AFRESH
+    assert "failed" not in ablate_module._AFRESH
