@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 
 from lit_an.ablation.plan import Plan, Variant, arguments_of, config_hash
 from lit_an.files import json_text, replacing
-from lit_an.run_report.reading import TABLE
+from lit_an.run_report.reading import RECORD, TABLE
 
 State = Literal["new", "unfinished", "done", "failed", "diverged", "removed", "changed", "other code"]
 # What the file of a cell says of its last process.
@@ -106,7 +106,7 @@ def state_of(cell: Cell, code: str | None) -> State:
 
 def has_run(cell: Cell) -> bool:
     """Whether there is a run in its folder, whatever its record says."""
-    return (cell.folder / TABLE).is_file()
+    return any((cell.folder / name).is_file() for name in (TABLE, RECORD))
 
 
 def read_record(cell: Cell) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lit_an.ablation.cell_study import study_of_cells
 from lit_an.ablation.cells import Cell, State, cells_of, put_aside, state_of
 from lit_an.ablation.cluster import run_on_cluster
-from lit_an.ablation.costs import Cost, cost_of
+from lit_an.ablation.costs import Cost, cost_of, iterations_of
 from lit_an.ablation.plan import SEED, Plan, config_hash
 from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
 from lit_an.ablation.plan_table import plan_lines
@@ -86,7 +86,9 @@ def run(
         at_least("ablate", 1, jobs=jobs)
     slots = slots_of(jobs, _devices(), _cores())
     for variant in chosen.variants():
-        config_hash(variant, 0)  # reads all configs before anything is made
+        # Reads all configs before anything is made.
+        config_hash(variant, 0)
+        iterations_of(variant)
     with explain_write_errors(folder, "ablate"):
         folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):

@@ -14,7 +14,6 @@ import pytest
 
 import cli
 import lit_an.commands.ablate as ablate_module
-from lit_an.ablation import costs
 from lit_an.ablation.cells import cells_of, state_of
 from lit_an.ablation.formatting import date_text
 from lit_an.ablation.plan_files import read_plan
@@ -187,13 +186,8 @@ def _plan_of_options(folder: Path) -> Path:
     ],
 )
 def test_what_a_plan_varies_is_not_replaced_without_a_word(
-    options: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    options: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(costs, "_measured", lambda variant, *_: costs.Cost(costs._length(variant)))
     assert cli.main(["ablate", str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", *options]) == 2
     assert sentence in capsys.readouterr().err
 
