@@ -14,11 +14,13 @@ import pytest
 
 import cli
 import lit_an.commands.ablate as ablate_module
+from lit_an.ablation import cells
+from lit_an.ablation.cell_study import study_of_cells
 from lit_an.ablation.cells import cells_of, state_of
 from lit_an.ablation.formatting import date_text
 from lit_an.ablation.plan_files import read_plan
 from lit_an.code_version import code_hash
-from tests.ablation.small_studies import write_record, write_run
+from tests.ablation.small_studies import write_run
 from tests.command_line.small_runs import ROOT, SMALL_CLASSES
 from tests.training import logged_rows
 
@@ -192,25 +194,34 @@ def test_what_a_plan_varies_is_not_replaced_without_a_word(
     assert sentence in capsys.readouterr().err
 
 
-def test_removed_and_diverged_runs_begin_anew_and_failed_ones_go_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_diverged_run_begins_anew_and_one_that_failed_otherwise_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan, output = _plan_of_options(tmp_path), tmp_path / "out"
-    done, other = cells_of(read_plan(plan), output)
-    for cell in (done, other):
+    diverged, failed = cells_of(read_plan(plan), output)
+    for cell, code in ((diverged, 3), (failed, 74)):
+        cell.folder.mkdir(parents=True)
+        (cell.folder / "saved").write_text("4")
+        cells.write_record(cell, code_hash(), "failed", exit_code=code)
+    assert [state_of(cell, code_hash()) for cell in (diverged, failed)] == ["diverged", "failed"]
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.stand_in"])
+    assert cli.main(["ablate", str(plan), f"--output={output}", "--measure_cost=false"]) == 0
+    assert [(cell.folder / "starts").read_text() for cell in (diverged, failed)] == ["0\n", "4\n"]
+    assert (output / "former" / "none" / "seed_0_1" / "saved").read_text() == "4"
+
+
+def test_a_run_whose_folder_was_removed_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, output = read_plan(_plan_of_options(tmp_path)), tmp_path / "out"
+    removed, done = cells_of(plan, output)
+    for cell in (removed, done):
         write_run(cell.folder, cell.variant.name, cell.seed)
-        write_record(cell.folder, levels=dict(cell.variant.shown), seed=0, config_hash=cell.hash(), code=code_hash())
-    shutil.rmtree(done.folder)
-    assert [state_of(cell, code_hash()) for cell in (done, other)] == ["removed", "done"]
-    assert cli.main(["ablate", f"--plan={plan}", f"--output={output}", "--measure_cost=false", "--dry_run=true"]) == 0
+        cells.write_record(cell, code_hash(), "done", exit_code=0)
+    shutil.rmtree(removed.folder)
+    assert [state_of(cell, code_hash()) for cell in (removed, done)] == ["removed", "done"]
+    study = study_of_cells(plan, [removed, done], "", "")
+    assert study is not None
+    assert study.missing == (("none, seed 0", f"it was done, and {removed.folder} has no run any more"),)
+    options = [f"--plan={tmp_path / 'plan.yaml'}", f"--output={output}", "--measure_cost=false", "--dry_run=true"]
+    assert cli.main(["ablate", *options]) == 0
     assert "again: its folder is gone" in capsys.readouterr().out
-    (output / "plan.yaml").write_text(read_plan(plan).text(output))
-    assert cli.main(["ablate", f"--report={output}"]) == 0
-    page = (output / "report" / "index.html").read_text()
-    assert "none, seed 0: it was done, and " in page
-    for code, state in ((3, "diverged"), (1, "failed"), (74, "failed"), (-9, "failed")):
-        told = json.loads(other.record.read_text())
-        other.record.write_text(json.dumps({**told, "status": "failed", "exit_code": code}))
-        assert state_of(other, code_hash()) == state
-    assert "diverged" in ablate_module._AFRESH
-    assert "failed" not in ablate_module._AFRESH
