@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lit_an.ablation.cells import Cell, read_record
+from lit_an.ablation.cells import Cell, has_run, read_record
 from lit_an.ablation.plan import Plan
 from lit_an.ablation.runs import read_run
 from lit_an.ablation.study import Missing, Study
@@ -20,7 +20,7 @@ def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -
     Raises:
         InputError: a file of a run cannot be read.
     """
-    done = [cell for cell in cells if (read_record(cell) or {}).get("status") == "done"]
+    done = [cell for cell in cells if (read_record(cell) or {}).get("status") == "done" and has_run(cell)]
     if not done:
         return None
     baseline = plan.baseline_variant()
@@ -51,4 +51,6 @@ def _reason(cell: Cell) -> str:
         return "not started"
     if record.get("status") == "failed":
         return f"failed with exit code {record.get('exit_code')}; see {cell.log}"
+    if record.get("status") == "done":
+        return f"it was done, and {cell.folder} has no run any more"
     return "not ended"

@@ -11,11 +11,13 @@ from typing import IO, Any, Literal
 
 from lit_an.ablation.plan import Plan, Variant, arguments_of, config_hash
 from lit_an.files import json_text, replacing
+from lit_an.run_report.reading import RECORD, TABLE
 
-State = Literal["new", "unfinished", "done", "failed", "changed", "other code"]
+State = Literal["new", "unfinished", "done", "failed", "diverged", "removed", "changed", "other code"]
 # What the file of a cell says of its last process.
 Status = Literal["running", "done", "failed", "stopped"]
 FORMER = "former"
+NOT_FINITE = 3  # exit code of a training that diverged; from its last checkpoint it would do so again
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,8 @@ def state_of(cell: Cell, code: str | None) -> State:
 
     Returns:
         ``new``: never started; ``unfinished``: it can go on; ``done``; ``failed``: its last process ended with an
-        error; ``changed``: another config was started there; ``other code``: other code was.
+        error, and the run can go on; ``diverged``: its numbers are not finite; ``removed``: it was done, and its run
+        folder is gone; ``changed``: another config was started there; ``other code``: other code was.
     """
     known = read_record(cell)
     if known is None:
@@ -94,8 +97,16 @@ def state_of(cell: Cell, code: str | None) -> State:
         return "changed"
     if code is not None and known.get("code") != code:
         return "other code"
-    status = known.get("status")
-    return status if status in ("done", "failed") else "unfinished"  # type: ignore[return-value]
+    if known.get("status") == "done":
+        return "done" if has_run(cell) else "removed"
+    if known.get("status") == "failed":
+        return "diverged" if known.get("exit_code") == NOT_FINITE else "failed"
+    return "unfinished"
+
+
+def has_run(cell: Cell) -> bool:
+    """Whether there is a run in its folder, whatever its record says."""
+    return any((cell.folder / name).is_file() for name in (TABLE, RECORD))
 
 
 def read_record(cell: Cell) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lit_an.ablation.comparison import Clock, clock_of, title_of, whole_or_all
+from lit_an.ablation.comparison import Clock, clock_of, machines_of, title_of, whole_or_all
 from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.study import Study
 from lit_an.metrics.directions import kind_of
@@ -54,7 +54,7 @@ class _Curve(NamedTuple):
 
 
 def learning_curves(study: Study, figure: str) -> list[Chart]:
-    """A figure over iterations and over time; the latter only where the runs recorded it.
+    """A figure over iterations and over time; the latter only where the runs recorded it, on one kind of machine.
 
     None of a figure that every variant has at one iteration alone.
     """
@@ -68,7 +68,7 @@ def learning_curves(study: Study, figure: str) -> list[Chart]:
         return []
     file = figure.replace("/", "_")
     charts = [_chart(study, figure, f"{file}_iterations", "Iteration", by_iteration)]
-    if by_time:
+    if by_time and len(machines_of(study)) < 2:
         longest = max(curve.x[-1] for curve in by_time.values())
         size, unit = next(((s, u) for s, u in ((3600.0, "h"), (60.0, "min")) if longest >= 2 * s), (1.0, "s"))
         scaled = {variant: curve._replace(x=curve.x / size) for variant, curve in by_time.items()}

@@ -1,13 +1,14 @@
 """The variants of a study side by side, at equal iterations and at equal time."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
+from lit_an.ablation.bases import different_bases
 from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.statistics import Contest, Difference, Spread, contest_of, difference_of, spread_of
 from lit_an.ablation.study import Study
@@ -21,7 +22,8 @@ class Entry(NamedTuple):
 
     Attributes:
         spread: over its seeds; None where no seed has a value.
-        difference: to the baseline; None for the baseline itself, and where no seed has both.
+        difference: to the baseline; None for the baseline itself, where no seed has both, and where the two rest on
+            different extractors, images or counts.
         by_seed: the values.
         gaps: why seeds have none, a part of a sentence each.
     """
@@ -42,7 +44,8 @@ class Column:
         better: which way, if that is known.
         at: the iteration, or the time in seconds; None if there is none at which variants can be compared.
         entries: by variant.
-        contest: the best against the second best.
+        contest: the best against the second best; None of figures that do not compare.
+        apart: in what the bases of the values differ, see ``different_bases``; empty if they compare.
     """
 
     figure: str
@@ -51,6 +54,7 @@ class Column:
     at: float | None
     entries: Mapping[str, Entry]
     contest: Contest | None
+    apart: str = ""
 
 
 def figures_of(study: Study) -> tuple[str, ...]:
@@ -83,6 +87,16 @@ def device_of(run: Run) -> str:
     return "" if device is None else str(device).lower()
 
 
+def machines_of(study: Study) -> tuple[str, ...]:
+    """On what the runs' time was spent: GPUs, or processors for runs on CPUs; without runs that do not say."""
+    found = dict[str, None]()
+    for run in study.runs:
+        device = device_of(run)
+        cpu = run.facts["machine"].get("cpu") if device == "cpu" else None
+        found[str(cpu or device)] = None
+    return tuple(name for name in found if name)
+
+
 def length_of(study: Study) -> int:
     """The iteration that more than half of the variants reach; runs that do not are not whole."""
     return _reached_by_most([max(run.iteration for run in study.of(variant)) for variant in study.variants])
@@ -94,36 +108,50 @@ def whole_runs(study: Study) -> list[Run]:
     return [run for run in study.runs if run.iteration >= length]
 
 
+def shared_iteration(measured: Iterable[Collection[int]]) -> int | None:
+    """The last iteration at which more than half were measured, of those that were measured at all; None without one.
+
+    Args:
+        measured: iterations of each variant.
+    """
+    having = [set(iterations) for iterations in measured if iterations]
+    counts = {each: sum(each in iterations for iterations in having) for iterations in having for each in iterations}
+    return max((each for each, count in counts.items() if 2 * count > len(having)), default=None)
+
+
+def iteration_of(study: Study, figure: str) -> int | None:
+    """The iteration at which a figure is compared at equal iterations: see ``shared_iteration``."""
+    return shared_iteration(
+        {point.iteration for run in study.of(variant) for point in run.curves.get(figure, ())}
+        for variant in study.variants
+    )
+
+
 def at_equal_iterations(study: Study) -> list[Column]:
     """Each figure at the last iteration at which more than half of the variants that have it were measured."""
     columns = []
     for figure in figures_of(study):
-        measured = [
-            {point.iteration for run in study.of(variant) for point in run.curves.get(figure, ())}
-            for variant in study.variants
-        ]
-        having = [iterations for iterations in measured if iterations]
-        counts = {
-            each: sum(each in iterations for iterations in having) for iterations in having for each in iterations
-        }
-        at = max((each for each, count in counts.items() if 2 * count > len(having)), default=None)
+        at = iteration_of(study, figure)
         found = {run.folder: _at_iteration(run, figure, at) for run in study.runs}
-        columns.append(_column(study, figure, at, found))
+        columns.append(_column(study, figure, at, found, at))
     return columns
 
 
 def at_equal_time(study: Study) -> list[Column]:
-    """Each figure at the time of the last measurement of the fastest whole run, on the curves of the others.
+    """Each figure at the time at which the first whole run had its last measurement, on the curves of the others.
 
-    Between measurements a curve is the line through them; beyond the last one and before the first it has no value.
+    Of the whole runs only those count that were measured to the iteration of ``at_equal_iterations`` or beyond: one
+    that was measured for the last time long before its end does not shorten the comparison. Between measurements a
+    curve is the line through them; beyond the last one and before the first it has no value.
     """
     clock, whole = clock_of(study), whole_runs(study)
     columns = []
     for figure in figures_of(study):
-        ends = [timed[-1][0] for run in whole if (timed := _timed(run.curves.get(figure, ()), clock))]
-        at = min(ends, default=None)
+        least = iteration_of(study, figure) or 0
+        curves = [points for run in whole if (points := run.curves.get(figure, ())) and points[-1].iteration >= least]
+        at = min((timed[-1][0] for points in curves if (timed := _timed(points, clock))), default=None)
         found = {run.folder: _at_time(run, figure, clock, at) for run in study.runs}
-        columns.append(_column(study, figure, at, found))
+        columns.append(_column(study, figure, at, found, None))
     return columns
 
 
@@ -134,7 +162,10 @@ def whole_or_all(study: Study, variant: str) -> list[Run]:
     return [run for run in runs if run.iteration >= length] or runs
 
 
-def _column(study: Study, figure: str, at: float | None, found: Mapping[Path, float | str]) -> Column:
+def _column(
+    study: Study, figure: str, at: float | None, found: Mapping[Path, float | str], iteration: int | None
+) -> Column:
+    """A column; of results of one iteration, or of None for all, it is asked whether they compare."""
     kind = kind_of(figure)
     values: dict[str, dict[int, float]] = {}
     gaps: dict[str, tuple[str, ...]] = {}
@@ -144,16 +175,24 @@ def _column(study: Study, figure: str, at: float | None, found: Mapping[Path, fl
         gaps[variant] = tuple(_gaps({run.seed: each for run in runs if isinstance(each := found[run.folder], str)}))
     better = kind.better if kind else None
     base = values.get(study.baseline, {})
+    shown = [run for run in study.runs if isinstance(found[run.folder], float)]
+    apart = different_bases(shown, figure, iteration)
+    strange = {
+        variant
+        for variant in study.variants
+        if apart and different_bases((r for r in shown if r.variant in (variant, study.baseline)), figure, iteration)
+    }
     entries = {
         variant: Entry(
             spread_of(by_seed.values()) if by_seed else None,
-            None if variant == study.baseline else difference_of(by_seed, base),
+            None if variant == study.baseline or variant in strange else difference_of(by_seed, base),
             by_seed,
             gaps[variant],
         )
         for variant, by_seed in values.items()
     }
-    return Column(figure, title_of(figure), better, at, entries, contest_of(values, better))
+    contest = None if apart else contest_of(values, better)
+    return Column(figure, title_of(figure), better, at, entries, contest, apart)
 
 
 def _gaps(reasons: Mapping[int, str]) -> Iterable[str]:

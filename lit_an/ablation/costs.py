@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from lit_an.ablation.plan import Variant, arguments_of, config_hash
 from lit_an.config_files import load_config
+from lit_an.errors import InputError
 from lit_an.files import json_text, replacing
 from lit_an.workers import named_launcher
 
@@ -72,7 +73,7 @@ def cost_of(
     facts = [config_hash(variant, seed), code, platform.node(), sorted(environment.items())]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     if key in known:
-        return Cost(_length(variant), known[key]["iteration"], known[key]["start"])
+        return Cost(iterations_of(variant), known[key]["iteration"], known[key]["start"])
     cost = _measured(variant, seed, command, environment)
     if not cost.error:
         known[key] = {"variant": variant.name, "iteration": cost.iteration, "start": cost.start}
@@ -97,24 +98,32 @@ def _measured(variant: Variant, seed: int, command: Sequence[str], environment: 
                 env={**os.environ, **environment, **named_launcher()},
             )
         except subprocess.TimeoutExpired:
-            return Cost(_length(variant), error=f"{_ITERATIONS} iterations take more than {_PATIENCE} s")
+            return Cost(iterations_of(variant), error=f"{_ITERATIONS} iterations take more than {_PATIENCE} s")
         passed = time.monotonic() - began
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            return Cost(_length(variant), error=lines[-1] if lines else f"exit code {done.returncode}")
+            return Cost(iterations_of(variant), error=lines[-1] if lines else f"exit code {done.returncode}")
         with (run / "metrics.csv").open(newline="") as file:
             seconds = [float(row["time/seconds"]) for row in csv.DictReader(file) if row.get("time/seconds")]
     of_each = [after - before for before, after in itertools.pairwise(seconds)][_LEFT_OUT - 1 :]
-    return Cost(_length(variant), statistics.median(of_each), passed - seconds[-1])
+    return Cost(iterations_of(variant), statistics.median(of_each), passed - seconds[-1])
 
 
-def _length(variant: Variant) -> int | None:
-    """Iterations of a run, as its options or its configs say."""
+def iterations_of(variant: Variant) -> int | None:
+    """Iterations of a run, as its options or its configs say.
+
+    Raises:
+        InputError: that is no number, or a config cannot be read.
+    """
     given = variant.options.get("iterations")
     if given is None:
         merged: Any = OmegaConf.merge(*(load_config(path) for path in variant.configs))
         given = merged.get("iterations")
-    return None if given is None else int(given)
+    if given is None:
+        return None
+    if not str(given).isdecimal():
+        raise InputError(f"ablate: iterations of {variant.name} must be a whole number, got {given!r}")
+    return int(given)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from lit_an.ablation.runs import Run
 from lit_an.ablation.study import Study
 from lit_an.errors import InputError
 
+_MOST_PIXELS = 16_383  # of a side of a WebP
 _KINDS = {".png": "image/png", ".webp": "image/webp"}
 
 
@@ -59,8 +60,8 @@ def _picture(run: Run, tag: str, path: Path) -> Picture:
     iteration = int(path.stem.rpartition("_")[2])
     try:
         content, kind = path.read_bytes(), _KINDS[path.suffix]
-        smaller = _as_webp(content)
-    except (OSError, SyntaxError, ValueError) as error:
+        smaller = _as_webp(content) or content
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as a picture ({error}); make it again, or remove it") from error
     if len(smaller) < len(content):
         content, kind = smaller, "image/webp"
@@ -69,9 +70,12 @@ def _picture(run: Run, tag: str, path: Path) -> Picture:
     return Picture(run.variant, run.seed, iteration, content, kind, alt)
 
 
-def _as_webp(content: bytes) -> bytes:
-    """The same pixels in fewer bytes."""
+def _as_webp(content: bytes) -> bytes | None:
+    """The same pixels in fewer bytes; None of a picture that is too large for WebP."""
     written = io.BytesIO()
     with Image.open(io.BytesIO(content)) as picture:
+        if max(picture.size) > _MOST_PIXELS:
+            picture.verify()
+            return None
         picture.convert("RGB").save(written, "WEBP", lossless=True, method=2)
     return written.getvalue()

@@ -1,6 +1,7 @@
 """Numbers and times as a report writes them."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
@@ -132,11 +133,11 @@ def date_text(told: str) -> str:
     """A time in ISO 8601 to the minute, in UTC if it says its zone; other texts as they are.
 
     Example:
-        >>> date_text("2026-01-02T10:00:59+02:00"), date_text("2026-01-02T10:00:59"), date_text("noon")
+        >>> date_text("2026-01-02T10:00:59+0200"), date_text("2026-01-02T10:00:59"), date_text("noon")
         ('2026-01-02 08:00Z', '2026-01-02 10:00', 'noon')
     """
     try:
-        time = datetime.fromisoformat(told)
+        time = datetime.fromisoformat(re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", told))  # Python 3.10 wants the colon
     except ValueError:
         return told
     return f"{time:%Y-%m-%d %H:%M}" if time.tzinfo is None else f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M}Z"

@@ -43,18 +43,12 @@ def levels_of(configs: Sequence[Mapping[str, Any]]) -> Levels:
         >>> levels_of([one, other]).of_runs
         [{'norm': 'batch'}, {'norm': 'none'}]
     """
-    flat = [dict(_leaves((), config)) for config in configs]
-    seeds = [config.get((SEED,)) for config in flat]
-    keys = [key for key in dict.fromkeys(key for config in flat for key in config) if _is_compared(key)]
-    columns = {key: [config.get(key, ABSENT) for config in flat] for key in keys}
-    columns = {key: column for key, column in columns.items() if len(_codes(column)[1]) > 1}
-    columns = {key: column for key, column in columns.items() if not (key[-1] == "seed" and _follows(column, seeds))}
-    order = sorted(
-        columns, key=lambda key: (sum(key not in config for config in flat), _PARTS.get(key[0], 2), len(key))
-    )
+    columns = _differing(configs)
+    count = len(configs)
+    order = sorted(columns, key=lambda key: (columns[key].count(ABSENT), _PARTS.get(key[0], 2), len(key)))
     chosen: list[tuple[str, ...]] = []
     for key in order:
-        if not _follows(columns[key], _together([columns[each] for each in chosen], len(flat))):
+        if not _follows(columns[key], _together([columns[each] for each in chosen], count)):
             chosen.append(key)
     names = short_names(chosen)
     along: dict[str, list[str]] = {}
@@ -62,7 +56,45 @@ def levels_of(configs: Sequence[Mapping[str, Any]]) -> Levels:
         alone = next((names[each] for each in chosen if _follows(columns[key], columns[each])), None)
         along.setdefault(alone or " and ".join(names.values()), []).append(".".join(key))
     spelled = {names[key]: _spelled(columns[key]) for key in chosen}
-    return Levels([{name: column[row] for name, column in spelled.items()} for row in range(len(flat))], along)
+    return Levels([{name: column[row] for name, column in spelled.items()} for row in range(count)], along)
+
+
+def beside(configs: Sequence[Mapping[str, Any]], of_runs: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    """The keys in which configs differ beyond the levels that somebody gave the runs, as ``Levels.along`` has them.
+
+    Args:
+        configs: see ``levels_of``.
+        of_runs: the level by factor of each.
+
+    Returns:
+        By factor the keys that follow it; under ``""`` those that differ among runs of the same levels.
+
+    Example:
+        >>> configs = [{"model": {"norm": "a"}, "lr": 1}, {"model": {"norm": "b"}, "lr": 2}]
+        >>> beside(configs, [{"norm": "a"}, {"norm": "b"}])
+        {'norm': ['lr']}
+    """
+    factors = dict.fromkeys(name for levels in of_runs for name in levels)
+    given = {name: [levels.get(name, ABSENT) for levels in of_runs] for name in factors}
+    found: dict[str, list[str]] = {}
+    for key, column in _differing(configs).items():
+        if any(_spelled(column) == levels for levels in given.values()):
+            continue
+        alone = next((name for name, levels in given.items() if _follows(column, levels)), None)
+        all_of_them = _follows(column, _together(list(given.values()), len(column)))
+        name = alone if alone is not None else " and ".join(factors) if all_of_them else ""
+        found.setdefault(name, []).append(".".join(key))
+    return found
+
+
+def _differing(configs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[Any]]:
+    """The values of each key that differs, without seeds and what follows from them, paths and loggers."""
+    flat = [dict(_leaves((), config)) for config in configs]
+    seeds = [config.get((SEED,)) for config in flat]
+    keys = [key for key in dict.fromkeys(key for config in flat for key in config) if _is_compared(key)]
+    columns = {key: [config.get(key, ABSENT) for config in flat] for key in keys}
+    columns = {key: column for key, column in columns.items() if len(_codes(column)[1]) > 1}
+    return {key: column for key, column in columns.items() if not (key[-1] == "seed" and _follows(column, seeds))}
 
 
 def short_names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

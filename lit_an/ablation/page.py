@@ -47,7 +47,11 @@ def page_of(
         provenance(study),
     ]
     told = doubts(study)
-    missing = element("div", element("h2", "Missing or failed"), bullets(told), class_="missing") if told else None
+    missing = (
+        element("div", element("h2", "Missing, failed or not to be compared"), bullets(told), class_="missing")
+        if told
+        else None
+    )
     complete = None if told or not study.runs else element("p", "No run is missing, and none failed.")
     body = element(
         "main", element("h1", study.name), element("p", what_is_compared(study), class_="lead"), _levels(study),

@@ -101,7 +101,7 @@ def _warnings(study: Study) -> list[str]:
     """Each sentence once, with the runs that have it."""
     found: dict[str, list[str]] = {}
     for run in study.runs:
-        told = run.results.get("warnings")
+        told = run.newest_result.get("warnings")
         for sentence in told if isinstance(told, list) else ():
             found.setdefault(str(sentence), []).append(f"{run.variant}, seed {run.seed}")
     return [
@@ -213,10 +213,11 @@ def _run_table(study: Study) -> Html:
     for run in study.runs:
         record = bench_record(run.folder)
         commit, code = _get(run.facts, "git", "commit"), run.facts.get("code") or record.get("code")
-        dirty = "+" if _get(run.facts, "git", "dirty") else ""
-        times = [date_text(str(run.facts.get(key) or _NONE)) for key in ("started", "ended")]
-        hashes = [_hash(record.get("config_hash")), _hash(code), f"{_hash(commit)}{dirty}"]
-        cells = [f"{run.seed}", f"{run.iteration:,}", str(record.get("status", _NONE)), *times, *hashes]
+        changed = "+" if _get(run.facts, "git", "is_changed") else ""
+        ended = date_text(str(run.facts.get("ended") or _NONE))
+        hashes = [_hash(record.get("config_hash")), _hash(code), f"{_hash(commit)}{changed}"]
+        status = str(record.get("status", _NONE))
+        cells = [f"{run.seed}", f"{run.iteration:,}", status, _started(run), ended, *hashes]
         rows.append((breakable(os.path.relpath(run.folder.absolute(), base)), [breakable(run.variant), *cells]))
     heads = ("Run folder", "Variant", "Seed", "Iterations", "Status", "Started", "Ended", "Config", "Code", "Commit")
     kept = [i for i in range(len(heads) - 1) if i < 3 or any(cells[i] != _NONE for _, cells in rows)]
@@ -228,6 +229,15 @@ def _run_table(study: Study) -> Html:
         "Runs",
         "runs",
     )
+
+
+def _started(run: Run) -> str:
+    """When a run began; of one that went on later, also how often it was started."""
+    starts = run.facts.get("starts")
+    if not isinstance(starts, list) or not starts or not isinstance(starts[0], Mapping):
+        return _NONE
+    began = date_text(str(starts[0].get("time") or _NONE))
+    return began if len(starts) == 1 else f"{began} ({len(starts)} starts)"
 
 
 def _commands_of_runs(study: Study) -> Html | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lit_an.ablation.comparison import figures_of, title_of, whole_or_all
+from lit_an.ablation.comparison import figures_of, iteration_of, shared_iteration, title_of
 from lit_an.ablation.formatting import ARROWS, mean_text
 from lit_an.ablation.markup import Html, breakable, data_table, element
 from lit_an.ablation.runs import Run
@@ -18,91 +18,138 @@ _SCORE_DECIMALS = 3  # of layouts' scores, shares and means over images
 
 
 def by_hole_area(study: Study) -> Html | None:
-    """The figures of inpainting for each bin of hole area; None if no run has them."""
-    found = {run.folder: _section(run.results, "by_bin") for run in study.runs}
-    bins = sorted({each for bins in found.values() for each in bins})
-    known = {name for bins in found.values() for figures in bins.values() for name in figures}
-    shown = [figure for figure in figures_of(study) if figure in known]
-    if not bins or not shown:
-        return None
-    tables = []
-    for figure in shown:
+    """The figures of inpainting for each bin of hole area, at equal iterations; None if no run has them."""
+    tables, images = [], dict[str, dict[str, None]]()
+    for figure in figures_of(study):
+        at = iteration_of(study, figure)
+        found = [(run, run.results[at]) for run in study.runs if at is not None and at in run.results]
+        bins = sorted({b for _, result in found for b, told in _bins(result).items() if figure in told})
+        if at is None or not bins:
+            continue
         rows = [
-            (breakable(name), [_mean(_number(each, figure) for each in columns[bin_]) for bin_ in bins])
-            for name, columns in _by_bin(study, bins)
+            (breakable(name), [_mean(_number(_section(each, bin_), figure) for each in sources) for bin_ in bins])
+            for name, sources in _by_bin(study, found)
         ]
-        kept = [index for index in range(len(bins)) if any(cells[index] != _NONE for _, cells in rows)]
-        told = [(name, [cells[index] for index in kept]) for name, cells in rows]
-        caption = f"{_titled(figure)} by the share of an image that is hole: mean ± standard deviation over seeds."
-        tables.append(
-            data_table(caption, ["Variant", *(f"{bins[index]} %" for index in kept)], told, f"{figure} by hole area")
+        rows = [(name, cells) for name, cells in rows if set(cells) != {_NONE}]
+        caption = (
+            f"{_titled(figure)} by the share of an image that is hole, at iteration {at:,}: mean ± standard deviation "
+            "over seeds."
         )
-    counts = {each: _number(_section(found[study.runs[0].folder], each), "images") for each in bins}
-    images = ", ".join(f"{each} %: {count:.0f}" for each, count in counts.items() if count is not None)
+        tables.append(data_table(caption, ["Variant", *(f"{each} %" for each in bins)], rows, f"{figure} by hole area"))
+        for each in bins:
+            counts = (_number(_section(_bins(result), each), "images") for _, result in found)
+            images.setdefault(each, {}).update({f"{count:.0f}": None for count in counts if count is not None})
+    if not tables:
+        return None
+    told = ", ".join(f"{each} %: {' or '.join(counts)}" for each, counts in sorted(images.items()) if counts)
     return element(
         "section",
         element("h2", "By hole area"),
-        element("p", f"Images in each bin: {images}.") if images else None,
+        element("p", f"Images in each bin: {told}.") if told else None,
         tables,
     )
 
 
-def _by_bin(study: Study, bins: Sequence[str]) -> Iterable[tuple[str, dict[str, list[Mapping[str, Any]]]]]:
-    """For each variant, and after them each filling that trains nothing, the figures of its runs in each bin."""
+def _by_bin(
+    study: Study, found: Sequence[tuple[Run, Mapping[str, Any]]]
+) -> Iterable[tuple[str, list[Mapping[str, Any]]]]:
+    """The bins of each run, by variant; after them each filling that trains nothing, as the first run has it."""
     for variant in study.variants:
-        sources = [_section(run.results, "by_bin") for run in whole_or_all(study, variant)]
-        yield variant, {each: [_section(source, each) for source in sources] for each in bins}
-    # The same images and holes in every run.
-    baselines = _section(study.runs[0].results, "baselines")
-    for name in baselines:
-        source = _section(_section(baselines, name), "by_bin")
-        yield f"{name} filling", {each: [_section(source, each)] for each in bins}
+        yield variant, [_bins(result) for run, result in found if run.variant == variant]
+    fillings: dict[str, Mapping[str, Any]] = {}
+    for _, result in found:
+        baselines = _section(result, "baselines")
+        for name in baselines:
+            fillings.setdefault(name, _bins(_section(baselines, name)))
+    yield from ((f"{name} filling", [bins]) for name, bins in fillings.items())
+
+
+def _bins(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _section(result, "by_bin")
 
 
 def layout_truth(study: Study) -> Html | None:
-    """Learned layouts against ground truth, beside what learns nothing; None if no run has scores."""
-    layers = dict.fromkeys(layer for run in study.runs for layer in _section(run.layout_scores, "layers"))
-    tables = []
+    """Learned layouts against ground truth, beside what learns nothing; None if no run has scores.
+
+    Each table is of one ground truth and of one iteration, the last one at which more than half of the variants that
+    have the layer were scored.
+    """
+    layers = dict.fromkeys(
+        layer for run in study.runs for scores in run.layout_scores.values() for layer in _section(scores, "layers")
+    )
+    parts: list[Html] = []
     for layer in layers:
-        runs = {
-            variant: [run for run in whole_or_all(study, variant) if layer in _section(run.layout_scores, "layers")]
+        scored = {
+            variant: {
+                at
+                for run in study.of(variant)
+                for at, told in run.layout_scores.items()
+                if layer in _section(told, "layers")
+            }
             for variant in study.variants
         }
-        runs = {variant: found for variant, found in runs.items() if found}
-        tables.append(_layer(layer, runs))
-    if not tables:
+        at = shared_iteration(scored.values())
+        if at is None:
+            told = "; ".join(
+                f"{variant} at {', '.join(map(str, sorted(its)))}" for variant, its in scored.items() if its
+            )
+            parts.append(
+                element("p", f"The layouts of {layer} were scored at no iteration that variants share: {told}.")
+            )
+            continue
+        of_truths: dict[str, list[tuple[Run, Mapping[str, Any]]]] = {}
+        for variant in study.variants:
+            for run in study.of(variant):
+                scores = run.layout_scores.get(at, {})
+                if layer in _section(scores, "layers"):
+                    of_truths.setdefault(_truth_of(scores, layer), []).append((run, scores))
+        parts += [_layer(layer, f"{truth}, at iteration {at:,}", found) for truth, found in of_truths.items()]
+    if not parts:
         return None
     explained = (
         "How well the strongest regions of a layout fit the regions of the picture, beside layouts of as many regions: "
         "those of the same layer with initial filters, k-means of its features and of colors, blocks, chance. A layout "
-        "no better than that of initial filters has not learned these regions. Mean ± standard deviation over seeds."
+        "no better than that of initial filters has not learned these regions. Mean ± standard deviation over seeds. "
+        "Only scores of one table compare."
     )
-    return element("section", element("h2", "Layouts against ground truth"), element("p", explained), tables)
+    return element("section", element("h2", "Layouts against ground truth"), element("p", explained), parts)
 
 
-def _layer(layer: str, runs: Mapping[str, Sequence[Run]]) -> Html:
+def _truth_of(scores: Mapping[str, Any], layer: str) -> str:
+    """What layouts of a layer were compared with, in words that are the same where scores compare."""
+    truth, images = _section(scores, "truth"), _section(scores, "images")
+    source = str(_section(truth, "source").get(layer))
+    against = {
+        "segmenter": "a classifier of pixels that was fitted to real images",
+        "region maps": "the region maps of the data",
+    }.get(source)
+    if against is None:
+        return f"{layer}, without ground truth"
+    parts = [f"{layer}, against {against}"]
+    parts += ["its first region against all others"] if truth.get("regions") == "first_and_rest" else []
+    parts += [f"tolerance {truth['tolerance']} px"] if "tolerance" in truth else []
+    parts += [f"{images['most']} {images.get('split', '')} images".replace("  ", " ")] if "most" in images else []
+    return ", ".join(parts)
+
+
+def _layer(layer: str, caption: str, found: Sequence[tuple[Run, Mapping[str, Any]]]) -> Html:
     rows = []
-    for variant, found in runs.items():
-        told = [_section(_section(_section(run.layout_scores, "layers"), layer), "methods") for run in found]
+    variants = dict.fromkeys(run.variant for run, _ in found)
+    for variant in variants:
+        told = [
+            _section(_section(_section(scores, "layers"), layer), "methods")
+            for run, scores in found
+            if run.variant == variant
+        ]
         for method in dict.fromkeys(name for methods in told for name in methods):
-            name = f"{variant}, {method}" if len(runs) > 1 else method
+            name = f"{variant}, {method}" if len(variants) > 1 else method
             label = element("b", name) if method == _LEARNED else name
             cells = [
                 _mean((_number(_section(methods, method), each) for methods in told), _SCORE_DECIMALS)
                 for each in _LAYOUT_FIGURES
             ]
             rows.append((label, cells))
-    first = next(run for found in runs.values() for run in found).layout_scores
-    truth = _section(first, "truth")
-    source = _section(truth, "source").get(layer)
-    against = {
-        "segmenter": "a classifier of pixels that was fitted to real images",
-        "region maps": "the region maps of the data",
-    }.get(str(source))
     kept = [index for index in range(len(_LAYOUT_FIGURES)) if any(cells[index] != _NONE for _, cells in rows)]
-    caption = f"{layer}, against {against}" if against else f"{layer}, without ground truth"
-    if against and truth.get("regions") == "first_and_rest":
-        caption += ", its first region against all others"
     heads = ["Layout", *(_titled(_LAYOUT_FIGURES[index]) for index in kept)]
     return data_table(f"{caption}.", heads, [(name, [cells[i] for i in kept]) for name, cells in rows], layer)
 

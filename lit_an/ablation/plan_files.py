@@ -37,17 +37,17 @@ def read_plan(path: Path) -> Plan:
     vary = content.get("vary") or {}
     if not isinstance(vary, dict):
         raise InputError(f"{path}: vary must name factors, each with its levels, got {vary!r}")
-    only = content.get("only") or []
+    only = _list(content.get("only"), f"{path}: only", "levels by factor")
     return Plan(
         str(content.get("name") or path.stem),
-        _paths(content.get("config"), place),
+        _paths(content.get("config"), place, f"{path}: config"),
         _options(content.get("options") or {}, f"{path}: options"),
         {str(name): _levels(str(name), given, place, path) for name, given in vary.items()},
         whole_numbers(content.get("seeds") or [0], f"{path}: seeds"),
         content.get("design") or "grid",
         tuple(_names(each, path) for each in only),
         _names(content.get("baseline") or {}, path),
-        tuple(content.get("figures") or ()),
+        _texts(content.get("figures"), f"{path}: figures", "names of figures"),
     )
 
 
@@ -130,11 +130,14 @@ def _levels(name: str, given: Any, place: Path, path: Path) -> tuple[Level, ...]
             raise InputError(f"{path}: vary.{name}.{level} must hold options and config, got {content!r}")
         options = {key: value for key, value in content.items() if key != "config"}
         where = f"{path}: vary.{name}.{level}"
-        levels.append(Level(spell(level), _paths(content.get("config"), place), _options(options, where)))
+        configs = _paths(content.get("config"), place, f"{where}.config")
+        levels.append(Level(spell(level), configs, _options(options, where)))
     return tuple(levels)
 
 
-def _options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _options(given: Any, where: str) -> dict[str, Any]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"{where} must be values by option, got {given!r}")
     options = {str(key).lstrip("-"): value for key, value in given.items()}
     taken = [key for key in options if key in _OURS]
     if taken:
@@ -143,9 +146,22 @@ def _options(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     return options
 
 
-def _paths(given: Any, place: Path) -> tuple[Path, ...]:
-    listed = [] if given is None else [given] if isinstance(given, str) else list(given)
-    return tuple(Path(os.path.normpath(place / path)) for path in listed)
+def _paths(given: Any, place: Path, where: str) -> tuple[Path, ...]:
+    return tuple(Path(os.path.normpath(place / path)) for path in _texts(given, where, "files"))
+
+
+def _texts(given: Any, where: str, what: str) -> tuple[str, ...]:
+    """A text or a list of texts."""
+    listed = _list([given] if isinstance(given, str) else given, where, what)
+    if not all(isinstance(each, str) for each in listed):
+        raise InputError(f"{where} must be a list of {what}, got {given!r}")
+    return tuple(listed)
+
+
+def _list(given: Any, where: str, what: str) -> list[Any]:
+    if given is not None and not isinstance(given, list):
+        raise InputError(f"{where} must be a list of {what}, got {given!r}")
+    return given or []
 
 
 def _names(given: Any, path: Path) -> dict[str, str]:

@@ -14,7 +14,9 @@ _WORDS: dict[State, str] = {
     "new": "new",
     "unfinished": "goes on",
     "done": "done",
-    "failed": "again: it failed",
+    "failed": "goes on: it failed",
+    "diverged": "again: it diverged",
+    "removed": "again: its folder is gone",
     "changed": "again: its config changed",
     "other code": "again: the code changed",
 }

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.run_report.reading import RECORD, json_in, last_pictures, results_of, rows_of
+from lit_an.run_report.reading import RECORD, json_in, last_pictures, number_in, results_of, rows_of
+from lit_an.run_report.row_checks import check_rows
 
 _TIMES = ("time/seconds", "time/processor_seconds")
 
@@ -39,8 +40,8 @@ class Run:
             of ``metrics.csv`` ``train/…``, ``layout/…`` and those ``val/…`` that no result has.
         pictures: the last picture of each tag, such as ``samples``, ``inpainting`` or ``layouts/long_range``.
         facts: of ``run.json``: command, versions, parameters, …; empty in runs that have none.
-        results: content of the newest ``metrics_val_*.json``; empty without one.
-        layout_scores: content of the newest ``layout_scores_val_*.json``; empty without one.
+        results: contents of ``metrics_val_*.json`` by iteration, in order.
+        layout_scores: contents of ``layout_scores_val_*.json`` by iteration, in order.
     """
 
     folder: Path
@@ -49,8 +50,8 @@ class Run:
     curves: Mapping[str, tuple[Point, ...]]
     pictures: Mapping[str, Path] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    results: Mapping[str, Any] = field(default_factory=dict)
-    layout_scores: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    layout_scores: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -61,6 +62,11 @@ class Run:
     def iteration(self) -> int:
         """The last iteration that it recorded."""
         return max((points[-1].iteration for points in self.curves.values()), default=0)
+
+    @property
+    def newest_result(self) -> Mapping[str, Any]:
+        """Of its results the last; empty without one."""
+        return self.results[max(self.results)] if self.results else {}
 
     def at(self, figure: str, iteration: int) -> float | None:
         """A figure at an iteration; None if it was not measured there."""
@@ -79,15 +85,17 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         InputError: a file cannot be read.
     """
     rows = rows_of(folder)
+    check_rows(folder, rows)
+    rows = [row for row in rows if number_in(row.get("step")) is not None]  # others are of no iteration
     clock = _Clock(rows)
     values: dict[str, dict[int, float]] = {}
     for row in rows:
         for name, text in row.items():
             if name.startswith(("train/", "layout/", "val/")) and text:
                 values.setdefault(name, {})[int(float(row["step"]))] = float(text)
-    results = results_of(folder, "metrics_val")
-    scores = results_of(folder, "layout_scores_val")
-    for iteration, result in results:
+    results = dict(results_of(folder, "metrics_val"))
+    scores = dict(results_of(folder, "layout_scores_val"))
+    for iteration, result in results.items():
         for name, value in result.get("figures", {}).items():
             values.setdefault(name, {})[iteration] = value
             values.pop(f"val/{name}", None)
@@ -102,8 +110,8 @@ def read_run(folder: Path, levels: Mapping[str, str], seed: int) -> Run:
         curves,
         last_pictures(folder),
         json_in(record) if record.is_file() else {},
-        results[-1][1] if results else {},
-        scores[-1][1] if scores else {},
+        results,
+        scores,
     )
 
 

@@ -5,7 +5,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lit_an.ablation.comparison import Column, Entry, at_equal_iterations, at_equal_time, clock_of, device_of, length_of
+from lit_an.ablation.bases import basis_doubts
+from lit_an.ablation.comparison import (
+    Column,
+    Entry,
+    at_equal_iterations,
+    at_equal_time,
+    clock_of,
+    device_of,
+    figures_of,
+    length_of,
+    machines_of,
+    title_of,
+)
 from lit_an.ablation.formatting import counted, decimals_of, fixed, interval_text, joined, time_text
 from lit_an.ablation.runs import Point, Run
 from lit_an.ablation.study import Study
@@ -33,7 +45,8 @@ def what_is_compared(study: Study) -> str:
 
 def doubts(study: Study) -> list[str]:
     """Sentences about runs that are missing or not whole, and about what cannot be compared."""
-    found = [f"{label}: {reason}." for label, reason in study.missing]
+    found = basis_doubts(study.runs, {figure: title_of(figure) for figure in figures_of(study)})
+    found += [f"{label}: {reason}." for label, reason in study.missing]
     told, length = {label for label, _ in study.missing}, length_of(study)
     for run in study.runs:
         label = f"{run.variant}, seed {run.seed}"
@@ -46,6 +59,10 @@ def doubts(study: Study) -> list[str]:
             found.append(f"{variant}: no run of {'seed' if len(absent) == 1 else 'seeds'} {joined(absent)}.")
     if study.runs and not any(math.isfinite(point.seconds) for run in study.runs for point in _points(run)):
         found.append("No run recorded the time of its iterations, so nothing is compared at equal time.")
+    elif len(machines := machines_of(study)) > 1:
+        found.append(
+            f"The runs are of different machines ({'; '.join(machines)}), so nothing is compared at equal time."
+        )
     if study.runs and study.baseline not in study.variants:
         found.append(f"The baseline, {study.baseline}, has no run, so there are no differences.")
     return found
@@ -105,6 +122,11 @@ def gaps_of(columns: Iterable[Column]) -> list[str]:
     """Where a table lacks values, and why: a line each."""
     found: dict[str, list[str]] = {}
     for column in columns:
+        if column.apart:
+            where = (
+                f"no best one, and differences only between runs of the same basis; results differ in {column.apart}"
+            )
+            found.setdefault(where, []).append(column.title)
         for variant, entry in column.entries.items():
             for gap in entry.gaps:
                 found.setdefault(f"{variant}, {gap}", []).append(column.title)
@@ -148,13 +170,15 @@ def tables_of(study: Study) -> list[Table]:
     else:
         why = "the runs are of CPUs" if all(map(device_of, study.runs)) else "not all runs say on what they ran"
     at_time = (
-        f"of {CLOCKS[clock]}, since {why}. It is the time of the fastest whole run; pictures and "
-        "metrics are not in it. Between two measurements of a run, its value is taken from the line between them."
+        f"of {CLOCKS[clock]}, since {why}. It is the time at which the first whole run had its last measurement; "
+        "pictures and metrics are not in it. Between two measurements of a run, its value is taken from the line "
+        "between them."
     )
+    at_times = at_equal_time(study) if len(machines_of(study)) < 2 else []
     tables = []
     for title, columns, of_time in (
         ("Equal iterations", at_equal_iterations(study), ""),
-        ("Equal time", at_equal_time(study), at_time),
+        ("Equal time", at_times, at_time),
     ):
         if not columns or (of_time and all(column.at is None for column in columns)):
             continue
@@ -162,7 +186,8 @@ def tables_of(study: Study) -> list[Table]:
         same = len(set(places)) == 1
         where = f"{title}: {places[0] if same else 'each column at what its head says'}"
         counts = {entry.spread.seeds for column in columns for entry in column.entries.values() if entry.spread}
-        caption = " ".join(filter(None, [f"{where}{' ' + of_time if of_time else '.'}", _explained(study, columns)]))
+        head = f"{where}{' ' + of_time if of_time else '.'}"
+        caption = " ".join(filter(None, [head, _explained(study, columns), _apart(columns)]))
         tables.append(Table(title, caption, columns, [""] * len(places) if same else places, max(counts, default=0)))
     return tables
 
@@ -176,6 +201,15 @@ def _place(column: Column, is_time: bool) -> str:
     if column.at is None:
         return "at no shared place"
     return time_text(column.at) if is_time else f"iteration {column.at:,.0f}"
+
+
+def _apart(columns: Sequence[Column]) -> str:
+    """Which columns do not compare, for readers of a table alone."""
+    titles = list(dict.fromkeys(column.title for column in columns if column.apart))
+    if not titles:
+        return ""
+    told = ", ".join(dict.fromkeys(column.apart for column in columns if column.apart))
+    return f"Not to be compared between all rows: {', '.join(titles)}, since results are of different {told}."
 
 
 def _explained(study: Study, columns: Sequence[Column]) -> str:

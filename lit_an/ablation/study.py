@@ -1,25 +1,21 @@
 """What a report compares: runs of some variants, with what is missing of them."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from lit_an.ablation.cells import FORMER
+from lit_an.ablation.config_notes import CONFIG, along, config_of, notes_on_configs, notes_on_folders
 from lit_an.ablation.levels import SEED, levels_of
 from lit_an.ablation.runs import Run, read_run
-from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
 from lit_an.registry import nearest
+from lit_an.run_report.reading import TABLE
 from lit_an.text_files import lines_of
-
-_KEYS = 8  # named of those that differ along with a factor
 
 
 class Missing(NamedTuple):
@@ -113,7 +109,7 @@ def study_of(folder: Path, baseline: str | None = None) -> Study:
         raise InputError(f"{folder} holds no run: no folder in it has config.yaml beside metrics.csv")
     records = {each: bench_record(each) for each in folders}
     others = [each for each in folders if not _is_of_bench(records[each])]
-    configs = {each: _config(each / "config.yaml") for each in others}
+    configs = {each: config_of(each) for each in others}
     found = levels_of(list(configs.values()))
     levels = dict(zip(others, found.of_runs, strict=True))
     runs = []
@@ -124,12 +120,15 @@ def study_of(folder: Path, baseline: str | None = None) -> Study:
         else:
             told = {str(factor): str(level) for factor, level in record["levels"].items()}
             runs.append(read_run(each, told, _seed(each, record.get("seed"))))
+    notes = [along(factor, keys) for factor, keys in found.along.items()]
+    benched = [run for run in runs if run.folder not in levels]
+    notes += notes_on_configs(benched, [records[run.folder] for run in benched])
     study = Study(
         folder.resolve().name,
         tuple(runs),
         baseline or runs[0].variant,
         missing=tuple(_not_done(runs, records)),
-        notes=tuple(_along(factor, keys) for factor, keys in found.along.items()),
+        notes=(*notes, *notes_on_folders(runs)),
     )
     if study.baseline not in study.variants:
         known = ", ".join(study.variants)
@@ -145,20 +144,16 @@ def bench_record(folder: Path) -> Mapping[str, Any]:
     Raises:
         InputError: the file is no JSON.
     """
-    path = folder.with_name(f"{folder.name}.json")
-    if not path.is_file():
+    real = folder.resolve()
+    beside = [each.with_name(f"{each.name}.json") for each in (folder, real)]
+    path = next((each for each in beside if each.is_file()), None)
+    if path is None:
         return {}
     try:
         content = json.loads("\n".join(lines_of(path)))
     except ValueError as error:
         raise InputError(f"{path} is no JSON ({error})") from error
     return content if isinstance(content, dict) else {}
-
-
-def _along(factor: str, keys: Sequence[str]) -> str:
-    more = len(keys) - _KEYS
-    told = f"{', '.join(keys[:_KEYS])} and {more} more" if more > 0 else ", ".join(keys)
-    return f"Runs that differ in {factor} also differ in {told}."
 
 
 def _is_of_bench(record: Mapping[str, Any]) -> bool:
@@ -179,24 +174,26 @@ def _not_done(runs: Sequence[Run], records: Mapping[Path, Mapping[str, Any]]) ->
 def _run_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give one that holds run folders")
-    found = {path.parent for path in folder.rglob("metrics.csv") if path.with_name("config.yaml").is_file()}
-    kept = [each for each in found if FORMER not in each.relative_to(folder).parts]
+    found: dict[str, Path] = {}
+    # A folder of links to runs holds them too; a run that is there itself is no link.
+    for follows_links in (False, True):
+        seen = set[str]()
+        for place, inner, files in os.walk(folder, followlinks=follows_links):
+            real = os.path.realpath(place)
+            if real in seen:  # such as a link to a folder above it, which would never end
+                inner.clear()
+                continue
+            seen.add(real)
+            inner.sort()
+            if TABLE in files and CONFIG in files:
+                found.setdefault(real, Path(place))
+    kept = [each for each in found.values() if FORMER not in each.relative_to(folder).parts]
     return sorted(kept, key=lambda each: [_by_number(part) for part in each.relative_to(folder).parts])
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
     """``seed_2`` before ``seed_10``."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _config(path: Path) -> Mapping[str, Any]:
-    try:
-        content = OmegaConf.to_container(load_config(path), resolve=False)
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise InputError(f"{path} is no valid config ({on_one_line(error)})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is no valid config: it holds no keys")
-    return {str(key): value for key, value in content.items()}
 
 
 def _seed(folder: Path, seed: Any) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from lit_an.ablation.comparison import Column, Entry
 from lit_an.ablation.formatting import ARROWS, MINUS, decimals_of, fixed, interval_text
-from lit_an.ablation.sentences import Table, count_note, gaps_of, verdict
+from lit_an.ablation.sentences import Table, count_note, doubts, gaps_of, verdict
 from lit_an.ablation.study import Study
 from lit_an.files import printable
 
@@ -57,8 +57,10 @@ def differences_csv(study: Study, tables: Iterable[Table]) -> str:
 
 
 def markdown(study: Study, tables: Iterable[Table]) -> str:
-    """The tables, their verdicts and gaps."""
+    """What cannot be compared, then the tables, their verdicts and gaps."""
     lines = [f"# {_plain(study.name)}", ""]
+    told = [f"- {_plain(sentence)}" for sentence in (*doubts(study), *study.notes)]
+    lines += [*told, ""] if told else []
     for table in tables:
         heads = [_plain(head) for head in _heads(table)]
         lines += [_plain(table.caption), "", f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
@@ -73,6 +75,7 @@ def markdown(study: Study, tables: Iterable[Table]) -> str:
 def latex(study: Study, tables: Iterable[Table]) -> str:
     """The tables for LaTeX with the package booktabs."""
     lines = [r"% \usepackage{booktabs}"]
+    lines += [f"% {printable(' '.join(sentence.split()))}" for sentence in (*doubts(study), *study.notes)]
     for table in tables:
         for piece in table.pieces():
             columns, heads = table.columns[piece.start : piece.stop], _heads(table)[piece.start : piece.stop]
@@ -138,7 +141,8 @@ def _markdown_cell(column: Column, variant: str, most: int) -> str:
 
 
 def _latex_row(name: str, cells: Iterable[str]) -> str:
-    return rf"{' & '.join([name, *cells])} \\"
+    # \\ and \midrule take a bracket, and \\ a star, at the start of the next row as an argument of theirs.
+    return rf"{' & '.join([f'{{}}{name}' if name[:1] in ('[', '*') else name, *cells])} \\"
 
 
 def _latex_value(column: Column, variant: str, most: int) -> str:

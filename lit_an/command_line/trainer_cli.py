@@ -211,11 +211,11 @@ class ConfiguredCommandCli(TrainerCli):
 
     Args:
         name: of the command.
-        run: the command; it gets ``model``, ``data``, ``trainer`` and ``iterations`` as the config says, and its own
-            options.
+        run: the command; it gets ``model``, ``data``, ``trainer``, ``iterations`` and ``run_folder`` as the config
+            says, and its own options.
     """
 
-    _BUILT = ("model", "data", "trainer", "iterations")
+    _BUILT = ("model", "data", "trainer", "iterations", "run_folder")
 
     def __init__(self, name: str, run: Callable[..., int], **kwargs: Any) -> None:
         self._typed, self._run = name, run

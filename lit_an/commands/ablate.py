@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lit_an.ablation.cell_study import study_of_cells
 from lit_an.ablation.cells import Cell, State, cells_of, put_aside, state_of
 from lit_an.ablation.cluster import run_on_cluster
-from lit_an.ablation.costs import Cost, cost_of
+from lit_an.ablation.costs import Cost, cost_of, iterations_of
 from lit_an.ablation.plan import SEED, Plan, config_hash
 from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
 from lit_an.ablation.plan_table import plan_lines
@@ -29,7 +29,7 @@ from lit_an.files import explain_write_errors, replacing, user_path
 
 Executor = Literal["here", "local", "slurm"]
 PLAN = "plan.yaml"
-_AFRESH: tuple[State, ...] = ("changed", "other code")
+_AFRESH: tuple[State, ...] = ("changed", "other code", "diverged", "removed")
 
 
 def spell_out(options: list[str]) -> list[str]:
@@ -86,7 +86,9 @@ def run(
         at_least("ablate", 1, jobs=jobs)
     slots = slots_of(jobs, _devices(), _cores())
     for variant in chosen.variants():
-        config_hash(variant, 0)  # reads all configs before anything is made
+        # Reads all configs before anything is made.
+        config_hash(variant, 0)
+        iterations_of(variant)
     with explain_write_errors(folder, "ablate"):
         folder.mkdir(parents=True, exist_ok=True)
     with _alone_in(folder):
@@ -142,7 +144,12 @@ def _check_installed() -> None:
 
 def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan:
     """The plan of a file, of options, or of a file with more that is varied."""
-    varied = dict(parse_vary(each) for each in vary)
+    varied: dict[str, tuple[Any, ...]] = {}
+    for each in vary:
+        key, values = parse_vary(each)
+        if key in varied:
+            raise InputError(f"ablate: --vary {key} is given twice; give it once, with all values")
+        varied[key] = values
     given = varied.pop(SEED, None)
     seeds = None if given is None else whole_numbers(given, f"--vary {SEED}: seeds")
     names = short_names(varied)
@@ -151,6 +158,10 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         raise InputError("ablate: give a plan or --config, not both; a plan names its configs under config")
     if file is not None:
         plan = read_plan(user_path(file))
+        for key, name in names.items():
+            # The plan's levels may set more than this one option, so neither may stand in for the other.
+            if (taken := _factor_of(plan, key, name)) is not None:
+                raise InputError(f"ablate: {file} varies {taken} already; leave --vary {key} out, or change the plan")
         factors = {**plan.factors, **factors}
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)
     if not configs:
@@ -161,6 +172,18 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
     paths = tuple(user_path(path) for path in configs)
     name = "__".join([paths[0].stem, *factors])
     return Plan(name, paths, {}, factors, seeds=(0,) if seeds is None else seeds)
+
+
+def _factor_of(plan: Plan, key: str, name: str) -> str | None:
+    """The factor of a plan that has the name, or that sets the option."""
+    return next(
+        (
+            factor
+            for factor, levels in plan.factors.items()
+            if factor in (key, name) or any(key in level.options for level in levels)
+        ),
+        None,
+    )
 
 
 @contextmanager

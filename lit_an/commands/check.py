@@ -1,6 +1,7 @@
 """``python cli.py check``: finds problems of a run before it starts."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from lit_an.commands.check_data import Limits, Line, data_lines
@@ -8,6 +9,7 @@ from lit_an.commands.check_resources import resource_lines
 from lit_an.data.base import ImageData
 from lit_an.data.class_data import ClassData
 from lit_an.errors import InputError, at_least
+from lit_an.files import user_path
 from lit_an.tasks.adversarial import AdversarialTask
 
 
@@ -21,6 +23,7 @@ def run(
     max_overlap: float = 0.0,
     iterations: int | None = None,
     price_per_hour: float | None = None,
+    run_folder: str | None = None,
 ) -> int:
     """Checks whether a config and its data fit together; with paths of checkpoints instead, whether these are whole.
 
@@ -34,6 +37,7 @@ def run(
         max_overlap: largest share of val and test images that may also be in train.
         iterations: from the config.
         price_per_hour: of one device, in any currency: the run's price is shown where its time is.
+        run_folder: from the config; None is a folder in runs/.
 
     Returns:
         0 if the run can start, 1 if the table lists problems.
@@ -47,7 +51,8 @@ def run(
     lines = [*kind_lines(model, data), size_line(model, data)]
     lines += data_lines(data, classes_of(model), number, limits)
     lines += callback_lines(data, trainer)
-    lines += resource_lines(model, data, trainer, iterations, price_per_hour, processes_of(trainer))
+    place = Path("runs") if run_folder is None else user_path(run_folder)
+    lines += resource_lines(model, data, trainer, iterations, price_per_hour, processes_of(trainer), place)
     for line in lines:
         print(f"{line.verdict:8} {line.subject:18} {line.text}")
     problems = sum(line.verdict == "problem" for line in lines)

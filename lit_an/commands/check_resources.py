@@ -13,6 +13,7 @@ from lit_an.commands.check_data import Line
 from lit_an.data.base import ImageData
 from lit_an.durations import in_words
 from lit_an.errors import InputError
+from lit_an.files import printable
 from lit_an.tasks.adversarial import AdversarialTask
 from lit_an.training_costs.devices import USABLE, Device, device_named
 from lit_an.training_costs.estimate import (
@@ -33,6 +34,7 @@ def resource_lines(
     iterations: int | None,
     price_per_hour: float | None,
     processes: int,
+    run_folder: Path,
 ) -> Iterator[Line]:
     """Memory, time and disk space that a run is estimated to need.
 
@@ -41,6 +43,7 @@ def resource_lines(
         iterations: of the run, or None without a length.
         price_per_hour: of one device, or None.
         processes: that train together.
+        run_folder: where checkpoints go; it need not be there yet.
     """
     accelerator = str(trainer.get("accelerator", "auto"))
     setting = setting_of(model, data, trainer, processes)
@@ -56,7 +59,7 @@ def resource_lines(
         return
     except UncountableError as error:
         yield Line("note", "memory", f"not estimated: the networks cannot be run without values ({error})")
-    yield _disk_line(model, setting, trainer)
+    yield _disk_line(model, setting, trainer, run_folder)
 
 
 def setting_of(model: AdversarialTask, data: ImageData, trainer: Mapping[str, Any], processes: int = 1) -> Setting:
@@ -123,15 +126,17 @@ def _time_line(
     return Line("note", "time", text)
 
 
-def _disk_line(model: AdversarialTask, setting: Setting, trainer: Mapping[str, Any]) -> Line:
+def _disk_line(model: AdversarialTask, setting: Setting, trainer: Mapping[str, Any], run_folder: Path) -> Line:
     writers = [callback for callback in trainer.get("callbacks") or [] if isinstance(callback, Checkpoint)]
     kept = 1 + max((getattr(callback, "keep", 0) for callback in writers), default=0)
     disk = kept * checkpoint_bytes(model, setting.averages)
-    free = shutil.disk_usage(_existing(trainer.get("default_root_dir") or ".")).free
+    place = _existing(run_folder)
+    free = shutil.disk_usage(place).free
     text = f"about {disk / 1e9:.2f} GB for {kept} checkpoints (estimated); {free / 1e9:.1f} GB free"
+    text = f"{text} in {printable(place)}"
     return Line("ok" if disk < free else "problem", "disk", text)
 
 
-def _existing(path: str) -> Path:
-    folder = Path(path).absolute()
+def _existing(path: Path) -> Path:
+    folder = path.absolute()
     return next(place for place in (folder, *folder.parents) if place.is_dir())

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lit_an.norms.base import ConditionKind, Norm2d
 from lit_an.norms.self_attention import Attention2d
-from lit_an.norms.standard import NoNorm
+from lit_an.norms.standard import GroupNorm2d, NoNorm
 
 _OF_MAPS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.SyncBatchNorm, nn.GroupNorm)
 _LAZY = (nn.LazyBatchNorm2d, nn.LazyInstanceNorm2d)
@@ -65,6 +65,24 @@ def statistics_of(module: nn.Module) -> nn.Module:
     """The module that holds a norm's numbers: the layer of PyTorch inside, or the norm itself."""
     inner = getattr(module, "norm", None)
     return inner if isinstance(module, Norm2d) and isinstance(inner, nn.Module) else module
+
+
+def settings_of(module: nn.Module) -> dict[str, float | None]:
+    """What a norm was made with, by name: ``eps``, ``momentum`` and ``num_groups``, of those that it has.
+
+    A ``momentum`` of None is that of a batch norm that takes the mean over all batches.
+    """
+    numbers = statistics_of(module)
+    found = {key: getattr(numbers, key, None) for key in ("eps", "momentum")}
+    found = {
+        key: value
+        for key, value in found.items()
+        if value is not None or (key == "momentum" and getattr(numbers, "track_running_stats", False))
+    }
+    # The layer norm of lit_an is made of PyTorch's group norm, but has no groups to choose.
+    if isinstance(module, (nn.GroupNorm, GroupNorm2d)):
+        found["num_groups"] = numbers.num_groups  # type: ignore[assignment]
+    return found
 
 
 def per_channel(module: nn.Module, name: str, channels: int) -> Tensor | None:

@@ -9,7 +9,15 @@ from torch import nn
 
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
-from lit_an.norms.found_norms import FoundNorm, condition_of, find_norms, per_channel, place_of, statistics_of
+from lit_an.norms.found_norms import (
+    FoundNorm,
+    condition_of,
+    find_norms,
+    per_channel,
+    place_of,
+    settings_of,
+    statistics_of,
+)
 from lit_an.norms.registry import NORMS, asking_argument, condition_kind, norm_factory, standardizes_convolutions
 from lit_an.norms.replacement_report import KeptNorm, NormReplacement, ReplacedNorm
 
@@ -38,8 +46,10 @@ def replace_norms(
     replaced if it meets all of the selections that are given; without a selection, all norms are.
 
     The new norm has the mode, device, floating-point type and ``requires_grad`` of the former one. Where both norms
-    have them, it also has its ``eps``, ``momentum``, weight and bias per channel, and running statistics; an argument
-    in ``kwargs`` takes precedence. A module that is used in several places is replaced by one module in all of them.
+    have them, it also has its ``eps``, ``momentum``, ``num_groups``, weight and bias per channel, and running
+    statistics; an argument in ``kwargs`` takes precedence. What of these it has no place for is in the report;
+    arguments that only norms of ``lit_an`` have, such as ``num_regions``, are those of the new norm. A module that is
+    used in several places is replaced by one module in all of them.
     If an error is raised, nothing has been changed. Convolutions are left as they are; if the norm asks for
     standardized weights, the report says so.
 
@@ -172,7 +182,6 @@ def _successor(one: FoundNorm, norm: str, kwargs: dict[str, Any], network: nn.Mo
     """The norm that takes the place of another, and what became of what the other one had."""
     former, channels, name = one.module, one.channels, "=".join(one.names)
     assert channels is not None
-    numbers = statistics_of(former)
     arguments, accepted = dict(kwargs), NORMS.arguments(norm)
     needed = condition_kind(norm, kwargs)
     given, width = condition_of(former)
@@ -186,12 +195,14 @@ def _successor(one: FoundNorm, norm: str, kwargs: dict[str, Any], network: nn.Mo
         arguments.setdefault("condition_features", width)
     carried: list[str] = []
     lost: list[str] = []
-    for key in ("eps", "momentum"):
-        value = getattr(numbers, key, None)
-        if value is not None and key not in kwargs:
-            (carried if key in accepted else lost).append(key)
-            if key in accepted:
-                arguments[key] = value
+    for key, value in settings_of(former).items():
+        if key in kwargs:
+            continue
+        # A momentum of None is PyTorch's cumulative mean over all batches, which no norm of ours has.
+        is_carried = key in accepted and value is not None
+        (carried if is_carried else lost).append(key)
+        if is_carried:
+            arguments[key] = value
     present = NORMS.create(norm, channels, **arguments)
     place = place_of(former, network)
     if place is not None:
@@ -232,6 +243,8 @@ def _copy_numbers(former: nn.Module, present: nn.Module, channels: int) -> tuple
         copied.append("running statistics")
     elif None not in sources:
         left.append("running statistics")
+    elif None not in targets and getattr(statistics_of(former), "track_running_stats", None) is False:
+        left.append("statistics of the batch in eval mode")  # the new norm tracks, and then uses what it tracked
     return copied, left
 
 

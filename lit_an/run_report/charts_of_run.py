@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lit_an.errors import InputError
 from lit_an.metrics.directions import KINDS, kind_of
 from lit_an.run_report.reading import TABLE, curves_of, results_of, rows_of
+from lit_an.run_report.row_checks import check_rows
 
 Curve = Mapping[int, float]
 
@@ -48,11 +49,13 @@ def curves_in(folder: Path) -> Curves:
     """Reads the curves of a run folder, also while the run goes on.
 
     Raises:
-        InputError: it has no figures, or a file of results is broken.
+        InputError: it has no figures, none that a chart is made of, or a file is broken.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give the folder of a run")
-    logged = curves_of(rows_of(folder))
+    rows = rows_of(folder)
+    check_rows(folder, rows)
+    logged = curves_of(rows)
     results = results_of(folder, "metrics_val")
     if not logged and not results:
         raise InputError(f"{folder} has no curves: there are no figures in {TABLE}; give the folder of a run")
@@ -64,6 +67,11 @@ def curves_in(folder: Path) -> Curves:
         lines = {_label(found): logged[name] for name in logged if (found := re.fullmatch(pattern, name))}
         if lines:
             charts[title] = lines
+    if not charts:
+        raise InputError(
+            f"{folder} has no curves that plot knows: {TABLE} has {', '.join(sorted(logged)[:8])}; give the folder of "
+            "a run of lit_an"
+        )
     return Curves(folder.resolve().name, charts, levels)
 
 

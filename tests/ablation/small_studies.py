@@ -118,13 +118,13 @@ def write_run(
         ],
         "versions": {"torch": "2.14.1", "pytorch_lightning": "2.6.6"},
         "code": "c0de" * 16,
-        "git": {"commit": "abcdef0123456789", "dirty": seed == 2},
+        "git": {"commit": "abcdef0123456789", "is_changed": seed == 2},
         "machine": {"cpu": "Some Processor 3 GHz", "threads": 2, "device": "cpu"},
         "parameters": {"generator": parameters, "discriminator": 0.93e6},
         "operations": {"generator": parameters * 90, "discriminator": 2.2e8},
         "peak_memory": 1.4e9 + 1e7 * seed,
-        "started": "2026-01-02T10:00:00+00:00",
-        "ended": "2026-01-02T10:06:00+00:00",
+        "starts": [{"command": ["cli.py", "fit"], "time": "2026-01-02T10:00:00+0000", "iteration": 0}],
+        "ended": "2026-01-02T10:06:00+0000",
     }
     write_json(folder / "run.json", facts)
     return folder

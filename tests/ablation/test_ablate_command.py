@@ -2,15 +2,25 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
 import cli
+import lit_an.commands.ablate as ablate_module
+from lit_an.ablation import cells
+from lit_an.ablation.cell_study import study_of_cells
+from lit_an.ablation.cells import cells_of, state_of
+from lit_an.ablation.formatting import date_text
+from lit_an.ablation.plan_files import read_plan
+from lit_an.code_version import code_hash
+from tests.ablation.small_studies import write_run
 from tests.command_line.small_runs import ROOT, SMALL_CLASSES
 from tests.training import logged_rows
 
@@ -62,6 +72,14 @@ def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Pat
     assert "all runs are done" in again.stdout
     assert [(folder / "run.json").read_bytes() for folder in folders] == before
     record = json.loads(before[1])
+    with tempfile.TemporaryDirectory() as made:
+        known = json.loads((write_run(Path(made, "run")) / "run.json").read_text())
+    assert set(known) <= set(record), "the made-up runs of other tests have the facts of real ones"
+    assert set(known["git"]) <= set(record["git"] or known["git"])
+    page = (output / "report" / "index.html").read_text()
+    assert date_text(record["starts"][0]["time"]) in page
+    if record["git"] is not None:
+        assert f">{record['git']['commit'][:8]}{'+' * record['git']['is_changed']}<" in page
     assert record["parameters"]["generator"] > 0
     assert record["operations"]["generator"] > 0
     assert record["starts"][0]["iteration"] == 0
@@ -131,6 +149,7 @@ def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tm
         (["nowhere.yaml"], "the config nowhere.yaml cannot be read"),
         (["--config=nowhere.yaml"], "the config nowhere.yaml"),
         (["--config=a.yaml", "--vary=seed_everything=a"], "seeds must be whole numbers"),
+        (["--config=a.yaml", "--vary=x=1", "--vary=x=2"], "--vary x is given twice; give it once, with all values"),
         (["--report=nowhere"], "there is no such folder"),
         (["--report=.", "--config=a.yaml"], "--report only reads runs"),
     ],
@@ -148,3 +167,61 @@ def test_what_cannot_be_run_is_one_sentence(
     assert said.count("\n") == 1
     assert sentence in said
     assert list(tmp_path.iterdir()) == []
+
+
+def _plan_of_options(folder: Path) -> Path:
+    (folder / "base.yaml").write_text("iterations: 1000\n")
+    levels = {"none": {"model.generator.long_range": "none"}, "attentive": {"model.generator.long_range": "attentive"}}
+    (folder / "plan.yaml").write_text(json.dumps({"config": "base.yaml", "vary": {"layer": levels}}))
+    return folder / "plan.yaml"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--vary=model.discriminator.layer=a,b"], "varies layer already; leave --vary model.discriminator.layer out"),
+        (
+            ["--vary=model.generator.long_range=a,b"],
+            "varies layer already; leave --vary model.generator.long_range out",
+        ),
+        (["--vary=iterations=abc"], "iterations of none, abc must be a whole number, got 'abc'"),
+    ],
+)
+def test_what_a_plan_varies_is_not_replaced_without_a_word(
+    options: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ablate", str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", *options]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_diverged_run_begins_anew_and_one_that_failed_otherwise_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, output = _plan_of_options(tmp_path), tmp_path / "out"
+    diverged, failed = cells_of(read_plan(plan), output)
+    for cell, code in ((diverged, 3), (failed, 74)):
+        cell.folder.mkdir(parents=True)
+        (cell.folder / "saved").write_text("4")
+        cells.write_record(cell, code_hash(), "failed", exit_code=code)
+    assert [state_of(cell, code_hash()) for cell in (diverged, failed)] == ["diverged", "failed"]
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.stand_in"])
+    assert cli.main(["ablate", str(plan), f"--output={output}", "--measure_cost=false"]) == 0
+    assert [(cell.folder / "starts").read_text() for cell in (diverged, failed)] == ["0\n", "4\n"]
+    assert (output / "former" / "none" / "seed_0_1" / "saved").read_text() == "4"
+
+
+def test_a_run_whose_folder_was_removed_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan, output = read_plan(_plan_of_options(tmp_path)), tmp_path / "out"
+    removed, done = cells_of(plan, output)
+    for cell in (removed, done):
+        write_run(cell.folder, cell.variant.name, cell.seed)
+        cells.write_record(cell, code_hash(), "done", exit_code=0)
+    shutil.rmtree(removed.folder)
+    assert [state_of(cell, code_hash()) for cell in (removed, done)] == ["removed", "done"]
+    study = study_of_cells(plan, [removed, done], "", "")
+    assert study is not None
+    assert study.missing == (("none, seed 0", f"it was done, and {removed.folder} has no run any more"),)
+    options = [f"--plan={tmp_path / 'plan.yaml'}", f"--output={output}", "--measure_cost=false", "--dry_run=true"]
+    assert cli.main(["ablate", *options]) == 0
+    assert "again: its folder is gone" in capsys.readouterr().out

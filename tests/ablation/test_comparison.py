@@ -85,6 +85,15 @@ def test_a_run_that_stopped_early_does_not_shorten_the_time() -> None:
     assert column.entries["a"].gaps == ("seed 1: last measured after 10 s",)
 
 
+def test_a_whole_run_that_was_measured_early_alone_does_not_shorten_the_time() -> None:
+    points = [(at, at * 1.0, 100 - at / 20) for at in (250, 500, 750, 1000)]
+    runs = [small_run("fast", 0, {"fid": points}), small_run("fast", 1, {"fid": points[:1], "train/x": points})]
+    slow = small_run("slow", 0, {"fid": [(at, 2 * time, value) for at, time, value in points]})
+    (column,) = at_equal_time(study(*runs, slow))
+    assert column.at == 1000.0
+    assert column.entries["slow"].by_seed == {0: 75.0}
+
+
 @pytest.mark.parametrize(
     ("devices", "expected"),
     [

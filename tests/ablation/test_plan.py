@@ -139,6 +139,14 @@ def test_a_plan_of_a_file_says_the_same_when_it_is_written_and_read_again(tmp_pa
         ("config: a.yaml\nvary: [1]", "vary must name factors"),
         ("config: a.yaml\nseeds: [a]", "seeds must be whole numbers"),
         ("config: a.yaml\nbaseline: 3", "name a level by factor, got 3"),
+        ("config: 3", "config must be a list of files, got 3"),
+        ("config: [3]", r"config must be a list of files, got \[3\]"),
+        ("config: a.yaml\nvary: {x: {a: {config: 3}}}", "vary.x.a.config must be a list of files, got 3"),
+        ("config: a.yaml\noptions: 3", "options must be values by option, got 3"),
+        ("config: a.yaml\nonly: 3", "only must be a list of levels by factor, got 3"),
+        ("config: a.yaml\nonly: {x: 1}", "only must be a list of levels by factor"),
+        ("config: a.yaml\nfigures: 3", "figures must be a list of names of figures, got 3"),
+        ("config: a.yaml\nfigures: [fid, 3]", "figures must be a list of names of figures"),
     ],
 )
 def test_a_file_that_is_no_plan_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
@@ -146,6 +154,12 @@ def test_a_file_that_is_no_plan_is_refused(text: str, sentence: str, tmp_path: P
     path.write_text(text)
     with pytest.raises(InputError, match=sentence):
         read_plan(path)
+
+
+def test_one_figure_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("config: a.yaml\nfigures: fid")
+    assert read_plan(path).figures == ("fid",)
 
 
 @pytest.mark.parametrize("text", ["x", "x=", "x=[1", "x=a: b: c"])

@@ -17,11 +17,13 @@ from PIL import Image
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'ablation' is not installed")
 
+from lit_an.ablation.embedding import pictures_of
 from lit_an.ablation.report import write_report
+from lit_an.ablation.sentences import tables_of
 from lit_an.ablation.study import Missing, Study, study_of
-from lit_an.ablation.tables import tex
+from lit_an.ablation.tables import latex, tex
 from lit_an.errors import InputError, OutputError
-from tests.ablation.small_studies import VARIANTS, small_run, write_runs
+from tests.ablation.small_studies import VARIANTS, small_run, small_study, write_runs
 
 VOID = ("img", "input", "meta", "wbr")
 
@@ -102,7 +104,7 @@ def test_tables_and_pictures_say_what_they_are(page: Reader) -> None:
 def test_the_page_has_all_sections_in_order(page: Reader) -> None:
     heads = [
         "Norms <b>&",
-        "Missing or failed",
+        "Missing, failed or not to be compared",
         "Results at equal iterations",
         "Results at equal time",
         "Learning curves",
@@ -121,6 +123,7 @@ def test_the_page_has_all_sections_in_order(page: Reader) -> None:
         "Some Processor 3 GHz",
         "1.31 M",
         "abcdef01+",
+        "2026-01-02 10:00Z",
         "800 generated images are too few",
     ):
         assert said in page.text
@@ -191,10 +194,12 @@ def test_latex_is_balanced_and_escaped(folder: Path, study: Study) -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
 def test_latex_sets_the_tables_within_the_page(folder: Path, tmp_path: Path) -> None:
     head = r"\documentclass{article}\usepackage{booktabs}\usepackage[a4paper,margin=2cm]{geometry}\begin{document}"
-    paper = "\n".join([head, (folder / "table.tex").read_text(encoding="utf-8"), r"\end{document}"])
+    lists = small_study({name: {0: 1.0, 1: 2.0} for name in ("[32, 64]", "*", "[64, 64]")})
+    tables = [(folder / "table.tex").read_text(encoding="utf-8"), latex(lists, tables_of(lists))]
+    paper = "\n".join([head, *tables, r"\end{document}"])
     (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=60)
     assert done.returncode == 0, done.stdout
     assert (tmp_path / "paper.pdf").is_file()
     assert "Overfull" not in done.stdout
@@ -266,6 +271,17 @@ def test_a_picture_that_is_none_is_named_and_nothing_is_written(study: Study, tm
     with pytest.raises(InputError, match=r"iteration_0000001\.png cannot be read as a picture"):
         write_report(dataclasses.replace(study, runs=(run,)), tmp_path / "report")
     assert not (tmp_path / "report").exists()
+
+
+def test_a_picture_too_wide_for_webp_is_embedded_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "iteration_0000001.png"
+    Image.new("RGB", (16_384, 2)).save(path)
+    runs = (small_run("a", 0, {}, pictures={"samples": path}),)
+    (picture,) = pictures_of(Study("s", runs, "a"))["samples"]
+    assert (picture.kind, picture.content) == ("image/png", path.read_bytes())
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match="cannot be read as a picture"):
+        pictures_of(Study("s", runs, "a"))
 
 
 def test_a_folder_that_is_a_file_gets_one_sentence(study: Study, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import pytest
 
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 
+from lit_an.ablation.runs import Run
 from lit_an.ablation.sentences import doubts, tables_of, verdict, what_is_compared
 from lit_an.ablation.study import Missing, Study
-from lit_an.ablation.tables import markdown
+from lit_an.ablation.tables import differences_csv, latex, markdown
 from lit_an.metrics.directions import KINDS
 from tests.ablation.small_studies import small_run, small_study
 
@@ -36,6 +37,56 @@ def test_a_best_mean_that_only_other_seeds_give_is_said_so() -> None:
     assert "a has the lowest mean" in verdict(table.columns[0])
     assert "but b is better over the 2 seeds that both have" in verdict(table.columns[0])
     assert "**" not in markdown(odd, [table])
+
+
+def _measured(variant: str, seed: int, extractor: str, generated: int = 50_000) -> Run:
+    basis = {"extractor": {"name": extractor}, "counts": {"generated": generated}, "reference": {"key": extractor}}
+    return small_run(variant, seed, {"fid": [(1, seed + 1.0)]}, results={1: {"figures": {"fid": seed + 1.0}, **basis}})
+
+
+def test_figures_of_other_extractors_or_counts_are_not_compared() -> None:
+    """As ``compare_results`` refuses them: no difference, no best one, and every file says why."""
+    runs = [_measured(variant, seed, "inception") for variant in "ab" for seed in (0, 1)]
+    runs += [_measured("c", seed, "lite", 800) for seed in (0, 1)]
+    study = Study("s", tuple(runs), "a")
+    (table,) = tables_of(study)
+    column = table.columns[0]
+    assert verdict(column) == ""
+    assert column.entries["b"].difference is not None, "of the same basis as the baseline"
+    assert column.entries["c"].difference is None
+    told = "extractor (name inception against lite), counts (generated 50000 against 800)"
+    assert f"FID: not to be compared between all runs, since their results are of different {told}." in doubts(study)
+    assert f"FID, since results are of different {told}." in table.caption
+    assert told in markdown(study, [table])
+    assert told in latex(study, [table])
+    rows = differences_csv(study, [table]).splitlines()[1:]
+    assert [row.split(",")[3] for row in rows] == ["b"]
+    alike = Study("s", tuple(runs[:4]), "a")
+    assert not any("compared between" in sentence for sentence in doubts(alike))
+
+
+def test_what_only_some_figures_of_inpainting_rest_on_concerns_only_these() -> None:
+    def run(variant: str, network: str) -> Run:
+        basis = {"lpips": {"network": network}, "masks": {"sha256": "ab" * 32}, "extractor": None}
+        figures = {"psnr": 20.0, "lpips": 0.1}
+        curves = {name: [(1, value)] for name, value in figures.items()}
+        return small_run(variant, 0, curves, results={1: {"figures": figures, **basis}})
+
+    told = doubts(Study("s", (run("a", "alex"), run("b", "vgg")), "a"))
+    assert told[0].startswith("LPIPS: not to be compared")
+    assert not any("PSNR" in sentence for sentence in told)
+
+
+def test_nothing_is_compared_at_equal_time_between_machines() -> None:
+    def run(variant: str, device: str) -> Run:
+        machine = {"machine": {"device": device, "cpu": "Some Processor"}}
+        return small_run(variant, 0, {"fid": [(1, 5.0, 2.0), (2, 10.0, 1.0)]}, facts=machine)
+
+    mixed = Study("s", (run("a", "cpu"), run("b", "NVIDIA H200")), "a")
+    assert [table.title for table in tables_of(mixed)] == ["Equal iterations"]
+    assert any("different machines (Some Processor; nvidia h200)" in sentence for sentence in doubts(mixed))
+    alike = Study("s", (run("a", "cpu"), run("b", "cpu")), "a")
+    assert [table.title for table in tables_of(alike)] == ["Equal iterations", "Equal time"]
 
 
 def test_equal_means_have_no_best() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lit_an.ablation.study import Missing, Study, study_of
 from lit_an.errors import InputError
-from tests.ablation.small_studies import small_run, write_record, write_run
+from tests.ablation.small_studies import small_run, write_json, write_record, write_run
 
 
 def test_runs_of_any_folders_are_told_apart_by_their_configs(tmp_path: Path) -> None:
@@ -34,6 +34,56 @@ def test_the_bench_s_own_records_win(tmp_path: Path) -> None:
     study = study_of(tmp_path)
     assert [(run.variant, run.seed) for run in study.runs] == [("my attentive", 1), ("my none", 1)]
     assert study.missing == (Missing("my none, seed 1", "failed with exit code 3, at iteration 1000"),)
+
+
+def test_benches_of_other_bases_are_told_apart_by_more_than_their_levels(tmp_path: Path) -> None:
+    for variant, more in (("attentive", {"batch": 64}), ("none", {"batch": 8, "lr": 1})):
+        run = write_run(tmp_path / f"bench of {variant}" / "seed_0", variant, 0, **more)
+        told = ["fit", f"--model.generator.long_range={variant}"]
+        write_record(run, levels={"long_range": variant}, seed=0, arguments=told)
+        write_json(run / "metrics_val_0001000.json", {"figures": {}, "reference": {"content_sha256": variant * 9}})
+    study = study_of(tmp_path)
+    (note,) = (note for note in study.notes if "long_range" in note)
+    inner = "model.init_args.generator.init_args.long_range_kwargs.num_regions"
+    assert note == f"Runs that differ in long_range also differ in batch, {inner}, lr.", "not the bench's own option"
+    write_run(tmp_path / "x" / "seed_1", "none", 1, batch=16)
+    write_record(tmp_path / "x" / "seed_1", levels={"long_range": "none"}, seed=1)
+    assert any(note.startswith("Runs of the same variant differ in batch") for note in study_of(tmp_path).notes)
+
+
+def test_folders_of_data_are_a_note_unless_the_results_say_that_the_images_are_the_same(tmp_path: Path) -> None:
+    for variant, seed in (("attentive", 0), ("none", 1)):
+        run = write_run(tmp_path / variant, variant, seed)
+        write_json(run / "metrics_val_0001000.json", {"figures": {}})
+    assert "The runs read their data in different folders: /data/0, /data/1." in study_of(tmp_path).notes
+    for variant in ("attentive", "none"):
+        told = {"figures": {}, "images": {"content_sha256": "ab"}}
+        write_json(tmp_path / variant / "metrics_val_0001000.json", told)
+    assert not any("folders" in note for note in study_of(tmp_path).notes)
+
+
+def test_links_to_runs_are_runs_and_no_run_is_there_twice(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "attentive")
+    write_run(tmp_path / "runs" / "none", "none")
+    (tmp_path / "runs" / "a latest").symlink_to("none")
+    (tmp_path / "runs" / "round").symlink_to("..")
+    assert [run.folder.name for run in study_of(tmp_path / "runs").runs] == ["attentive", "none"]
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "mine").symlink_to(tmp_path / "runs" / "none")
+    write_record(tmp_path / "runs" / "none", levels={"norm": "my none"}, seed=5)
+    (run,) = study_of(tmp_path / "chosen").runs
+    assert (run.variant, run.seed) == ("my none", 5)
+
+
+def test_a_row_with_too_many_values_is_named_and_one_of_no_iteration_is_left_out(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    table = run / "metrics.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, "," + lines[-1].partition(",")[2]]) + "\n")
+    assert study_of(tmp_path).runs[0].iteration == 1000
+    table.write_text("\n".join([*lines, f"{lines[-1]},7"]) + "\n")
+    with pytest.raises(InputError, match=r"metrics\.csv: a row of step 1000 has more values than the first line"):
+        study_of(tmp_path)
 
 
 def test_two_runs_of_the_same_variant_and_seed_are_refused(tmp_path: Path) -> None:

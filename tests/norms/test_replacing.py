@@ -93,7 +93,7 @@ def test_a_unet_with_group_norm() -> None:
     ]
     lines = str(report).splitlines()
     assert lines[0] == "4 replaced"
-    assert lines[3].split() == ["bottom.1", "GroupNorm", "AttentiveNorm2d", "16", "eps", "weight,", "bias"]
+    assert " ".join(lines[3].split()) == "bottom.1 GroupNorm AttentiveNorm2d 16 eps num_groups, weight, bias"
     assert len({len(line[: line.index("eps")]) for line in lines if "GroupNorm" in line}) == 1, "columns are aligned"
     assert_trains_and_survives_a_checkpoint(network, make, torch.randn(2, 3, 16, 16))
 
@@ -167,6 +167,31 @@ def test_an_argument_takes_precedence_and_frozen_stays_frozen() -> None:
     learning[1].bias.requires_grad_(False)
     replace_norms(learning, "group", num_groups=2)
     assert (learning[1].norm.weight.requires_grad, learning[1].norm.bias.requires_grad) == (True, False)
+
+
+@pytest.mark.parametrize("norm", ["group", "standardized_group"])
+def test_groups_stay_as_many(norm: str) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 64, 1), nn.GroupNorm(8, 64), NORMS.create("layer", 64))
+    x, before = torch.randn(2, 64, 5, 5), network[1]
+    first, _ = replace_norms(network, norm, where=lambda name, module: True).replaced
+    assert "num_groups" in first.carried
+    torch.testing.assert_close(network[1](x), before(x))
+    assert network[2].norm.num_groups == 32, "a layer norm has no groups to choose"
+    (row,) = replace_norms(network, "instance", names="1").replaced
+    assert "num_groups" in row.lost
+    (row,) = replace_norms(nn.Sequential(nn.GroupNorm(8, 64)), norm, num_groups=4).replaced
+    assert "num_groups" not in (*row.carried, *row.lost)
+
+
+def test_settings_that_no_norm_of_ours_has_are_named_as_lost() -> None:
+    network = nn.Sequential(
+        nn.BatchNorm2d(8, momentum=None), nn.BatchNorm2d(8, track_running_stats=False), nn.BatchNorm2d(8)
+    )
+    cumulative, untracked, plain = (row.lost for row in replace_norms(network, "batch").replaced)
+    assert (cumulative, untracked, plain) == (("momentum",), ("statistics of the batch in eval mode",), ())
+    untracked = nn.Sequential(nn.BatchNorm2d(8, affine=False, track_running_stats=False))
+    (row,) = replace_norms(untracked, "attentive").replaced
+    assert row.lost == ("momentum",), "attentive normalization tracks nothing"
 
 
 def test_a_shared_norm_stays_shared() -> None:

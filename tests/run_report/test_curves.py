@@ -89,5 +89,11 @@ def test_a_folder_without_curves_is_one_sentence(tmp_path: Path, content: str | 
         (tmp_path / "metrics.csv").write_text(content)
     with pytest.raises(InputError, match=r"has no curves: there are no figures in metrics\.csv"):
         curves_in(tmp_path)
+    (tmp_path / "metrics.csv").write_text("epoch,step,train_loss\n0,9,0.5\n0,19,0.4\n")  # of another project
+    with pytest.raises(InputError, match=r"no curves that plot knows: metrics\.csv has epoch, train_loss; give"):
+        curves_in(tmp_path)
+    (tmp_path / "metrics.csv").write_text("step,train/generator/a\n1,2,3\n")
+    with pytest.raises(InputError, match=r"metrics\.csv: a row of step 1 has more values"):
+        curves_in(tmp_path)
     with pytest.raises(InputError, match="missing is no folder"):
         curves_in(tmp_path / "missing")
