@@ -170,7 +170,7 @@ def remove_leftovers(folder: Path, below: bool = True) -> None:
     """Removes temporary files that a killed run left, so that no reader takes them for results.
 
     Other hidden files and folders are kept, and what another process may be writing: a file of a process that lives, or
-    one of another machine that was written to in the last hour.
+    one of another machine that was written to in the last hour. This process must not be writing anything there.
 
     Args:
         folder: to look in.
@@ -190,6 +190,8 @@ def _is_being_written(path: Path) -> bool:
         return False
     if found[1] != _machine() or os.name != "posix":
         return time.time() - path.stat().st_mtime < _SURELY_LEFT
+    if int(found[2]) == os.getpid():  # of one that had this number before: the first of a container has always the same
+        return False
     try:
         os.kill(int(found[2]), 0)
     except (ProcessLookupError, OverflowError):
