@@ -66,9 +66,14 @@ def _path_text(value: Any) -> str:
 
 def _type_of(value: Any, keys: list[str]) -> Any:
     """The annotation of an argument of a parsed class; None if it is not known."""
+    if not keys:  # all arguments at once
+        return None
     for key in keys[:-1]:
-        value = getattr(_last(value), "init_args", {}).get(key)
-    kind = class_of(str(getattr(_last(value), "class_path", "")))
+        value = (getattr(_last(value), "init_args", None) or {}).get(key)
+    try:
+        kind = class_of(str(getattr(_last(value), "class_path", "")))
+    except ImportError:  # what is wrong with it is said elsewhere
+        return None
     parameters = get_signature_parameters(kind, "__init__") if isinstance(kind, type) else []
     return next((each.annotation for each in parameters if each.name == keys[-1]), None)
 

@@ -29,12 +29,6 @@ def test_rows_of_both_processes_stay(tmp_path: Path) -> None:
     }
 
 
-def test_a_validation_before_the_first_of_the_training_adds_its_columns_once(tmp_path: Path) -> None:
-    MetricsCSV(str(tmp_path)).log_metrics({"train/a": 1.0}, step=10)
-    MetricsCSV(str(tmp_path)).log_metrics({"train/a": 1.0, "val/fid": 5.0}, step=10)
-    assert (tmp_path / "metrics.csv").read_text().partition("\n")[0] == "step,train/a,val/fid"
-
-
 def test_a_run_without_a_logger_lacks_no_figures(tmp_path: Path) -> None:
     """Each start of such a run would make up the validation of its end."""
     task = make_task()
