@@ -13,10 +13,11 @@ import sys
 
 import lit_an.command_line.run_folder as run_folder
 from lit_an.command_line.allocator import keep_freed_memory
-from lit_an.command_line.notices import silence_notices
+from lit_an.command_line.notices import escape_what_cannot_be_said, silence_notices
 from lit_an.command_line.overview import overview, unknown_command, versions
 from lit_an.command_line.short_help import asks_for_help, command_help, short_help
-from lit_an.command_line.stopping import signals_as_exceptions, stopped_by
+from lit_an.command_line.stopping import save_signals_ignored, signals_as_exceptions, stopped_by
+from lit_an.file_locks import release
 from lit_an.workers import end_with_launcher
 
 # Commands of Lightning's trainer, and their help.
@@ -64,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     end_with_launcher()
     silence_notices()
+    escape_what_cannot_be_said()
     keep_freed_memory()
     command, *options = (sys.argv[1:] if arguments is None else arguments) or [""]
     if command not in (*TRAINER_COMMANDS, *COMMANDS, _FORMER):
@@ -79,7 +81,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         from lit_an.command_line.trainer_cli import TrainerCli, settings
 
-        TrainerCli(**settings(), args=[command, *options])
+        with save_signals_ignored():
+            TrainerCli(**settings(), args=[command, *options])
     except Exception as error:
         return _left(_failed(error))
     except KeyboardInterrupt as stop:
@@ -90,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(ended.__context__, KeyboardInterrupt):
             return 130  # Lightning's trainer makes an exit with 1 of it
         raise
+    finally:
+        release()
     return 0
 
 

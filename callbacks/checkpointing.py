@@ -13,7 +13,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
 from callbacks.changed_processes import check_common_start, hosts_of, line_of_change
 from callbacks.checkpoint_files import CheckpointFiles
-from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox
+from callbacks.one_per_run import refuse_second
+from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
 from lit_an.checkpoints.folder import CheckpointFolder
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.checkpoints.places import LAST
@@ -39,10 +40,13 @@ class Checkpointing(Checkpoint):
     Attributes:
         stopped_by: the signal that ended the run, or None.
         unsaved: whether the newest checkpoint could not be written.
+        one_per_run: a second one would remove checkpoints of the first, and take its signals.
 
     Raises:
-        InputError: a negative interval, or ``keep`` below 1.
+        InputError: a negative interval, or ``keep`` below 1; when a run starts, a second one of the class.
     """
+
+    one_per_run = True
 
     def __init__(self, every_iterations: int = 1000, every_minutes: float = 15.0, keep: int = 2) -> None:
         at_least("Checkpointing", 0, every_iterations=every_iterations, every_minutes=every_minutes)
@@ -128,11 +132,11 @@ class Checkpointing(Checkpoint):
         """Whether any process is due, and the signal that any has received: clocks differ, and so do signals."""
         if trainer.world_size == 1:
             return is_due, received
-        mine = torch.tensor([int(is_due), received])
+        mine = torch.tensor([int(is_due), rank_of_signal(received)])
         # Lightning's ``reduce`` would add a barrier to it.
         torch.distributed.all_reduce(mine, torch.distributed.ReduceOp.MAX, self._hosts)
         due, newest = mine.tolist()
-        return bool(due), int(newest)
+        return bool(due), signal_of_rank(int(newest))
 
     def _stop_on(self, received: int, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Stops the run if a signal says so, with the same exit code in all processes."""
@@ -178,6 +182,7 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes Lightning read and write checkpoint files as this library does."""
+        refuse_second(trainer, self)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # Lightning's default
             trainer.strategy.checkpoint_io = CheckpointFiles()
         self._folder = CheckpointFolder(Path(trainer.default_root_dir, "checkpoints"), self.keep)

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from callbacks.one_per_run import refuse_second
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import InputError
 from lit_an.norms.running_statistics import running_statistics
@@ -22,6 +23,9 @@ class GeneratorEMA(Callback):
     Validation, test and the picture loggers use the average instead of the weights. Checkpoints hold it for ``sample``,
     ``inpaint`` and ``export``. All other buffers are copied: the vectors of spectral norm cannot be averaged.
 
+    Attributes:
+        one_per_run: a second one would put its average in place of the weights that train.
+
     Args:
         decay: share of the old average kept at each iteration, 0 ≤ decay < 1. At iteration t it is
             min(decay, (1 + t) / (10 + t)), so that a short run is not dominated by its start.
@@ -30,12 +34,14 @@ class GeneratorEMA(Callback):
         start: iterations, ≥ 0, over which the average is a copy of the weights.
 
     Raises:
-        InputError: an argument out of range.
+        InputError: an argument out of range; when a run starts, a second one of the class.
 
     Source: Yazıcı et al., "The unusual effectiveness of averaging in GAN training", ICLR 2019; averaged statistics
     and ``start``: BigGAN-PyTorch, utils.py, class ``ema``, and scripts/launch_BigGAN_bs256x8.sh (20,000).
     Differs: BigGAN-PyTorch averages every buffer and has no smaller decay at the start.
     """
+
+    one_per_run = True
 
     def __init__(
         self, decay: float = 0.9999, statistics: Literal["averaged", "copied"] = "averaged", start: int = 0
@@ -53,6 +59,7 @@ class GeneratorEMA(Callback):
         self._swapped = False
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
+        refuse_second(trainer, self)
         self._task = task
         task.averaged_weights = self.averaged_weights
         task.average = lambda: self._held

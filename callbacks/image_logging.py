@@ -12,8 +12,10 @@ from torch import Tensor
 
 from callbacks.checkpointing import was_stopped
 from callbacks.loggers import Picture, show_picture
+from callbacks.one_per_run import refuse_second
 from lit_an.animation import animation_suffix, choose_frames, write_animation
 from lit_an.errors import InputError, OutputError
+from lit_an.files import remove_leftovers
 from lit_an.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
 
@@ -33,12 +35,14 @@ class PictureLogger(Callback):
 
     Attributes:
         folder: first part of all tags of the class.
+        one_per_run: a second one of the class would write the same files.
 
     Raises:
-        InputError: a number below 1.
+        InputError: a number below 1; when a run starts, a second one of the class.
     """
 
     folder: str
+    one_per_run = True
 
     def __init__(self, every_iterations: int, early: bool = True) -> None:
         if every_iterations < 1:
@@ -48,6 +52,13 @@ class PictureLogger(Callback):
         self._tags: set[str] = set()
         self._waiting: list[Callable[[], None]] | None = None  # what is written after the first iteration
         self._has_failed = self._has_trained = self._has_begun = False
+
+    def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
+        """Removes what a killed run was writing in the folder."""
+        refuse_second(trainer, self)
+        folder = Path(trainer.default_root_dir, self.folder)
+        if stage == "fit" and trainer.is_global_zero and folder.is_dir():
+            remove_leftovers(folder)
 
     def log_pictures(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Makes and logs the pictures of the current iteration."""

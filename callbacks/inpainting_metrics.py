@@ -152,7 +152,7 @@ class InpaintingMetrics(Measuring):
         result = share_outcome(trainer, outcome)
         if trainer.is_global_zero:
             names = [self._name(trainer, stage, position) for position in measured.position.tolist()]
-            path = self._file(trainer, task, stage, "csv")
+            path = self._file(trainer, task, stage, result).with_suffix(".csv")
             self._write(trainer, lambda: write_scores(path, measured.position, names, measured.scores))
         logged = {name: value for name, value in result.figures.items() if not name.endswith("_percent")}
         self._report(trainer, task, stage, stage, result, logged)

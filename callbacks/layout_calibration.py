@@ -7,6 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from callbacks.one_per_run import refuse_second
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.norms.attentive.calibration import calibrate_layouts
@@ -29,9 +30,15 @@ class LayoutCalibration(Callback):
             None takes that number to the power 0.712, 7.2 of 16.
         images: images to run the networks on, ≥ 1.
 
+    Attributes:
+        one_per_run: a second one would scale again what the first has scaled.
+
     Raises:
-        InputError: a number out of range; when a run starts, a data module that cannot be indexed.
+        InputError: a number out of range; when a run starts, a data module that cannot be indexed, or a second one of
+            the class.
     """
+
+    one_per_run = True
 
     def __init__(self, regions_per_position: float | None = None, images: int = 16) -> None:
         if images < 1:
@@ -45,6 +52,7 @@ class LayoutCalibration(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Calibrates before other callbacks copy the weights and a strategy wraps them. A checkpoint overwrites it."""
+        refuse_second(trainer, self)
         has_layouts = any(isinstance(module, SemanticLayout) for module in task.modules())
         if stage != "fit" or task.iteration > 0 or not has_layouts:
             return

@@ -13,8 +13,10 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 from torch import Tensor
 
 from callbacks.checkpointing import Checkpointing, was_stopped
+from callbacks.one_per_run import refuse_second
 from callbacks.outcomes import in_first_process, share_outcome
 from callbacks.progress import IterationProgressBar
+from callbacks.result_files import file_beside_others
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
 from lit_an.loader import Loader
@@ -93,6 +95,7 @@ class Measuring(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Creates the extractor, so that errors appear before training."""
+        refuse_second(trainer, self)
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"
@@ -176,11 +179,22 @@ class Measuring(Callback):
         result: Result,
         logged: dict[str, float],
     ) -> None:
-        """Logs figures in all processes; the first writes ``<prefix>_<stage>_<iteration>.json`` and the table."""
-        for name, value in logged.items():
-            task.log(f"{stage}/{name}", value, sync_dist=trainer.world_size > 1)
-        if trainer.is_global_zero:
-            path = self._file(trainer, task, stage, "json")
+        """Logs figures in all processes; the first writes ``<prefix>_<stage>_<iteration>.json`` and the table.
+
+        Where ``validate`` or ``test`` finds figures of other settings in that file, they stay, also in the logs.
+        """
+        path = self._file(trainer, task, stage, result) if trainer.is_global_zero else None
+        usual = self._path(trainer, task, stage)
+        if share_outcome(trainer, path is None or path == usual):
+            for name, value in logged.items():
+                task.log(f"{stage}/{name}", value, sync_dist=trainer.world_size > 1)
+        else:
+            rank_zero_warn(
+                f"{usual} has figures of other settings, which stay; the new ones are in {path and path.name}, and "
+                "not in metrics.csv",
+                category=UserWarning,
+            )
+        if path is not None:
             self._write(trainer, lambda: result.write(path, stage=stage, split=split, iteration=task.iteration))
             said = f"\niteration {task.iteration}, {path.name}: {result.table()}"
             bar = trainer.progress_bar_callback
@@ -195,8 +209,13 @@ class Measuring(Callback):
                 raise
             rank_zero_warn(f"{error}; the training goes on without this file", category=UserWarning)
 
-    def _file(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage, ending: str) -> Path:
-        return Path(trainer.default_root_dir, f"{self.prefix}_{stage}_{task.iteration:07d}.{ending}")
+    def _path(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage) -> Path:
+        return Path(trainer.default_root_dir, f"{self.prefix}_{stage}_{task.iteration:07d}.json")
+
+    def _file(self, trainer: pl.Trainer, task: AdversarialTask, stage: Stage, result: Result) -> Path:
+        """The JSON file of a result; a run that went back writes its own again."""
+        usual = self._path(trainer, task, stage)
+        return usual if trainer.state.fn == "fit" else file_beside_others(usual, result)
 
     def _see(self, images: Tensor) -> Features:
         assert self._network is not None

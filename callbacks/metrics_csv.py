@@ -10,6 +10,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_only, rank_zero_warn
 
+from lit_an.file_locks import locked
 from lit_an.files import replacing
 
 
@@ -18,7 +19,8 @@ class MetricsCSV(Logger):
 
     ``step`` counts generator iterations; a newer value at the same iteration replaces the older one.
     Lightning's own CSV logger deletes the rows of a run that is resumed and rewrites the file in place; this one
-    appends, and rewrites the file atomically when a column is added or a value replaced.
+    appends, and rewrites the file atomically when a column is added or a value replaced. Another process may write to
+    the same file: ``validate`` and ``test`` beside a training.
 
     Rows that cannot be written, for example because the disk is full, are kept and written later, with one warning. A
     file that disappears is begun again, with a warning of what is lost.
@@ -34,6 +36,7 @@ class MetricsCSV(Logger):
         self._newest: dict[str, float] = {}  # the last iteration of each figure
         self._waiting: list[dict[str, Any]] = []  # rows to write
         self._is_torn = False  # the last row may have been written in part
+        self._left: tuple[int, int] | None = None  # the file and its size after the last row
         self._has_failed = False
 
     @property
@@ -76,7 +79,8 @@ class MetricsCSV(Logger):
     def _write_waiting(self) -> None:
         try:
             while self._waiting:
-                self._write(self._waiting[0])
+                with locked(self.path):
+                    self._write(self._waiting[0])
                 del self._waiting[0]
         except OSError as error:
             if not self._has_failed:
@@ -97,7 +101,7 @@ class MetricsCSV(Logger):
                 category=UserWarning,
             )
             self._columns, self._newest = [], {}
-        if self.path.exists() and (self._is_torn or not self._newest):
+        if self.path.exists() and (self._is_torn or not self._newest or self._left != _state_of(self.path)):
             self._go_on()
         step = row["step"]
         new = [name for name in row if name not in self._columns]
@@ -107,15 +111,16 @@ class MetricsCSV(Logger):
             self._rewrite([kept for each in rows for kept in _without(each, again, step)], [*self._columns, *new])
         self._is_torn = True
         # Without O_CREAT: a file that has just disappeared must not come back without its header.
-        with open(self.path, "a", newline="", opener=_open_existing) as file:
+        with open(self.path, "a", encoding="utf-8", newline="", opener=_open_existing) as file:
             csv.DictWriter(file, self._columns).writerow(row)
         self._is_torn = False
+        self._left = _state_of(self.path)
         self._note(row)
 
     def _go_on(self) -> None:
-        """Reads what was written earlier; drops a row that a kill or a full disk cut short."""
+        """Reads what was written earlier or by others; drops a row that a kill or a full disk cut short."""
         rows = self._read()
-        if not self.path.read_text().endswith("\n"):
+        if not self.path.read_text(encoding="utf-8").endswith("\n"):
             self._rewrite(rows, self._columns)
         self._is_torn = False
         for row in rows:
@@ -124,10 +129,12 @@ class MetricsCSV(Logger):
     @rank_zero_only
     def drop_after(self, iteration: int) -> None:
         """Removes the rows after an iteration, which a run resumed from there writes again."""
-        rows = self._read() if self.path.exists() else []
-        kept = [row for row in rows if _step(row) <= iteration]
+        with locked(self.path):
+            rows = self._read() if self.path.exists() else []
+            kept = [row for row in rows if _step(row) <= iteration]
+            if len(kept) < len(rows):
+                self._rewrite(kept, self._columns)
         if len(kept) < len(rows):
-            self._rewrite(kept, self._columns)
             rank_zero_info(f"{self.path}: {len(rows) - len(kept)} rows beyond iteration {iteration} are dropped")
         self._newest = {}
         for row in kept:
@@ -139,15 +146,15 @@ class MetricsCSV(Logger):
                 self._newest[name] = max(self._newest.get(name, -1), _step(row))
 
     def _read(self) -> list[dict[str, str]]:
-        """Reads the complete rows, and adds new columns to the known ones."""
-        text = self.path.read_text()
+        """Reads the complete rows and the columns, which others may have added to."""
+        text = self.path.read_text(encoding="utf-8")
         reader = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
         rows = list(reader)
-        self._columns += [name for name in reader.fieldnames or [] if name not in self._columns]
+        self._columns = list(reader.fieldnames or [])
         return rows
 
     def _rewrite(self, rows: list[dict[str, str]], columns: list[str]) -> None:
-        with replacing(self.path) as temporary, temporary.open("w", newline="") as file:
+        with replacing(self.path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
@@ -156,6 +163,12 @@ class MetricsCSV(Logger):
 
 def _open_existing(path: str, flags: int) -> int:
     return os.open(path, flags & ~os.O_CREAT)
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    """Which file is there, and how long it is: so one sees that another process has written to it."""
+    found = path.stat()
+    return found.st_ino, found.st_size
 
 
 def _step(row: dict[str, Any]) -> float:

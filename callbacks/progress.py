@@ -53,9 +53,14 @@ class IterationProgressBar(ProgressBar):
     ``400/1000 (40 %)  3 min 12 s left  52 img/s  1.3 GB  D 1.62 G 0.51``. Elsewhere it is a line after 10 seconds, 30
     seconds, 70 seconds and then every minute. Rates are those of this process so far, validations included.
 
+    Attributes:
+        one_per_run: Lightning refuses a second one.
+
     Args:
         refresh_rate: nothing; configs of earlier runs have it.
     """
+
+    one_per_run = True
 
     def __init__(self, refresh_rate: int | None = None) -> None:
         super().__init__()
@@ -183,8 +188,9 @@ class IterationProgressBar(ProgressBar):
     def _state(self, task: AdversarialTask) -> Progress:
         done = task.iteration - self._first
         seconds = time.monotonic() - self._started
-        images = task.images_seen // task.iteration if task.iteration else 0
-        return Progress(task.iteration, self._total, done, seconds, images, peak_memory(task.device), self._terms)
+        return Progress(
+            task.iteration, self._total, done, seconds, task.images_now, peak_memory(task.device), self._terms
+        )
 
     def _make_way_for_others(self) -> None:
         """Takes the line away before messages and warnings are printed."""

@@ -1,6 +1,7 @@
 """What a training is, said once before its first iteration."""
 
 import os
+import shlex
 from typing import Any
 
 import pytorch_lightning as pl
@@ -41,7 +42,10 @@ def header(trainer: pl.Trainer, task: AdversarialTask, images: int) -> str:
         ("on", _machine(trainer, task)),
         ("length", _length(trainer, task)),
         ("run folder", trainer.default_root_dir),
-        ("to stop", "Ctrl-C saves; the same command with --ckpt_path auto goes on"),
+        (
+            "to stop",
+            f"Ctrl-C saves; the same command with --ckpt_path {shlex.quote(str(trainer.default_root_dir))} goes on",
+        ),
     ]
     return "\n".join(f"{key:{_KEY}}  {text}" for key, text in lines)
 

@@ -8,6 +8,25 @@ SAVE_SIGNALS = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
+# From the weakest to the strongest; 0 is none.
+_BY_RANK = (0, *SAVE_SIGNALS, *STOP_SIGNALS)
+
+
+def rank_of_signal(number: int) -> int:
+    """How much a signal asks for: one that stops ranks above one that saves, whatever their numbers.
+
+    Example:
+        >>> rank_of_signal(signal.SIGINT) > rank_of_signal(signal.SIGUSR1) > rank_of_signal(0)
+        True
+    """
+    return _BY_RANK.index(number)
+
+
+def signal_of_rank(rank: int) -> int:
+    """The signal of a rank; 0 for none."""
+    return int(_BY_RANK[rank])
+
+
 class SignalInbox:
     """Records the signals that this process receives while a run trains.
 
@@ -26,7 +45,7 @@ class SignalInbox:
 
     @property
     def newest(self) -> int:
-        """The newest signal, which stays; 0 if there is none."""
+        """The signal that ``take`` would return, which stays; 0 if there is none."""
         return self._received or 0
 
     def open(self) -> None:
@@ -42,11 +61,12 @@ class SignalInbox:
         self._former_handlers = {}
 
     def take(self) -> int:
-        """Removes and returns the newest signal; 0 if there is none."""
+        """Removes and returns the newest signal, one that stops before one that saves; 0 if there is none."""
         received, self._received = self._received, None
         return received or 0
 
     def _record(self, number: int, frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        self._received = number
+        if number in STOP_SIGNALS or self._received not in STOP_SIGNALS:  # a stop saves too
+            self._received = number

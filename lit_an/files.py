@@ -6,9 +6,11 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +32,9 @@ _REMEDIES = {
 _A_FILE_IS_THERE = "a file is where a folder should be: choose another folder"
 _REMEDIES |= dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _A_FILE_IS_THERE)
 _REMEDIES[errno.EISDIR] = "a folder is where a file should be: choose another folder"
+# Behind the prefix: the machine and the process that writes the file.
+_WRITER = re.compile(re.escape(TEMPORARY) + r"([0-9a-f]{8})-(\d+)-")
+_SURELY_LEFT = 3600.0  # seconds without a write by another machine
 # Errors of a single name: other files in the same folder can still be written.
 OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
 
@@ -64,7 +69,9 @@ def replacing(path: str | Path, durable: bool = False) -> Iterator[Path]:
         temporary = None
         try:
             # The prefix does not include the file's name, which may already have the maximum length.
-            handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
+            handle, name = tempfile.mkstemp(
+                prefix=f"{TEMPORARY}{_machine()}-{os.getpid()}-", suffix=path.suffix, dir=path.parent
+            )
             temporary = Path(name)
             os.close(handle)
             yield temporary
@@ -159,14 +166,49 @@ def link_or_copy(source: Path, path: Path) -> None:
             sync(temporary)
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, below: bool = True) -> None:
     """Removes temporary files that a killed run left, so that no reader takes them for results.
 
-    Other hidden files and folders are kept.
+    Other hidden files and folders are kept, and what another process may be writing: a file of a process that lives, or
+    one of another machine that was written to in the last hour. This process must not be writing anything there.
+
+    Args:
+        folder: to look in.
+        below: also in all folders below it.
     """
-    for path in folder.rglob(f"{TEMPORARY}*"):
-        if path.is_file():
-            path.unlink()
+    for path in (folder.rglob if below else folder.glob)(f"{TEMPORARY}*"):
+        try:
+            if path.is_file() and not _is_being_written(path):
+                path.unlink(missing_ok=True)
+        except FileNotFoundError:  # its writer has just renamed it
+            continue
+
+
+def _is_being_written(path: Path) -> bool:
+    found = _WRITER.match(path.name)
+    if found is None:  # of an earlier version
+        return False
+    if found[1] != _machine() or os.name != "posix":
+        return time.time() - path.stat().st_mtime < _SURELY_LEFT
+    if int(found[2]) == os.getpid():  # of one that had this number before: the first of a container has always the same
+        return False
+    try:
+        os.kill(int(found[2]), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        pass
+    return True
+
+
+@functools.cache
+def _machine() -> str:
+    """Eight hexadecimal digits for this machine, or this container of it: where numbers of processes have a meaning."""
+    try:
+        processes = os.readlink("/proc/self/ns/pid")
+    except OSError:  # not Linux
+        processes = ""
+    return hashlib.sha256(f"{platform.node()} {processes}".encode()).hexdigest()[:8]
 
 
 def printable(text: str | Path) -> str:

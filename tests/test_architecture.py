@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 FOUNDATION = {
     "errors",
     "files",
+    "file_locks",
     "finite",
     "seeds",
     "registry",
@@ -34,6 +35,7 @@ FOUNDATION = {
 MAY_IMPORT = {
     "errors": set(),
     "files": {"errors"},
+    "file_locks": set(),
     "finite": set(),
     "seeds": set(),
     "latents": {"errors", "seeds"},

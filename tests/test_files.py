@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import stat
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +140,29 @@ def test_only_temporary_files_of_the_project_are_removed(tmp_path: Path) -> None
     assert left == set(mine)
     with replacing(tmp_path / "b.png") as temporary:
         assert temporary.name.startswith(TEMPORARY)
+
+
+def test_what_another_process_writes_is_no_leftover(tmp_path: Path) -> None:
+    """By its number on this machine, by the time of its last write on another one."""
+    with replacing(tmp_path / "a.png") as temporary:
+        mine = temporary.name
+    machine, _, rest = mine.removeprefix(TEMPORARY).split("-")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    names = {
+        "ended": f"{TEMPORARY}{machine}-{ended.pid}-{rest}",
+        "lives": f"{TEMPORARY}{machine}-{os.getppid()}-{rest}",
+        "elsewhere": f"{TEMPORARY}{'0' * 8}-1-{rest}",
+        "long ago": f"{TEMPORARY}{'0' * 8}-2-{rest}",
+    }
+    for name in names.values():
+        (tmp_path / name).touch()
+    os.utime(tmp_path / names["long ago"], (0, 0))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / f"{TEMPORARY}x").touch()
+    remove_leftovers(tmp_path, below=False)
+    assert [kind for kind, name in names.items() if (tmp_path / name).exists()] == ["lives", "elsewhere"]
+    assert (tmp_path / "other" / f"{TEMPORARY}x").exists()
 
 
 def test_json_holds_any_name_and_gives_it_back() -> None:

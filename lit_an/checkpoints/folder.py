@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from lit_an.checkpoints.files import load_checkpoint, write_file
 from lit_an.checkpoints.format import NewerFormatError, is_finite, read_entries
-from lit_an.checkpoints.places import LAST, numbered_in
+from lit_an.checkpoints.places import LAST, checkpoint_files, numbered_in
 from lit_an.errors import InputError
 from lit_an.files import link_or_copy, remove_leftovers, replacing
 
@@ -105,7 +105,7 @@ def newest_whole(folder: Path) -> Newest:
 def _by_age(folder: Path) -> list[Path]:
     """All checkpoints, the newest first; those of other names last."""
     numbered = numbered_in(folder)
-    others = [path for path in sorted(folder.glob("*.ckpt")) if path not in numbered and path.name != LAST]
+    others = [path for path in checkpoint_files(folder) if path not in numbered and path.name != LAST]
     return [*([folder / LAST] if (folder / LAST).is_file() else []), *numbered, *others]
 
 

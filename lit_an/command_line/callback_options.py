@@ -1,10 +1,9 @@
 """The list of callbacks: options of one of them by the name of its class, and classes of which a run has one."""
 
-import importlib
 from argparse import Action
 from typing import Any
 
-from lit_an.command_line.parse_errors import arguments_of, unknown_argument
+from lit_an.command_line.parse_errors import arguments_of, class_of, unknown_argument
 from lit_an.errors import InputError
 from lit_an.registry import nearest
 
@@ -28,7 +27,10 @@ class CallbackOption(Action):
         self._list, self._name, self._key = found, name, key
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        place = self._place(namespace.get(self.dest) or [])
+        given = namespace.get(self.dest) or []
+        if not isinstance(given, list):  # Lightning takes a single callback too
+            namespace[self.dest] = given = [given]
+        place = self._place(given)
         callbacks = list(namespace[self.dest])
         class_path, first = callbacks[place].class_path, self._key.partition(".")[0]
         if first not in ("init_args", "dict_kwargs", *arguments_of(class_path)):
@@ -56,29 +58,34 @@ class CallbackOption(Action):
         return names.index(self._name)
 
 
-def keep_last_of_a_kind(config: Any) -> None:
-    """Leaves the last callback of each class that says ``one_per_run``: an overlay's takes the place of the config's.
+def keep_last_of_a_kind(config: Any) -> list[str]:
+    """Leaves the last callback of each class that says ``one_per_run``, in the place of the first: so that an overlay's
+    takes the place of the config's, and is called when that one would be.
 
     Args:
         config: parsed so far; changed in place.
+
+    Returns:
+        The names of the classes of which one was left out.
     """
     key = _LIST.strip("-.")
     callbacks = config.get(key)
     if not isinstance(callbacks, list):
-        return
-    paths = [str(getattr(each, "class_path", "")) for each in callbacks]
-    kept = [
-        each
-        for place, (each, path) in enumerate(zip(callbacks, paths, strict=True))
-        if path not in paths[place + 1 :] or not getattr(_class_of(path), "one_per_run", False)
-    ]
-    if len(kept) < len(callbacks):
+        return []
+    kept: list[Any] = []
+    places: dict[Any, int] = {}
+    twice: list[str] = []
+    for each in callbacks:
+        kind = class_of(str(getattr(each, "class_path", "")))
+        if kind in places and getattr(kind, "one_per_run", False):
+            kept[places[kind]] = each
+            twice.append(kind.__name__)
+        else:
+            places[kind] = len(kept)
+            kept.append(each)
+    if twice:
         config[key] = kept
-
-
-def _class_of(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name, None) if module else None
+    return twice
 
 
 def with_named_callback(parsed: Any, option: str) -> Any:

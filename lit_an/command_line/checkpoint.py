@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.folder import newest_whole
 from lit_an.checkpoints.format import read_entries
-from lit_an.checkpoints.places import checkpoints_in, is_run_folder
+from lit_an.checkpoints.places import checkpoints_in, is_empty, is_run_folder
 from lit_an.errors import InputError
 from lit_an.files import user_path
 
@@ -54,7 +54,7 @@ def choose_start(given: str | None, run_folder: str) -> Start:
 def _newest_in(folder: Path, given: str) -> str:
     place = checkpoints_in(folder) if folder.is_dir() else None
     if place is None:
-        if folder.is_dir() and any(folder.iterdir()) and not is_run_folder(folder):
+        if folder.is_dir() and not is_empty(folder) and not is_run_folder(folder):
             raise InputError(
                 f"--ckpt_path {given}: the folder {folder} holds no run; give a run folder or a .ckpt file of one"
             )

@@ -26,7 +26,8 @@ class ConfigOption(ActionConfigFile):
         check_config(path)
         parser.config_files.append(path)
         chain = chain_of(path)
-        if len(chain) < 2:
+        # jsonargparse reads in the encoding of the locale, which every text in ASCII is in.
+        if len(chain) < 2 and chain[0].text.isascii():
             super().__call__(parser, config, str(path), option_string)
             keep_last_of_a_kind(config)
             return

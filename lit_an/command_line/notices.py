@@ -1,7 +1,9 @@
 """Silences notices of libraries, and warns of slow settings."""
 
+import io
 import logging
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +37,14 @@ def silence_notices() -> None:
     )
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
         logging.getLogger(name).addFilter(lambda record: not any(part in record.getMessage() for part in silent))
+
+
+def escape_what_cannot_be_said() -> None:
+    """Writes characters that the locale lacks as escapes such as ``\\u2026``, in place of ending with an error."""
+    for stream in (sys.stdout, sys.stderr):
+        encoding = str(getattr(stream, "encoding", None) or "utf-8").replace("-", "").replace("_", "").lower()
+        if encoding != "utf8" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say_warnings_plainly() -> None:

@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from lit_an.registry import nearest
 
@@ -111,6 +112,12 @@ def unknown_argument(key: str, class_path: str, name: str) -> str:
     if not accepted:
         return f"{place}there is no key {name!r} here; see --help"
     return f"{place}{class_path} has no argument {name!r}{nearest(name, accepted)} It accepts: {', '.join(accepted)}"
+
+
+def class_of(path: str) -> Any:
+    """What a class path names, imported; None if there is no such thing."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name, None) if module else None
 
 
 def arguments_of(class_path: str) -> list[str]:

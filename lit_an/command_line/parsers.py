@@ -12,6 +12,13 @@ from jsonargparse import ArgumentParser
 from lit_an.command_line.overview import program
 from lit_an.command_line.parse_errors import one_sentence, unknown_option
 
+
+class GivenText(str):
+    """The value of an option that takes a text: jsonargparse reads plain ``str`` as YAML before it knows the type."""
+
+    __slots__ = ()
+
+
 _UNRECOGNIZED = re.compile(r"[Uu]nrecognized arguments: (\S+)")
 
 
@@ -20,6 +27,8 @@ class OneSentenceParser(ArgumentParser):
 
     def _check_value_key(self, action: Action, value: Any, *arguments: Any, **options: Any) -> Any:
         """Lets references to other keys stand: by these values jsonargparse decides what a new class path keeps."""
+        if isinstance(value, GivenText):  # here its type is known
+            value = str(value)
         if isinstance(value, str) and "${" in value:
             return value
         return super()._check_value_key(action, value, *arguments, **options)

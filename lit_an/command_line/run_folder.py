@@ -1,15 +1,17 @@
 """Chooses the run folder: one for each run, never that of another run."""
 
+import errno
 import itertools
 import os
 import shlex
 from pathlib import Path
 
-from lit_an.checkpoints.places import checkpoints_in, is_run_folder
+from lit_an.checkpoints.places import LOCK, checkpoints_in, is_empty, is_run_folder
 from lit_an.command_line.overview import program
 from lit_an.errors import InputError
+from lit_an.file_locks import hold
 
-_OPENED_EARLY = ("events.out.tfevents", "hparams.yaml", "mlflow.db")  # files of loggers
+_OPENED_EARLY = (LOCK, "events.out.tfevents", "hparams.yaml", "mlflow.db")  # the lock and files of loggers
 # Environment variable with the folder that the first process of a run chose.
 VARIABLE = "LIT_AN_RUN_FOLDER"
 
@@ -30,19 +32,42 @@ def choose(chosen: str | None, checkpoint: str | None, name: str, is_new: bool, 
     Raises:
         InputError: the chosen folder holds another run, or the folder cannot be made or written to.
     """
-    origin = None
-    if checkpoint is not None:
-        path = Path(checkpoint)
-        origin = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+    origin = None if checkpoint is None else folder_of(checkpoint)
     if chosen is not None:
         folder = Path(chosen)
         # The others may look when the first has begun to write.
-        if is_new and rank == 0 and (origin is None or folder.resolve() != origin.resolve()):
+        if is_new and rank == 0 and (origin is None or not is_same(folder, origin)):
             _refuse_used(folder)
         return _made(folder, rank)
     if origin is not None:
         return _made(origin, rank)
     return _claim(Path("runs", name), rank)
+
+
+def folder_of(checkpoint: str) -> Path:
+    """The run folder that a checkpoint file lies in."""
+    path = Path(checkpoint)
+    return path.parent.parent if path.parent.name == "checkpoints" else path.parent
+
+
+def is_same(folder: str | Path, other: str | Path) -> bool:
+    """Whether two paths, which need not exist, lead to the same folder."""
+    return Path(folder).resolve() == Path(other).resolve()
+
+
+def take(folder: str) -> None:
+    """Takes a run folder for the training of this process, until that ends.
+
+    Raises:
+        InputError: another process trains there.
+    """
+    holder = hold(Path(folder, LOCK))
+    if holder is not None:
+        _CLAIMED.pop(folder, None)  # what is new there is not of this process
+        raise InputError(
+            f"{folder}: another fit trains in this run folder ({holder}); wait for its end, or choose another folder "
+            "with --run_folder"
+        )
 
 
 def _made(folder: Path, rank: int) -> str:
@@ -61,7 +86,11 @@ def _made(folder: Path, rank: int) -> str:
 
 def _make(folder: Path, exist_ok: bool) -> None:
     missing = [place for place in (folder, *folder.parents) if not place.exists()][::-1]
-    folder.mkdir(parents=True, exist_ok=exist_ok)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # a link to nothing: no other name of the folder would help
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder.parent)) from error
+    folder.mkdir(exist_ok=exist_ok)
     _CLAIMED[str(folder)] = missing, set(folder.iterdir())
 
 
@@ -71,7 +100,7 @@ def _refuse_used(folder: Path) -> None:
             f"--run_folder {folder} holds a run already; choose another folder, or go on with that run: "
             f"--ckpt_path {folder}"
         )
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not is_empty(folder):
         raise InputError(f"--run_folder {folder} holds other files; choose a new or an empty folder")
 
 

@@ -1,5 +1,6 @@
 """Saves the config of a run without its paths, so that the run can be repeated anywhere."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lit_an.files import link_or_copy, replacing
 
 # Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
+_REPLACED = re.compile(r"config_before_resume_(\d+)\.yaml")
 _SETTINGS = ("seed_everything", "iterations", "model", "data")
 
 
@@ -44,11 +46,10 @@ class SaveConfig(SaveConfigCallback):
             config.pop(name, None)
         text = self.parser.dump(config, skip_none=False)
         try:
-            if path.exists() and path.read_text() != text:
-                earlier = len(list(path.parent.glob("config_before_resume_*.yaml")))
-                link_or_copy(path, path.with_name(f"config_before_resume_{earlier + 1}.yaml"))
+            if path.exists() and path.read_bytes() != text.encode():
+                link_or_copy(path, path.with_name(f"config_before_resume_{_newest_number(path.parent) + 1}.yaml"))
             with replacing(path, durable=True) as temporary:
-                temporary.write_text(text)
+                temporary.write_bytes(text.encode())
         except OSError as error:
             rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
 
@@ -77,6 +78,12 @@ def settings_of(config: Any) -> dict[str, bool | int | float | str]:
     for name in _SETTINGS:
         walk(name, config.get(name))
     return found
+
+
+def _newest_number(folder: Path) -> int:
+    """The number of the newest config that another has replaced; 0 without one."""
+    names = (_REPLACED.fullmatch(path.name) for path in folder.iterdir())
+    return max((int(name[1]) for name in names if name is not None), default=0)
 
 
 def _path(trainer: Trainer) -> Path:

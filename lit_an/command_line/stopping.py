@@ -51,6 +51,26 @@ def signals_as_exceptions() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
+@contextmanager
+def save_signals_ignored() -> Iterator[None]:
+    """Inside, SIGUSR1 does nothing, where a training does not answer it: while it starts, and after its last iteration.
+
+    By default the signal would end the process.
+    """
+    number = getattr(signal, "SIGUSR1", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.getsignal(number)
+    if former == signal.SIG_DFL:
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, former)
+
+
 def stopped_by(stop: KeyboardInterrupt) -> int:
     """The signal that a process was stopped by."""
     return stop.number if isinstance(stop, Stopped) else signal.SIGINT

@@ -77,10 +77,12 @@ _WORKS: dict[str, Rule] = {
         "at all"
     ),
     "callbacks": Rule(
-        "a list; --trainer.callbacks+ adds one, --trainer.callbacks.SampleGridLogger.keep=9 sets an argument "
+        "a list; --trainer.callbacks+ adds one, --trainer.callbacks.Checkpointing.keep=9 sets an argument "
         "of the one of that class"
     ),
-    "max_time": Rule("time of training in all, DD:HH:MM:SS, with the parts before a resume; then a checkpoint"),
+    "max_time": Rule(
+        "time of training in all, DD:HH:MM:SS, with those parts before a resume that had it too; then a checkpoint"
+    ),
     "limit_val_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),
     "limit_test_batches": Rule("a number of batches (1) or a share of them (1.0), at least 0", _share_or_number),
     "val_check_interval": Rule("iterations from one validation to the next, at least 1; null for none", _whole(1)),

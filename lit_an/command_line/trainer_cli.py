@@ -20,6 +20,7 @@ from lit_an.command_line.failures import UNSAVED, rank_of_process
 from lit_an.command_line.known_configs import require_config
 from lit_an.command_line.loggers import place_loggers
 from lit_an.command_line.many_processes import tell_later_nodes
+from lit_an.command_line.nested_options import keep_text_of_paths, with_nested_text
 from lit_an.command_line.notices import say_warnings_plainly, warn_of_slow_arithmetic
 from lit_an.command_line.own_config import config_of_run
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
@@ -27,7 +28,7 @@ from lit_an.command_line.saved_config import SaveConfig, settings_of
 from lit_an.command_line.short_help import ALL
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
-from lit_an.files import remove_leftovers
+from lit_an.files import remove_leftovers, user_path
 from lit_an.tasks.adversarial import AdversarialTask
 
 _NO_CHECKPOINT = (
@@ -54,7 +55,7 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
         return super().add_argument(*names, **options)
 
     def _parse_optional(self, arg_string: str) -> Any:
-        return with_named_callback(super()._parse_optional(arg_string), arg_string)
+        return with_named_callback(with_nested_text(super()._parse_optional(arg_string), arg_string), arg_string)
 
 
 class TrainerCli(LightningCLI):
@@ -108,6 +109,8 @@ class TrainerCli(LightningCLI):
         # Checkpoints hold tensors and plain values only.
         if config.get("weights_only") is None:
             config["weights_only"] = True
+        if config.get("run_folder") is not None:
+            config["run_folder"] = str(user_path(_text(config["run_folder"], "run_folder")))
         own = config.get("run_folder") or str(Path("runs", self._name_of_first_config()))
         self._start = choose_start(config.get("ckpt_path"), own)
         config["ckpt_path"] = self._start.checkpoint
@@ -126,7 +129,8 @@ class TrainerCli(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Rejects invalid arguments before anything is built."""
-        keep_last_of_a_kind(self.config[self.subcommand])
+        for name in keep_last_of_a_kind(self.config[self.subcommand]):
+            rank_zero_info(f"trainer.callbacks: a run has one {name}; the last of them is used")
         check_arguments(self._get(self.config, "trainer", default={}))
         at_least("the command line", 1, iterations=self._get(self.config, "iterations"))
         if self._get(self.config, "weights_only") is False:
@@ -166,18 +170,20 @@ class TrainerCli(LightningCLI):
         started_by_another = "LOCAL_RANK" in os.environ and run_folder.VARIABLE in os.environ
         if not started_by_another:
             # A folder in place of a checkpoint is where the run stays.
-            chosen = self._get(self.config, "run_folder") or self._start.folder
-            checkpoint = self._get(self.config, "ckpt_path")
-            fits = self.subcommand == "fit"
-            by_file = checkpoint is not None and self._start.folder is None
-            if by_file and chosen is not None and not self._chose_run_folder():
+            chosen, checkpoint = self._get(self.config, "run_folder"), self._get(self.config, "ckpt_path")
+            origin = self._start.folder or (checkpoint and str(run_folder.folder_of(checkpoint)))
+            stays = origin is not None and (chosen is None or run_folder.is_same(chosen, origin))
+            if origin is not None and not stays and not self._chose_run_folder():
                 rank_zero_info(
                     f"run_folder {chosen} of the config is ignored: a resumed run stays in the folder of its checkpoint"
                 )
-                chosen = None
-            name = self._name_of_first_config()
-            is_new = fits and chosen != self._start.folder
-            os.environ[run_folder.VARIABLE] = run_folder.choose(chosen, checkpoint, name, is_new, rank_of_process())
+                stays = True
+            name, rank, fits = self._name_of_first_config(), rank_of_process(), self.subcommand == "fit"
+            chosen = origin if stays else chosen
+            folder = run_folder.choose(chosen, checkpoint, name, fits and not stays, rank)
+            if fits and rank == 0:
+                run_folder.take(folder)
+            os.environ[run_folder.VARIABLE] = folder
         return os.environ[run_folder.VARIABLE]
 
     def _chose_run_folder(self) -> bool:
@@ -191,7 +197,8 @@ class TrainerCli(LightningCLI):
     def before_fit(self) -> None:
         """Removes what a killed run was writing in this folder; tells loggers the settings."""
         if rank_of_process() == 0:
-            remove_leftovers(Path(self._run_folder))
+            # Not below it: other runs may lie there. Callbacks tidy the folders that they write to.
+            remove_leftovers(Path(self._run_folder), below=False)
             _log_settings(self.trainer, settings_of(self.config[self.subcommand]))
 
     def after_fit(self) -> None:
@@ -244,6 +251,7 @@ class ConfiguredCommandCli(TrainerCli):
 def settings() -> dict[str, Any]:
     """Arguments shared by both command lines."""
     say_warnings_plainly()
+    keep_text_of_paths()
     # "omegaconf+" resolves ${…} after overlays and command line, so that an override reaches all that refer to it.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
     return {
@@ -264,6 +272,17 @@ def settings() -> dict[str, Any]:
             "enable_model_summary": False,
         },
     }
+
+
+def _text(value: Any, key: str) -> str:
+    """A text from a config.
+
+    Raises:
+        InputError: YAML reads it as something else.
+    """
+    if not isinstance(value, str):
+        raise InputError(f"{key}: expected a text, got {value!r}; put it in quotes in the config")
+    return value
 
 
 def _headers(subcommand: str | None) -> list[Any]:

@@ -148,7 +148,7 @@ _ROOT = str(Path(sys.modules["lit_an"].__file__ or "").parent.parent)
 def fit(setting: Setting, name: str, config: dict[str, Any], iterations: int, *options: str) -> tuple[Ran, Path]:
     """Trains a config under a name; the run folder too is given back."""
     path = setting.folder / f"{name}.yaml"
-    path.write_text(json.dumps(config))  # JSON is YAML
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
     return fit_configs(setting, name, [path], iterations, *options)
 
 

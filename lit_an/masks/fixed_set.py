@@ -86,7 +86,7 @@ def make_set(shape: HoleShape, folder: Path, recipe: Recipe) -> dict[str, Any]:
         "files": {name: shares[name] for name in names},
     }
     with replacing(folder / MANIFEST) as temporary:
-        temporary.write_text(json.dumps(result, indent=1) + "\n")
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 
@@ -138,7 +138,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     path = folder / PLAN
     if path.is_file():
         try:
-            earlier = json.loads(path.read_text())
+            earlier = json.loads(path.read_text(encoding="utf-8"))
             different = [name for name in plan if earlier[name] != plan[name]]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -153,7 +153,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"prepare_masks: the folder {str(folder)!r} holds other files; choose an empty or a new one")
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(plan, indent=1) + "\n")
+        temporary.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
     remove_leftovers(folder)
 
 

@@ -26,7 +26,7 @@ class Result:
     def write(self, path: Path, **more: Any) -> None:
         """Writes a JSON file atomically, with ``more`` fields in addition to the result's."""
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n")
+            temporary.write_text(json.dumps({**more, **dataclasses.asdict(self)}, indent=2) + "\n", encoding="utf-8")
 
     def table(self) -> str:
         """A short readable summary."""
@@ -40,7 +40,7 @@ class Result:
             InputError: the file is missing or holds no such result.
         """
         try:
-            stored = json.loads(path.read_text())
+            stored = json.loads(path.read_text(encoding="utf-8"))
             # Fields with a default may be missing in older files.
             young = {f.name for f in dataclasses.fields(cls) if f.default_factory is not dataclasses.MISSING}
             names = [field.name for field in dataclasses.fields(cls) if field.name in stored or field.name not in young]

@@ -83,12 +83,17 @@ def json_in(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def last_pictures(folder: Path) -> dict[str, Path]:
-    """The picture of the last iteration of each tag, such as ``samples`` or ``layouts/long_range``."""
+def last_pictures(folder: Path, until: float = math.inf) -> dict[str, Path]:
+    """The picture of the last iteration of each tag, such as ``samples`` or ``layouts/long_range``.
+
+    Args:
+        folder: of the run.
+        until: the last iteration to look at.
+    """
     last: dict[str, tuple[int, Path]] = {}
     for path in folder.rglob("iteration_*"):
         found = _PICTURE.fullmatch(path.name)
         tag = path.parent.relative_to(folder).as_posix()
-        if found and last.get(tag, (-1, path))[0] < int(found[1]):
+        if found and last.get(tag, (-1, path))[0] < int(found[1]) <= until:
             last[tag] = int(found[1]), path
     return {tag: path for tag, (_, path) in sorted(last.items())}

@@ -75,8 +75,8 @@ def readme_of(folder: Path, progress: Progress) -> str:
         facts = progress.facts
     sections = [
         [f"# {_plain(folder.resolve().name)}", "", *_state(progress, logged)],
-        _figures(folder, logged),
-        _pictures(folder),
+        _figures(folder, progress.iteration),
+        _pictures(folder, progress.iteration),
         _last_row(logged),
         _use(folder, progress),
         _contents(folder),
@@ -103,10 +103,13 @@ def _state(progress: Progress, logged: Curves) -> Iterator[str]:
     yield f"**{progress.state}**: iteration {progress.iteration:,}{of}{taken}. Written {progress.time}."
 
 
-def _figures(folder: Path, logged: Curves) -> list[str]:
-    """A table of the metrics of the last validation; ↑ and ↓ say which way is better."""
+def _figures(folder: Path, until: int) -> list[str]:
+    """A table of the metrics of the last validation; ↑ and ↓ say which way is better.
+
+    A run that went back to an earlier checkpoint has files of iterations that it has not made again.
+    """
     try:
-        results = results_of(folder, "metrics_val")
+        results = [found for found in results_of(folder, "metrics_val") if found[0] <= until]
     except InputError:
         results = []
     values: dict[str, dict[int, float]] = {}
@@ -148,9 +151,9 @@ def _last_row(logged: Curves) -> list[str]:
     return ["## Training", "", "| logged | last | at iteration |", "|---|---|---|", *sorted(rows)] if rows else []
 
 
-def _pictures(folder: Path) -> list[str]:
+def _pictures(folder: Path, until: int) -> list[str]:
     # What the network makes before its regions.
-    shown = sorted(last_pictures(folder).items(), key=lambda each: each[0].startswith("layouts"))
+    shown = sorted(last_pictures(folder, until).items(), key=lambda each: each[0].startswith("layouts"))
     found = [(f"{tag}, iteration {int(path.stem.rpartition('_')[2]):,}", path) for tag, path in shown]
     fixed = (("real images", folder / "reals.png"), ("curves", folder / "curves.png"))
     found += [(name, path) for name, path in fixed if path.is_file()]

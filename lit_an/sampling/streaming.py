@@ -80,7 +80,7 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
         raise InputError(f"{folder} holds files of unknown origin; name another folder with --output or remove it")
     else:
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(settings, indent=2) + "\n")
+            temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
 
 
 def write_samples(

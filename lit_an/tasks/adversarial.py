@@ -110,14 +110,14 @@ class AdversarialTask(Game, pl.LightningModule):
         self.clock = TrainingClock()
         self._numbers = NumberControl(self, non_finite)
         self.logs_now = False  # whether this iteration is logged
-        self._images = 0  # of this iteration, in all processes
+        self.images_now = 0  # of this iteration, in all processes
 
     # One iteration
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """``discriminator_steps`` steps of the discriminator, then one of the generator."""
         self._seed_iteration()
-        self._images = batch_size(batch) * self.trainer.world_size
+        self.images_now = batch_size(batch) * self.trainer.world_size
         # Only at Lightning's log interval, since logging costs more than a small step.
         self.logs_now = logs_iteration(self.trainer, self.iteration + 1)
         generator_optimizer, discriminator_optimizer = cast(list[LightningOptimizer], self.optimizers())
@@ -164,7 +164,7 @@ class AdversarialTask(Game, pl.LightningModule):
     def _count(self) -> None:
         """Counts the iteration, steps the schedules, and ends a run that has reached its length."""
         self.iteration += 1
-        self.images_seen += self._images
+        self.images_seen += self.images_now
         for training in self._trainings:
             if training.schedule is not None:
                 step_schedule(training.side, training.schedule)
@@ -198,7 +198,7 @@ class AdversarialTask(Game, pl.LightningModule):
             self.log(f"train/{name}", mean, prog_bar=name.endswith(_SHOWN), logger=False)
         row = {f"train/{name}": mean for name, mean in {**means, **self._numbers.counts()}.items()}
         row |= learning_rates({training.side: training.optimizer for training in self._trainings})
-        write_row(self.trainer, {**row, **self.clock.row(self.images_seen + self._images)}, self.iteration + 1)
+        write_row(self.trainer, {**row, **self.clock.row(self.images_seen + self.images_now)}, self.iteration + 1)
         self._numbers.judge(first)
 
     def check_finite(self, together: bool = True) -> None:
@@ -235,7 +235,7 @@ class AdversarialTask(Game, pl.LightningModule):
         self._run_seed = torch.initial_seed()
         self._term_log, self.clock = TermLog(), TrainingClock()
         if self._resumed_from is not None:
-            for line in apply_config(self._trainings, self._resumed_from, self.iteration):
+            for line in apply_config(self._trainings, self._resumed_from, self.iteration, self.optimizer_steps(1)):
                 rank_zero_info(line)
             entries = read_entries(self._resumed_from, "the checkpoint")
             self._term_log.restore(entries.terms, self.device)

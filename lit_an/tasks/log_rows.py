@@ -30,9 +30,14 @@ def drop_logged_after(trainer: pl.Trainer, iteration: int) -> None:
 
 
 def has_validated(trainer: pl.Trainer, iteration: int) -> bool:
-    """Whether a logger of the first process holds the figures of a validation; the same in all processes."""
+    """Whether a logger of the first process holds the figures of a validation; the same in all processes.
+
+    A run without any logger keeps no figures that could be made up.
+    """
     loggers = [logger for logger in trainer.loggers if hasattr(logger, "has_validated")]
-    found = trainer.is_global_zero and any(logger.has_validated(iteration) for logger in loggers)
+    found = trainer.is_global_zero and (
+        not trainer.loggers or any(logger.has_validated(iteration) for logger in loggers)
+    )
     return bool(trainer.strategy.broadcast(found))
 
 

@@ -94,13 +94,19 @@ def write_progress(
     write_entries(checkpoint, task=_name(task), iteration=iteration, optimizer_kinds=kinds)
 
 
-def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any], iteration: int) -> list[str]:
+def apply_config(
+    trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any], iteration: int, steps: int
+) -> list[str]:
     """Replaces hyperparameters and schedules in a checkpoint by the config's, before it is restored.
+
+    A checkpoint of more discriminator steps per iteration has counted more optimizer steps; it gets those of its
+    iterations as they are made now.
 
     Args:
         trainings: of the config; their schedules are stepped to ``iteration``.
         checkpoint: its ``optimizer_states`` and ``lr_schedulers`` are changed.
         iteration: the checkpoint's.
+        steps: of both optimizers in an iteration.
 
     Returns:
         A line for each difference between the checkpoint and the config.
@@ -109,6 +115,7 @@ def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any
         InputError: the optimizer is of another class, or needs state that the checkpoint lacks.
     """
     lines: list[str] = []
+    _limit_counted_steps(checkpoint, iteration * steps)
     states, schedules = checkpoint["optimizer_states"], _stored_schedules(trainings, checkpoint)
     kinds = read_entries(checkpoint, "the checkpoint").optimizer_kinds or ({},) * len(trainings)
     for training, state, schedule, kind in zip(trainings, states, schedules, kinds, strict=True):
@@ -125,6 +132,14 @@ def apply_config(trainings: Sequence[NetworkTraining], checkpoint: dict[str, Any
         training.schedule.state_dict() for training in trainings if training.schedule is not None
     ]
     return lines
+
+
+def _limit_counted_steps(checkpoint: dict[str, Any], most: int) -> None:
+    """Lowers Lightning's count of optimizer steps, by which it ends a run, to ``most``."""
+    loops = checkpoint.get("loops", {}).get("fit_loop", {})
+    counted = loops.get("epoch_loop.manual_optimization.optim_step_progress", {}).get("total", {})
+    if counted.get("completed", 0) > most:
+        counted["ready"] = counted["completed"] = checkpoint["global_step"] = most
 
 
 def _name(thing: object) -> str:

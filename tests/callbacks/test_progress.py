@@ -71,6 +71,16 @@ def test_without_a_terminal_there_are_lines(
     assert "\r" not in "".join(capsys.readouterr()), "no line that is written anew"
 
 
+def test_the_rate_is_that_of_the_images_of_an_iteration_now(
+    tmp_path: Path, image_folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resume may have changed it, and then the mean of all iterations is another number."""
+    task, bar = make_task(), IterationProgressBar()
+    task.iteration, task.images_seen, task.images_now = 8, 32, 16
+    monkeypatch.setattr(bar, "_first", 4)
+    assert bar._state(task).images == 16
+
+
 def test_lines_become_rarer(tmp_path: Path, image_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     bar = IterationProgressBar()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lit_an.checkpoints.files import load_checkpoint
-from lit_an.checkpoints.folder import CheckpointFolder, newest_whole
+from lit_an.checkpoints.folder import CheckpointFolder, Newest, newest_whole
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.checkpoints.places import checkpoints_in, is_run_folder
 from lit_an.errors import InputError
@@ -36,6 +36,16 @@ def names(folder: Path) -> list[str]:
 def iteration_of(path: Path | None) -> int | None:
     assert path is not None
     return read_entries(load_checkpoint(path), "").iteration
+
+
+def test_a_file_in_writing_is_no_checkpoint(tmp_path: Path) -> None:
+    """A kill while the first one is written leaves it: the next start begins anew."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / ".lit_an-abc.ckpt").write_bytes(b"half")
+    assert checkpoints_in(tmp_path) is None
+    assert newest_whole(tmp_path / "checkpoints") == Newest(None, [])
+    assert is_run_folder(tmp_path)
+    assert not is_run_folder(tmp_path / "checkpoints")
 
 
 def test_the_newest_stay(tmp_path: Path) -> None:

@@ -68,6 +68,29 @@ def test_two_of_a_class_are_not_told_apart(capsys: pytest.CaptureFixture[str]) -
     assert "2 callbacks are of the class SampleGridLogger" in capsys.readouterr().err
 
 
+def test_a_single_callback_need_not_be_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overlay = tmp_path / "one.yaml"
+    overlay.write_text("trainer: {callbacks: {class_path: callbacks.Checkpointing, init_args: {every_iterations: 2}}}")
+    (one,) = _callbacks(capsys, f"--config={overlay}", "--trainer.callbacks.Checkpointing.keep=5")
+    assert (one["init_args"]["every_iterations"], one["init_args"]["keep"]) == (2, 5)
+
+
+def test_folders_of_any_name_stay_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """YAML reads these names as a mapping, a list and a list."""
+    config = tmp_path / "data.yaml"
+    source = "{class_path: lit_an.data.sources.ImageFolder, init_args: {root: 'Photos: 2024'}}"
+    config.write_text(f"data: {{init_args: {{source: {source}}}}}")
+    more = ["--trainer.callbacks.GenerationMetrics.cache_dir", "[a]", "--model.compile=a: b"]
+    for options, root in (([], "Photos: 2024"), (["--data.source.root", "- x"], "- x")):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["fit", *CONFIGS, f"--config={config}", *options, *more, "--print_config"])
+        assert ended.value.code == 0
+        found = yaml.safe_load(capsys.readouterr().out)
+        assert found["data"]["init_args"]["source"]["init_args"]["root"] == root
+        assert found["trainer"]["callbacks"][-1]["init_args"]["cache_dir"] == "[a]"
+        assert found["model"]["init_args"]["compile"] == "a: b"
+
+
 def test_metrics_of_an_overlay_take_the_place_of_the_configs(capsys: pytest.CaptureFixture[str]) -> None:
     """Two would write the same files."""
     small = _callbacks(capsys)

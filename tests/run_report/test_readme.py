@@ -33,7 +33,7 @@ def test_links_are_relative_and_lead_to_the_last_pictures(tmp_path: Path) -> Non
     run = make_run(tmp_path / "a run")
     (run / "samples" / "history.webp").write_bytes(b"")
     (run / "layouts/long_range/odd (1)").mkdir()
-    odd = run / "layouts/long_range/odd (1)/iteration_0000300.png"
+    odd = run / "layouts/long_range/odd (1)/iteration_0000150.png"
     odd.write_bytes((run / "samples/iteration_0000200.png").read_bytes())
     text = readme_of(run, progress())
     linked = [unquote(link) for link in re.findall(r"\]\(([^)]*)\)", text)]
@@ -42,6 +42,13 @@ def test_links_are_relative_and_lead_to_the_last_pictures(tmp_path: Path) -> Non
         *linked
     }
     assert odd.relative_to(run).as_posix() in linked
+
+
+def test_a_run_that_went_back_shows_what_it_has_made_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    back = readme_of(run, progress()._replace(iteration=150))
+    assert rows_of(back, "FID")[0][3] == "100"
+    assert "iteration_0000200.png" not in back
 
 
 def test_it_says_how_to_go_on(tmp_path: Path) -> None:

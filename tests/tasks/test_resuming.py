@@ -114,6 +114,20 @@ def test_the_config_is_obeyed_from_the_resume_on(
     assert any(line in said for said in lines) == bool(line)
 
 
+@pytest.mark.parametrize(("before", "after"), [(4, 1), (1, 4)])
+def test_a_run_has_its_length_with_another_number_of_discriminator_steps(
+    before: int, after: int, tmp_path: Path, image_folder: Path
+) -> None:
+    """Lightning counts the steps of both optimizers: 10 of 2 iterations are 6 of 3 with fewer steps."""
+    for steps, iterations, checkpoint in ((before, 2, None), (after, 3, last(tmp_path))):
+        task = make_task(discriminator_steps=steps)
+        trainer = make_trainer(tmp_path, task, iterations, [Checkpointing()])
+        data = make_data(image_folder, batches_per_iteration=steps)
+        trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        assert task.iteration == iterations
+    assert {int(state["step"]) for state in task._trainings[0].optimizer.state.values()} == {3}
+
+
 def test_what_the_optimizer_has_gathered_is_kept(tmp_path: Path, image_folder: Path) -> None:
     train(tmp_path / "first", image_folder, 3)
     slower = partial(ADAM_, lr=1e-5, betas=(0.0, 0.9))

@@ -89,7 +89,7 @@ def _write_report(folder: Path, plan: Plan, records: Sequence[dict[str, Any]]) -
     ]
     report = {"failed": failed, "passed_over": passed_over(plan), "converted": dict(sorted(converted.items()))}
     with replacing(folder / REPORT) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
+        temporary.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 def passed_over(plan: Plan) -> list[str]:

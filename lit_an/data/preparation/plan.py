@@ -117,13 +117,13 @@ def claim_folder(folder: Path, plan: Plan, recipe: Recipe) -> str:
     if any(not name.startswith(".lit_an-") for name in there):
         raise InputError(f"prepare: the folder {str(folder)!r} holds other files; choose an empty or a new one")
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(claim | {"key": key}, sort_keys=True))
+        temporary.write_text(json.dumps(claim | {"key": key}, sort_keys=True), encoding="utf-8")
     return key
 
 
 def _read_claim(path: Path) -> dict[str, Any]:
     try:
-        claim = json.loads(path.read_text())
+        claim = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         claim = None
     if not isinstance(claim, dict):

@@ -37,7 +37,7 @@ def make(job: Job, pictures: Pictures, folder: Path, recipe: Recipe, key: str) -
         (folder / manifests.FILE).unlink(missing_ok=True)
         record = _make(job, pictures, folder, recipe) | {"key": key}
         with replacing(_record_file(job, folder)) as temporary:
-            temporary.write_text(json.dumps(record, sort_keys=True))
+            temporary.write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
     return record
 
 
@@ -127,7 +127,7 @@ def _record_file(job: Job, folder: Path) -> Path:
 def record_of(job: Job, folder: Path, key: str) -> dict[str, Any] | None:
     """The record of a shard that was finished for this plan, or None."""
     try:
-        record: dict[str, Any] = json.loads(_record_file(job, folder).read_text())
+        record: dict[str, Any] = json.loads(_record_file(job, folder).read_text(encoding="utf-8"))
         return record if record["key"] == key else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -75,7 +75,7 @@ def write(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Writes a manifest with its content hash; returns it."""
     manifest = {**manifest, "content_hash": content_hash(manifest)}
     with replacing(folder / FILE) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return manifest
 
 
