@@ -98,7 +98,7 @@ def resolve_long_range(
         raise InputError(f"long_range_form must be 'residual' or 'plain', got {form!r}")
     is_wrapped = form == "residual" and name != "none" and not is_residual(name)
     arguments = dict(kwargs or {})
-    residual_start = arguments.pop("residual_start", 0.0) if is_wrapped else 0.0
+    residual_start: Any = arguments.pop("residual_start", 0.0) if is_wrapped else 0.0  # the norm checks it
     make_norm = resolve_norm("long_range", name, arguments, provided)
     if name == "none":
         return None
