@@ -210,7 +210,7 @@ def test_time_is_told_where_the_gpu_is_known_and_nowhere_else(
     assert check(imagenet, "--iterations=1000", f"--run_folder={elsewhere / 'runs' / 'new'}") == 0
     told = lines(capsys)
     assert "time" not in told
-    assert told["disk"][1].endswith(f"{shutil.disk_usage(elsewhere).free / 1e9:.1f} GB free in {elsewhere}")
+    assert told["disk"][1].endswith(f" GB free in {elsewhere}"), "the nearest folder that is there"
     device = device_named("NVIDIA H200")
     assert device is not None
     monkeypatch.setattr(check_resources, "device_here", lambda: device)
