@@ -116,7 +116,10 @@ def write_scores(path: Path, position: Tensor, names: Sequence[str], scores: Sco
 
     Undecodable bytes of a name become escapes such as ``\\udce9``.
     """
-    with replacing(path) as temporary, temporary.open("w", newline="", errors="backslashreplace") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(["index", "name", *scores])
         for row, (place, name) in enumerate(zip(position.tolist(), names, strict=True)):

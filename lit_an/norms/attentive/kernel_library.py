@@ -117,7 +117,7 @@ def _built(compiler: list[str]) -> Path:
         wanted = ("model name", "flags", "Features")
         lines = [line for line in information.read_text().splitlines() if line.startswith(wanted)]
         processor += "".join(dict.fromkeys(lines))
-    parts = [*(path.read_text() for path in _sources()), *_FLAGS, *compiler, version, processor]
+    parts = [*(path.read_text(encoding="utf-8") for path in _sources()), *_FLAGS, *compiler, version, processor]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
     return cache_folder() / "kernels" / f"{name}.so"
 
