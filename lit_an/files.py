@@ -198,7 +198,14 @@ def _is_being_written(path: Path) -> bool:
         return False
     except PermissionError:  # of another user
         pass
-    return True
+    # In a container nobody may ask for the exit code of a process that has ended: its number stays.
+    try:
+        return Path(f"/proc/{found[2]}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in (
+            "Z",
+            "X",
+        )
+    except (OSError, IndexError):  # not Linux, or it has just ended
+        return True
 
 
 @functools.cache

@@ -149,7 +149,10 @@ def test_what_another_process_writes_is_no_leftover(tmp_path: Path) -> None:
     machine, _, rest = mine.removeprefix(TEMPORARY).split("-")
     ended = subprocess.Popen(["true"])
     ended.wait()
+    unasked = subprocess.Popen(["true"])  # its exit code is not asked for
+    os.waitid(os.P_PID, unasked.pid, os.WEXITED | os.WNOWAIT)
     names = {
+        "unasked": f"{TEMPORARY}{machine}-{unasked.pid}-{rest}",
         "ended": f"{TEMPORARY}{machine}-{ended.pid}-{rest}",
         "lives": f"{TEMPORARY}{machine}-{os.getppid()}-{rest}",
         "elsewhere": f"{TEMPORARY}{'0' * 8}-1-{rest}",
@@ -161,6 +164,7 @@ def test_what_another_process_writes_is_no_leftover(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / f"{TEMPORARY}x").touch()
     remove_leftovers(tmp_path, below=False)
+    unasked.wait()
     assert [kind for kind, name in names.items() if (tmp_path / name).exists()] == ["lives", "elsewhere"]
     assert (tmp_path / "other" / f"{TEMPORARY}x").exists()
 

@@ -25,6 +25,7 @@ class ResidualNorm2d(Norm2d):
         is_residual: True.
 
     Example:
+        >>> import torch
         >>> x = torch.randn(2, 8, 4, 4)
         >>> torch.equal(ResidualNorm2d(8, norm=NORMS.create("instance", 8))(x), x)  # ρ = 0 at the start
         True

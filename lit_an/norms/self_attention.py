@@ -73,6 +73,7 @@ class SelfAttention2d(Attention2d):
     and the sizes of the authors' code.
 
     Example:
+        >>> import torch
         >>> x = torch.randn(2, 16, 8, 8)
         >>> torch.equal(SelfAttention2d(16)(x), x)
         True
