@@ -1,14 +1,12 @@
 """``python cli.py ablate``: runs a plan of trainings that differ in one thing each, and reports them."""
 
 import dataclasses
-import fcntl
 import importlib.util
 import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +23,7 @@ from lit_an.ablation.slots import slots_of
 from lit_an.ablation.study import study_of
 from lit_an.code_version import code_hash
 from lit_an.errors import InputError, at_least
+from lit_an.file_locks import hold
 from lit_an.files import explain_write_errors, replacing, user_path
 
 Executor = Literal["here", "local", "slurm"]
@@ -91,8 +90,11 @@ def run(
         iterations_of(variant)
     with explain_write_errors(folder, "ablate"):
         folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
-        return _bench(chosen, folder, slots, other_code == "keep", measure_cost, executor, job or {}, dry_run)
+    if holder := hold(folder / ".lock"):
+        raise InputError(
+            f"ablate: {holder} works in {folder} already; wait for its end, or choose another --output"
+        )
+    return _bench(chosen, folder, slots, other_code == "keep", measure_cost, executor, job or {}, dry_run)
 
 
 def _bench(
@@ -184,19 +186,6 @@ def _factor_of(plan: Plan, key: str, name: str) -> str | None:
         ),
         None,
     )
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One call at a time works in a folder."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(
-                f"ablate: another call works in {folder}; wait for its end, or choose another --output"
-            ) from error
-        yield
 
 
 def _costs(

@@ -33,13 +33,15 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 def curves_of(rows: list[dict[str, str]]) -> Curves:
     """Finite values by column and iteration; a later row of an iteration replaces an earlier one.
 
+    A row with more values than the head has columns gives none: they cannot be told to belong to a column.
+
     Args:
         rows: see ``rows_of``.
     """
     found: dict[str, dict[int, float]] = {}
     for row in rows:
         step = number_in(row.get("step"))
-        if step is None:
+        if step is None or None in row:
             continue
         for name, text in row.items():
             value = None if name == "step" else number_in(text)

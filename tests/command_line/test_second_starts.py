@@ -53,6 +53,16 @@ def test_one_process_trains_in_a_folder(
     assert list(run.iterdir()) == []
 
 
+def test_one_bench_works_in_a_folder(
+    other: "subprocess.Popen[str]", tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--config", "configs/class_conditional/earth_quickstart.yaml", "--vary=seed_everything=0,1"]
+    assert cli.main(["ablate", *options, f"--output={tmp_path / 'run'}", "--dry_run=true"]) == 2
+    said = capsys.readouterr().err
+    assert f"error: ablate: process {other.pid} on " in said
+    assert f" works in {tmp_path / 'run'} already; wait for its end, or choose another --output" in said
+
+
 def test_a_second_start_stays_in_the_folder_and_leaves_other_runs_alone(
     image_folder: Path,
     tmp_path: Path,

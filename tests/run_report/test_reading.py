@@ -22,4 +22,6 @@ def test_a_row_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 def test_curves_hold_finite_values_and_the_later_row() -> None:
     rows = [{"step": "1", "a": "2.0", "b": ""}, {"step": "1", "a": "3.0", "b": "nan"}, {"step": "", "a": "4", "b": "5"}]
     assert curves_of(rows) == {"a": {1: 3.0}}
+    too_long = {"step": "2", "a": "4.0", None: ["5.0"]}
+    assert curves_of([*rows, too_long]) == {"a": {1: 3.0}}  # type: ignore[list-item]
     assert [number_in(text) for text in ("1e-3", "inf", "x", "", None)] == [0.001, None, None, None, None]
