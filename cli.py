@@ -17,8 +17,8 @@ from lit_an.command_line.notices import escape_what_cannot_be_said, silence_noti
 from lit_an.command_line.overview import overview, unknown_command, versions
 from lit_an.command_line.short_help import asks_for_help, command_help, short_help
 from lit_an.command_line.stopping import save_signals_ignored, signals_as_exceptions, stopped_by
-from lit_an.file_locks import release
-from lit_an.workers import end_with_launcher
+from lit_an.files.locks import release
+from lit_an.machine.workers import end_with_launcher
 
 # Commands of Lightning's trainer, and their help.
 TRAINER_COMMANDS = {

@@ -19,7 +19,7 @@ import torch
 from lit_an.checkpoints.digest import check_content, seal
 from lit_an.checkpoints.files import load_checkpoint, sync, write_file
 from lit_an.checkpoints.format import write_entries
-from lit_an.finite import first_non_finite, tensors_of_checkpoint
+from lit_an.tensors.finite import first_non_finite, tensors_of_checkpoint
 
 
 def checkpoint_of(megabytes: int) -> dict[str, Any]:

@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from lit_an.batch import InpaintingBatch, collate
 from lit_an.data import InpaintingData
 from lit_an.data.sources import Earth
-from lit_an.holes import composite, is_hole
 from lit_an.metrics.baselines import BASELINES
 from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.image_scores import image_scores
+from lit_an.tensors.holes import composite, is_hole
 from lit_an.trained.inpainter import load_inpainter
 
 ROOT = Path(__file__).parent.parent

@@ -20,7 +20,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from lit_an.batch import ClassBatch, InpaintingBatch
-from lit_an.device_memory import peak_memory
+from lit_an.machine.memory import peak_memory
 from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics, ProjectionDiscriminator, ResNetGenerator
 from lit_an.tasks import AdversarialTask, ClassConditionalGAN, FillingWeights, InpaintingGAN
 from lit_an.tasks.batch_parts import split_batch

@@ -25,7 +25,7 @@ from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 from torch import nn
 
-from lit_an.config_files import load_config
+from lit_an.files.configs import load_config
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from lit_an.batch import ClassBatch

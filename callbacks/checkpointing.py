@@ -11,10 +11,10 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from callbacks.changed_processes import check_common_start, hosts_of, line_of_change
-from callbacks.checkpoint_files import CheckpointFiles
 from callbacks.one_per_run import refuse_second
-from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
+from callbacks.saving.changed_processes import check_common_start, hosts_of, line_of_change
+from callbacks.saving.checkpoint_files import CheckpointFiles
+from callbacks.saving.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
 from lit_an.checkpoints.folder import CheckpointFolder
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.checkpoints.places import LAST

@@ -9,14 +9,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import (
+from callbacks.measuring.base import (
     Measuring,
     Stage,
     check_images,
     float64_device,
     with_progress,
 )
-from callbacks.outcomes import in_first_process, share_outcome
+from callbacks.measuring.outcomes import in_first_process, share_outcome
 from lit_an.errors import InputError
 from lit_an.latents import standing_batches
 from lit_an.metrics.class_distances import ClassDistances

@@ -13,10 +13,10 @@ from torch import Tensor
 from callbacks.checkpointing import was_stopped
 from callbacks.loggers import Picture, show_picture
 from callbacks.one_per_run import refuse_second
-from lit_an.animation import animation_suffix, choose_frames, write_animation
 from lit_an.errors import InputError, OutputError
 from lit_an.files import remove_leftovers
-from lit_an.panels import write_png
+from lit_an.pictures.animation import animation_suffix, choose_frames, write_animation
+from lit_an.pictures.panels import write_png
 from lit_an.tasks.adversarial import AdversarialTask
 
 

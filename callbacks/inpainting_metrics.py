@@ -9,11 +9,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from callbacks.measuring import Measuring, Stage, check_images, float64_device, label_of
-from callbacks.outcomes import share_outcome
+from callbacks.measuring.base import Measuring, Stage, check_images, float64_device, label_of
+from callbacks.measuring.outcomes import share_outcome
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
-from lit_an.holes import composite
 from lit_an.metrics.baselines import BASELINES
 from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.feature_networks.lpips_weights import MissingWeightsError
@@ -28,6 +27,7 @@ from lit_an.metrics.inpainting import (
 )
 from lit_an.metrics.reference_statistics import ContentHash, ReferenceStatistics, describe, key_of
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tensors.holes import composite
 
 Fill = Callable[[Tensor, Tensor], Tensor]
 

@@ -7,14 +7,14 @@ from torch import Tensor
 from callbacks.image_logging import PictureLogger
 from lit_an.batch import InpaintingBatch
 from lit_an.errors import InputError
-from lit_an.holes import composite
 from lit_an.metrics.feature_networks.lpips import Lpips
 from lit_an.metrics.feature_networks.lpips_weights import file_at_hand
 from lit_an.metrics.image_scores import round_to_8_bits
 from lit_an.metrics.pixel_errors import pixel_errors
-from lit_an.panels import inpainting_panel
+from lit_an.pictures.panels import inpainting_panel
 from lit_an.tasks.adversarial import AdversarialTask
 from lit_an.tasks.inpainting import InpaintingGAN
+from lit_an.tensors.holes import composite
 
 
 class InpaintingPanelLogger(PictureLogger):

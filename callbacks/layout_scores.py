@@ -8,9 +8,7 @@ import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 from torch import Tensor
 
-from callbacks.layout_views import GeneratedBatch, LayoutView, views_of
-from callbacks.measured_layer import MeasuredLayer
-from callbacks.measuring import (
+from callbacks.measuring.base import (
     Measuring,
     Numbered,
     Stage,
@@ -18,7 +16,9 @@ from callbacks.measuring import (
     float64_device,
     with_progress,
 )
-from callbacks.outcomes import in_first_process, share_outcome
+from callbacks.measuring.layer import MeasuredLayer
+from callbacks.measuring.layout_views import GeneratedBatch, LayoutView, views_of
+from callbacks.measuring.outcomes import in_first_process, share_outcome
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.metrics.layout.accumulated import MOST_PARTS

@@ -13,8 +13,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from lit_an.device_memory import peak_memory
 from lit_an.durations import in_words
+from lit_an.machine.memory import peak_memory
 from lit_an.tasks.adversarial import AdversarialTask
 
 _FIRST, _LONGEST = 10.0, 60.0  # seconds to the first line, and between lines later

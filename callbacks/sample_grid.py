@@ -9,7 +9,7 @@ from callbacks.image_logging import PictureLogger
 from callbacks.loggers import Picture, show_picture
 from callbacks.real_images import real_images
 from lit_an.errors import InputError
-from lit_an.panels import sample_grid, write_png
+from lit_an.pictures.panels import sample_grid, write_png
 from lit_an.tasks.adversarial import AdversarialTask
 
 REALS = "reals.png"

@@ -15,7 +15,7 @@ from lit_an.metrics.layout.partitions import layout_agreement
 from lit_an.metrics.layout.statistics import LayoutStatistics, hole_share_of_regions, layout_statistics
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.recording import recorded_layouts
-from lit_an.panels import layout_panel
+from lit_an.pictures.panels import layout_panel
 from lit_an.tasks.adversarial import AdversarialTask
 from lit_an.tasks.preview import Preview
 

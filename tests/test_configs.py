@@ -16,7 +16,7 @@ import yaml
 from omegaconf import OmegaConf
 
 import cli
-from lit_an.config_files import load_config
+from lit_an.files.configs import load_config
 from lit_an.networks import ResNetGenerator
 from lit_an.norms import NORMS, AttentiveNorm2d
 

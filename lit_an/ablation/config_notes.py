@@ -10,8 +10,8 @@ from yaml import YAMLError
 
 from lit_an.ablation.levels import beside
 from lit_an.ablation.runs import Run
-from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
+from lit_an.files.configs import load_config, on_one_line
 
 CONFIG = "config.yaml"
 _KEYS = 8  # named of those that differ along with a factor

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from omegaconf import OmegaConf
 
 from lit_an.ablation.plan import Variant, arguments_of, config_hash
-from lit_an.config_files import load_config
 from lit_an.errors import InputError
 from lit_an.files import json_text, replacing
-from lit_an.workers import named_launcher
+from lit_an.files.configs import load_config
+from lit_an.machine.workers import named_launcher
 
 FILE = "costs.json"
 # The first iterations are slower: memory is touched for the first time, algorithms are chosen.

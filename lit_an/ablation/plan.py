@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 
 from yaml import safe_dump
 
-from lit_an.config_files import chain_of
 from lit_an.errors import InputError
+from lit_an.files.configs import chain_of
 
 Design = Literal["grid", "one_at_a_time"]
 SEED = "seed_everything"

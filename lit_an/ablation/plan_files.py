@@ -10,8 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lit_an.ablation.plan import SEED, Level, Plan, spell
-from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
+from lit_an.files.configs import load_config, on_one_line
 
 _KEYS = ("base", "name", "config", "options", "vary", "seeds", "design", "only", "baseline", "figures")
 # Options that the bench gives to each cell.

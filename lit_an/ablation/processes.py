@@ -16,7 +16,7 @@ from typing import IO, Literal, NamedTuple
 from lit_an.ablation.cells import Cell, locked, write_record
 from lit_an.durations import in_words
 from lit_an.files import explain_write_errors
-from lit_an.workers import named_launcher
+from lit_an.machine.workers import named_launcher
 
 Say = Callable[[str], None]
 # A run that ended for a reason outside of it, and can go on; see docs/reliability.md.

@@ -13,9 +13,9 @@ from lit_an.ablation.config_notes import CONFIG, along, config_of, notes_on_conf
 from lit_an.ablation.levels import SEED, levels_of
 from lit_an.ablation.runs import Run, read_run
 from lit_an.errors import InputError
+from lit_an.files.text import lines_of
 from lit_an.registry import nearest
 from lit_an.run_report.reading import TABLE
-from lit_an.text_files import lines_of
 
 
 class Missing(NamedTuple):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 
 def _identity(like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ product can be differentiated twice, as gradient penalties require.
 import torch
 from torch import Tensor
 
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 
 def resampling_matrix(position: Tensor, size: int, step: Tensor | None = None) -> Tensor:

@@ -6,13 +6,13 @@ from jsonargparse import ActionConfigFile
 
 from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.command_line.known_configs import check_config
-from lit_an.config_files import chain_of, on_one_line
 from lit_an.errors import InputError
 from lit_an.files import user_path
+from lit_an.files.configs import chain_of, on_one_line
 
 
 class ConfigOption(ActionConfigFile):
-    """Applies the bases of a config before the config itself; see ``lit_an.config_files``.
+    """Applies the bases of a config before the config itself; see ``lit_an.files.configs``.
 
     Its parser keeps the files in ``config_files``.
     """

@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from lit_an.config_files import config_folders
 from lit_an.errors import InputError
+from lit_an.files.configs import config_folders
 
 _KINDS = ("class_conditional", "inpainting")
 _SOURCES = (

@@ -17,8 +17,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from lit_an.command_line.pulse import own_store
 from lit_an.command_line.watchdog import Watchdog, check_others
+from lit_an.machine.workers import named_launcher
 from lit_an.tasks.networkwise_ddp import NetworkwiseDDP
-from lit_an.workers import named_launcher
 
 # NCCL ends the process at this timeout without a sentence; the watchdog does it earlier.
 _MARGIN_OF_NCCL = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 from lit_an.checkpoints.places import LOCK, checkpoints_in, is_empty, is_run_folder
 from lit_an.command_line.overview import program
 from lit_an.errors import InputError
-from lit_an.file_locks import hold
+from lit_an.files.locks import hold
 
 _OPENED_EARLY = (LOCK, "events.out.tfevents", "hparams.yaml", "mlflow.db")  # the lock and files of loggers
 # Environment variable with the folder that the first process of a run chose.

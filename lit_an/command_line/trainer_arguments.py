@@ -16,7 +16,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from lit_an.command_line.many_processes import prepare
 from lit_an.errors import InputError, at_least
-from lit_an.precision import Float32Precision, set_float32_precision
+from lit_an.tensors.precision import Float32Precision, set_float32_precision
 
 
 class Rule(NamedTuple):
@@ -152,8 +152,8 @@ class RunTrainer(Trainer):
     Args:
         timeout_minutes: a run of several processes ends if one of them gives no sign of life for so long, > 0.
         grace_seconds: a process that only waits for others ends so long after a stop signal, > 0.
-        cards: what loggers show beside ``metrics.csv``, see ``callbacks.cards``; read by the command line.
-        float32_matmul_precision: see ``lit_an.precision.set_float32_precision``; None leaves what PyTorch has.
+        cards: what loggers show beside ``metrics.csv``, see ``callbacks.loggers.cards``; read by the command line.
+        float32_matmul_precision: see ``lit_an.tensors.precision.set_float32_precision``; None leaves what PyTorch has.
 
     Raises:
         InputError: a time that is not above 0, or float16 on a CPU, in whose place Lightning would take bfloat16.

@@ -287,14 +287,14 @@ def _text(value: Any, key: str) -> str:
 
 def _headers(subcommand: str | None) -> list[Any]:
     """What every training says before it begins."""
-    from callbacks.run_header import RunHeader
+    from callbacks.records.header import RunHeader
 
     return [RunHeader()] if subcommand == "fit" else []
 
 
 def _records(subcommand: str | None) -> list[Any]:
     """What every training writes about itself."""
-    from callbacks.run_records import run_records
+    from callbacks.records.order import run_records
 
     return run_records() if subcommand == "fit" else []
 

@@ -20,12 +20,12 @@ from typing import NoReturn
 import pytorch_lightning as pl
 import torch
 
-from callbacks.signal_inbox import STOP_SIGNALS
+from callbacks.saving.signal_inbox import STOP_SIGNALS
 from lit_an.checkpoints.places import numbered_in
 from lit_an.command_line.lost_processes import LostProcessError, what_was_lost
 from lit_an.command_line.pulse import ENDED, FRESH, WAITS, WORKS, Pulse
 from lit_an.command_line.waiting_places import Look, MainThread
-from lit_an.workers import LOST_PROCESS, launcher_has_ended
+from lit_an.machine.workers import LOST_PROCESS, launcher_has_ended
 
 _INTERVAL = 1.0  # seconds between two looks
 # Seconds after the timeout of the process group: its own error comes first, and lets the first process save.

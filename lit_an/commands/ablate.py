@@ -23,8 +23,8 @@ from lit_an.ablation.slots import slots_of
 from lit_an.ablation.study import study_of
 from lit_an.code_version import code_hash
 from lit_an.errors import InputError, at_least
-from lit_an.file_locks import hold
 from lit_an.files import explain_write_errors, replacing, user_path
+from lit_an.files.locks import hold
 
 Executor = Literal["here", "local", "slurm"]
 PLAN = "plan.yaml"
@@ -91,9 +91,7 @@ def run(
     with explain_write_errors(folder, "ablate"):
         folder.mkdir(parents=True, exist_ok=True)
     if holder := hold(folder / ".lock"):
-        raise InputError(
-            f"ablate: {holder} works in {folder} already; wait for its end, or choose another --output"
-        )
+        raise InputError(f"ablate: {holder} works in {folder} already; wait for its end, or choose another --output")
     return _bench(chosen, folder, slots, other_code == "keep", measure_cost, executor, job or {}, dry_run)
 
 

@@ -14,7 +14,7 @@ from lit_an.checkpoints.format import format_of, read_entries
 from lit_an.checkpoints.places import LAST, checkpoints_in
 from lit_an.errors import InputError
 from lit_an.files import printable, user_path
-from lit_an.finite import first_non_finite, tensors_of_checkpoint
+from lit_an.tensors.finite import first_non_finite, tensors_of_checkpoint
 
 _NETWORKS = ("generator", "discriminator")
 

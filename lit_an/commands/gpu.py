@@ -44,7 +44,7 @@ def run(
     from lit_an.device_checks.parts import PARTS
     from lit_an.device_checks.processes import run_parts
     from lit_an.device_checks.report import report
-    from lit_an.machine import machine_facts
+    from lit_an.machine.facts import machine_facts
 
     names = _chosen(only, list(PARTS))
     if minutes <= 0:

@@ -10,7 +10,7 @@ from lit_an.commands.option_types import Names
 from lit_an.errors import InputError
 from lit_an.files import printable
 from lit_an.latents import check_truncation
-from lit_an.panels import write_png
+from lit_an.pictures.panels import write_png
 from lit_an.registry import nearest
 from lit_an.sampling.images import sample
 from lit_an.sampling.neighbors import nearest_neighbors

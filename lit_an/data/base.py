@@ -16,9 +16,9 @@ from lit_an.data.sampler import EndlessSampler
 from lit_an.data.sources.base import Pictures, Source, Split
 from lit_an.data.transforms import flips, mirror, to_unit_range
 from lit_an.errors import at_least
-from lit_an.loader import Loader
+from lit_an.machine.loader import Loader
+from lit_an.machine.workers import leave_signals_to_parent
 from lit_an.seeds import mix_seed
-from lit_an.workers import leave_signals_to_parent
 
 Batch = TypeVar("Batch", bound=tuple[Any, ...])
 

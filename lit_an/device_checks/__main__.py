@@ -7,7 +7,7 @@ from pathlib import Path
 from lit_an.device_checks.parts import PARTS
 from lit_an.device_checks.results import Result
 from lit_an.device_checks.rows import Setting
-from lit_an.workers import end_with_launcher
+from lit_an.machine.workers import end_with_launcher
 
 
 def main(part: str, device: str, dry_run: str, file: str, folder: str) -> None:

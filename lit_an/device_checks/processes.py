@@ -14,7 +14,7 @@ from typing import Any
 
 from lit_an.device_checks.parts import PARTS
 from lit_an.device_checks.results import Result
-from lit_an.workers import named_launcher
+from lit_an.machine.workers import named_launcher
 
 _LAST = 300  # characters of what a process printed last
 _PAUSE = 20.0  # seconds from one line about a running part to the next

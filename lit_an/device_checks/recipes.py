@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from lit_an.config_files import config_folders
 from lit_an.device_checks.rows import Row, Setting
 from lit_an.device_checks.runs import TASKS, config_of, fit, fit_configs, logged, make_pictures
+from lit_an.files.configs import config_folders
 
 _CLASSES = 1000  # of ImageNet, whose recipes' networks have as many
 _ITERATIONS, _WARM, _EVERY = 40, 10, 10

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from lit_an.device_checks.rows import Setting
-from lit_an.workers import named_launcher
+from lit_an.machine.workers import named_launcher
 
 TaskName = Literal["class-conditional", "inpainting"]
 TASKS: tuple[TaskName, ...] = ("class-conditional", "inpainting")

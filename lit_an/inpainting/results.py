@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.files import replacing
-from lit_an.holes import erase
 from lit_an.inpainting.picture import Deviation, Picture, filled
 from lit_an.inpainting.picture_writing import Format, format_of, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.norms.recording import recorded_layouts
-from lit_an.panels import layout_panel, to_uint8, write_png
+from lit_an.pictures.panels import layout_panel, to_uint8, write_png
+from lit_an.tensors.holes import erase
 from lit_an.trained.inpainter import TrainedInpainter
 
 Kind = Literal["composite", "coarse", "fine", "erased", "layouts"]
@@ -142,7 +142,7 @@ def write_copy(path: Path, picture: Picture, mask: Tensor, request: Request) -> 
 
 
 def region_panels(image: Tensor, mask: Tensor, layouts: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The image beside the regions of each layout, as ``lit_an.panels.layout_panel`` arranges them.
+    """The image beside the regions of each layout, as ``lit_an.pictures.panels.layout_panel`` arranges them.
 
     Args:
         image: (1, 3, H, W), in [-1, 1]; shrunk if it is large.

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lit_an.errors import InputError
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 Discriminator = Callable[[Tensor], Tensor]
 

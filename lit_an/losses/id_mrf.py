@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 EPSILON = 1e-5  # added to the distance to the nearest neighbor
 

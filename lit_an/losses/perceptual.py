@@ -12,7 +12,7 @@ from torch import Tensor
 from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.losses.reconstruction import hole_l1
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
 def perceptual_loss(

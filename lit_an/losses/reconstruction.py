@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
 def hole_l1(

@@ -14,11 +14,11 @@ from tqdm import tqdm
 
 from lit_an.errors import InputError
 from lit_an.files import remove_leftovers, replacing
-from lit_an.holes import BINS, bins_of
 from lit_an.masks.base import HoleShape
 from lit_an.masks.from_files import read_mask
 from lit_an.masks.hashing import mask_set_hash
 from lit_an.seeds import mix_seed
+from lit_an.tensors.holes import BINS, bins_of
 
 VERSION = 1
 
@@ -35,7 +35,7 @@ class Recipe(NamedTuple):
     Attributes:
         image_size: side in pixels.
         per_bin: masks in each bin.
-        bins: which of ``lit_an.holes.BINS``.
+        bins: which of ``lit_an.tensors.holes.BINS``.
         seed: chooses the masks.
         max_draws: consecutive masks that fit no open bin before the set is given up.
     """

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from lit_an.content_hash import ContentHash
+from lit_an.tensors.content_hash import ContentHash
 
 
 def mask_set_hash(masks: Iterable[Tensor], count: int) -> str:

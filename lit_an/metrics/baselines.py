@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.holes import erase, is_hole
 from lit_an.registry import Registry
+from lit_an.tensors.holes import erase, is_hole
 
 
 class Baseline:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.holes import BINS, bins_of
 from lit_an.metrics.directions import label_of
 from lit_an.metrics.discriminative import discriminative_scores
 from lit_an.metrics.feature_set import FeatureSet, move_features
@@ -16,6 +15,7 @@ from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_feature
 from lit_an.metrics.image_scores import Scores
 from lit_an.metrics.pixel_errors import HIGHEST_PSNR
 from lit_an.metrics.results import Result
+from lit_an.tensors.holes import BINS, bins_of
 
 # The order of a table.
 FIGURES = (

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lit_an.holes import is_hole
+from lit_an.tensors.holes import is_hole
 
 # Identical images have an infinite PSNR, which would make means infinite and is not valid JSON.
 HIGHEST_PSNR = 100.0

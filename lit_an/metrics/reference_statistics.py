@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from lit_an.content_hash import ContentHash
 from lit_an.errors import InputError
 from lit_an.files import cache_folder, replacing
 from lit_an.metrics.feature_set import FeatureSet
 from lit_an.metrics.frechet import Moments
+from lit_an.tensors.content_hash import ContentHash
 
 # Increase it when the stored content or the hash of images changes; old files are then ignored.
 CACHE_FORMAT = 1

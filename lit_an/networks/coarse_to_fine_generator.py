@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.batch import Inpainted
-from lit_an.clipping import clip
 from lit_an.errors import InputError
-from lit_an.holes import composite, erase
 from lit_an.networks.initialization import Initialization, LayerFactory, Padding
 from lit_an.networks.inpainting_blocks import (
     InpaintingBlock,
@@ -29,6 +27,8 @@ from lit_an.networks.slots import (
     resolve_norm,
 )
 from lit_an.norms.registry import MakeNorm, norm_factory
+from lit_an.tensors.clipping import clip
+from lit_an.tensors.holes import composite, erase
 
 SMALLEST_SIDE = 8
 

@@ -11,7 +11,7 @@ from lit_an.batch import CriticOutput
 from lit_an.networks.hole_window import crop, hole_window
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms.registry import MakeNorm
-from lit_an.precision import at_least_float32
+from lit_an.tensors.precision import at_least_float32
 
 KERNEL, SLOPE = 5, 0.2
 

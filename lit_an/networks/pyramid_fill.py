@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_an.holes import is_hole
-from lit_an.precision import at_least_float32
+from lit_an.tensors.holes import is_hole
+from lit_an.tensors.precision import at_least_float32
 
 # Blurs of the hole at each level; without one the squares of the coarser level show, more of them cost more.
 _BLURS = 4

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from lit_an.norms.attentive.dispatch import form_of_call
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 
 class SpectralNorm(_SpectralNorm):

@@ -7,7 +7,7 @@ from torch import Tensor
 from lit_an.errors import InputError
 from lit_an.norms.registry import register_norm
 from lit_an.norms.self_attention import Attention2d
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
 @register_norm("linear_attention")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind, Norm2d, mask_for
 from lit_an.norms.registry import register_norm
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 Statistics = Literal["image", "batch"]
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from lit_an.norms.base import Norm2d
 from lit_an.norms.registry import register_norm
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
 @register_norm("switchable")

@@ -7,7 +7,7 @@ from torch.nn.utils import parametrize
 
 from lit_an.norms.registry import register_norm
 from lit_an.norms.standard import GroupNorm2d
-from lit_an.precision import at_least_float32, without_autocast
+from lit_an.tensors.precision import at_least_float32, without_autocast
 
 Convolution = TypeVar("Convolution", bound=nn.Module)
 

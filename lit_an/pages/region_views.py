@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from lit_an.panels import to_uint8
-from lit_an.region_colors import region_palette
+from lit_an.pictures.panels import to_uint8
+from lit_an.pictures.region_colors import region_palette
 
 # Longest side in px of a picture that is only to be looked at.
 _SIDE = 640

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_an.errors import InputError
-from lit_an.text_files import lines_of
+from lit_an.files.text import lines_of
 
 TABLE = "metrics.csv"
 RECORD = "run.json"

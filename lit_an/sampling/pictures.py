@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lit_an.latents import latents_of, slerp
 from lit_an.norms.recording import recorded_layouts
-from lit_an.panels import layout_panel, sample_grid
+from lit_an.pictures.panels import layout_panel, sample_grid
 from lit_an.sampling.images import images_of, sample
 from lit_an.trained.generator import TrainedGenerator
 
@@ -73,7 +73,8 @@ def layout_panels(
     """Each image with the regions of a norm's layout, for each norm with a layout, by module name.
 
     Returns:
-        (3, height, width), uint8, for each; see ``lit_an.panels.layout_panel``. Empty for a generator without layouts.
+        (3, height, width), uint8, for each; see ``lit_an.pictures.panels.layout_panel``. Empty for a generator without
+        layouts.
     """
     labels = [label for label in classes for _ in seeds]
     with recorded_layouts(generator.network) as recorded:

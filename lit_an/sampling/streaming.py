@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lit_an.errors import InputError
 from lit_an.files import remove_leftovers, replacing
-from lit_an.panels import to_uint8, write_png
+from lit_an.pictures.panels import to_uint8, write_png
 from lit_an.sampling.images import sample
 from lit_an.trained.generator import TrainedGenerator
 

@@ -13,11 +13,11 @@ from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
-from lit_an.precision import at_least_float32
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread
 from lit_an.tasks.preview import Preview
+from lit_an.tensors.precision import at_least_float32
 
 _PREVIEW_SEED = 2020
 

@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from lit_an.batch import CriticOutput, Inpainted, InpaintingBatch, collate
 from lit_an.errors import InputError, at_least
-from lit_an.holes import composite
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
-from lit_an.precision import at_least_float32
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread_in_holes
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
 from lit_an.tasks.preview import Preview
+from lit_an.tensors.holes import composite
+from lit_an.tensors.precision import at_least_float32
 
 
 class InpaintingGAN(AdversarialTask):

@@ -17,7 +17,7 @@ from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.format import read_entries
 from lit_an.checkpoints.places import numbered_in
 from lit_an.errors import InputError, NonFiniteError
-from lit_an.finite import first_non_finite, tensors_of_checkpoint
+from lit_an.tensors.finite import first_non_finite, tensors_of_checkpoint
 
 Policy = Literal["stop", "skip", "ignore"]
 POLICIES = ("stop", "skip", "ignore")

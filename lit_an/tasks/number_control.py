@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_an.checkpoints.format import read_entries
-from lit_an.finite import first_non_finite
 from lit_an.tasks.non_finite import NonFinite, NumberWatch, Policy, check_finite_checkpoint
+from lit_an.tensors.finite import first_non_finite
 
 
 class NumberControl:

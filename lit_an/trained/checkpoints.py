@@ -14,8 +14,8 @@ from yaml import YAMLError
 
 from lit_an.checkpoints.files import load_checkpoint
 from lit_an.checkpoints.format import read_entries
-from lit_an.config_files import load_config, on_one_line
 from lit_an.errors import InputError
+from lit_an.files.configs import load_config, on_one_line
 
 
 @dataclass(frozen=True)

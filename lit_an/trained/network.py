@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lit_an.errors import InputError
-from lit_an.finite import first_non_finite
+from lit_an.tensors.finite import first_non_finite
 from lit_an.trained.checkpoints import Description, Trained
 
 Task = Literal["class_conditional", "inpainting"]

@@ -88,7 +88,7 @@ class _AsOnADevice(TorchFunctionMode):
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        # ``lit_an.precision.without_autocast`` switches this off.
+        # ``lit_an.tensors.precision.without_autocast`` switches this off.
         if self.dtype is not None and torch.is_autocast_enabled("cpu"):
             if function in _IN_HALF:
                 args, kwargs = _cast((args, kwargs), torch.float32, self.dtype)

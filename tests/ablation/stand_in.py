@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lit_an.workers import end_with_launcher
+from lit_an.machine.workers import end_with_launcher
 
 STEPS = 5
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from callbacks.changed_processes import line_of_change
+from callbacks.saving.changed_processes import line_of_change
 from lit_an.data.sampler import EndlessSampler
 from tests.command_line.several_processes import Run, fit
 from tests.command_line.small_runs import ROOT, load

@@ -12,10 +12,10 @@ from pytorch_lightning.callbacks import Callback
 
 from callbacks import GeneratorEMA, InpaintingMetrics
 from lit_an.errors import InputError
-from lit_an.holes import BINS, bins_of
 from lit_an.metrics.baselines import MeanColor
 from lit_an.metrics.feature_networks import lpips_weights
 from lit_an.metrics.inpainting import InpaintingResult
+from lit_an.tensors.holes import BINS, bins_of
 from tests.callbacks.tiny_inpainting import SIZE, PngFolder, TinyInpainting, save_pngs
 from tests.metrics.random_lpips import save_random_lpips
 from tests.metrics.small_extractor import save_small_extractor

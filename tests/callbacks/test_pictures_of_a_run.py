@@ -14,7 +14,7 @@ from lit_an.data import ClassData
 from lit_an.data.sources import ImageFolder
 from lit_an.metrics.feature_networks.lpips_weights import file_at_hand
 from lit_an.metrics.image_scores import image_scores
-from lit_an.panels import sample_grid, to_uint8
+from lit_an.pictures.panels import sample_grid, to_uint8
 from tests.places import enlarged, place_of
 from tests.training import make_data, make_inpainting_task, make_photographs, make_task, make_trainer, weights
 

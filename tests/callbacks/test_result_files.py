@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from callbacks import GenerationMetrics, MetricsCSV
-from callbacks.result_files import file_beside_others
+from callbacks.measuring.result_files import file_beside_others
 from lit_an.metrics.results import Result
 from tests.callbacks.generation_runs import measured
 from tests.training import logged_rows

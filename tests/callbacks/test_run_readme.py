@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pytorch_lightning.callbacks import Callback
 
-import callbacks.run_readme as module
+import callbacks.records.readme as module
 import cli
 from callbacks import Checkpointing, SampleGridLogger
-from callbacks.metrics_csv import MetricsCSV
-from callbacks.run_readme import RunReadme
-from callbacks.run_records import run_records
+from callbacks.loggers.metrics_csv import MetricsCSV
+from callbacks.records.order import run_records
+from callbacks.records.readme import RunReadme
 from tests.command_line.small_runs import arguments
 from tests.training import make_data, make_task, make_trainer
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from callbacks.checkpointing import Checkpointing
-from callbacks.operation_count import OperationCount
-from callbacks.run_record import FILE, RunRecord
+from callbacks.records.operation_count import OperationCount
+from callbacks.records.record import FILE, RunRecord
 from lit_an.networks.feature_discriminator import FeatureDiscriminator
 from lit_an.networks.resnet_generator import ResNetGenerator
 from tests.training import make_data, make_task, make_trainer

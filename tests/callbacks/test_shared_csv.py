@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from callbacks import MetricsCSV
-from lit_an.file_locks import locked
+from lit_an.files.locks import locked
 from lit_an.run_report.reading import curves_of, rows_of
 from lit_an.tasks.log_rows import has_validated
 from tests.training import make_task, make_trainer

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from callbacks.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
+from callbacks.saving.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
 from lit_an.command_line.stopping import save_signals_ignored
 
 

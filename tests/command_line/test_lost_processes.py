@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lit_an.data.sampler import EndlessSampler
-from lit_an.workers import LAUNCHER
+from lit_an.machine.workers import LAUNCHER
 from tests.command_line.several_processes import Run, fit, is_alive, iterations
 from tests.training import make_data
 

@@ -11,13 +11,13 @@ import pytest
 import cli
 import lit_an.command_line.run_folder as run_folder
 from lit_an.errors import InputError
-from lit_an.file_locks import hold, release
+from lit_an.files.locks import hold, release
 from tests.command_line.small_runs import ROOT, arguments
 
 HOLDER = """
 import sys
 from pathlib import Path
-from lit_an.file_locks import hold
+from lit_an.files.locks import hold
 print(hold(Path(sys.argv[1])), flush=True)
 input()
 """

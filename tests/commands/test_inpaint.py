@@ -13,7 +13,7 @@ from lit_an.files import TEMPORARY
 from lit_an.inpainting import load_inpainter, read_picture, to_model
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.networks import CoarseToFineGenerator
-from lit_an.panels import to_uint8
+from lit_an.pictures.panels import to_uint8
 from tests.commands.photographs_with_holes import mask_of, photograph
 from tests.killed_runs import kill_once_written
 

@@ -16,7 +16,7 @@ from lit_an.device_checks.processes import run_parts
 from lit_an.device_checks.report import report
 from lit_an.device_checks.results import Result
 from lit_an.device_checks.rows import Row
-from lit_an.machine import machine_facts
+from lit_an.machine.facts import machine_facts
 
 ROOT = Path(__file__).parent.parent.parent
 KEY = {"code": "1"}

@@ -13,12 +13,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lit_an.content_hash import ContentHash
 from lit_an.errors import InputError
 from lit_an.files import TEMPORARY
-from lit_an.holes import BINS, bins_of
 from lit_an.masks import Center, FreeForm, HoleShape, MaskFiles, Mixture, Rectangle, Strokes
 from lit_an.masks.fixed_set import Recipe, make_set
+from lit_an.tensors.content_hash import ContentHash
+from lit_an.tensors.holes import BINS, bins_of
 
 SHAPE = Mixture([Strokes("thick", max_share=1.0), Strokes("thin")])
 ROOT = Path(__file__).parent.parent.parent

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.metrics.feature_networks.extractors import EXTRACTORS, create_extractor, to_pixels
-from lit_an.panels import to_uint8
+from lit_an.pictures.panels import to_uint8
 
 
 class Pooled(nn.Module):

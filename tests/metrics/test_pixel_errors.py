@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from lit_an.holes import BINS, bins_of
 from lit_an.metrics.pixel_errors import hole_mean, pixel_errors, psnr
+from lit_an.tensors.holes import BINS, bins_of
 
 
 @pytest.fixture

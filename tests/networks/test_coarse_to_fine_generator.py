@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lit_an.clipping import clip
 from lit_an.errors import InputError
 from lit_an.networks import CoarseToFineGenerator
 from lit_an.networks.mirroring import mirrored
 from lit_an.norms import NORMS, AttentiveNorm2d, NoNorm, RegionNorm2d
 from lit_an.norms.registry import condition_kind
+from lit_an.tensors.clipping import clip
 
 FITTING = [name for name in NORMS.names() if condition_kind(name) != "vector"]
 

@@ -17,7 +17,7 @@ from lit_an.pages.region_views import data_url, region_views
 from lit_an.pages.session_files import SessionFiles
 from lit_an.pages.site import build_site
 from lit_an.pages.work import Work
-from lit_an.region_colors import region_palette
+from lit_an.pictures.region_colors import region_palette
 from lit_an.trained.checkpoints import Description
 from lit_an.trained.generator import TrainedGenerator
 from tests.pages.visits import pixels_of

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lit_an.norms.region_editing import Move, Region
-from lit_an.panels import to_uint8
+from lit_an.pictures.panels import to_uint8
 from lit_an.sampling.images import sample
 from lit_an.sampling.pairs import Sample, pair_with_layouts, pair_with_moved_regions
 from lit_an.showcase.models import showcase

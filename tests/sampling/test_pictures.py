@@ -9,7 +9,7 @@ from lit_an.batch import ClassBatch
 from lit_an.data import ClassData
 from lit_an.data.sources import ImageFolder
 from lit_an.errors import InputError
-from lit_an.panels import sample_grid, to_uint8
+from lit_an.pictures.panels import sample_grid, to_uint8
 from lit_an.sampling import nearest_neighbors, sample
 from lit_an.sampling.pictures import class_sheet, class_strips, latent_strips, layout_panels, neighbor_sheet
 from lit_an.trained.generator import TrainedGenerator

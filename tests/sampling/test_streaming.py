@@ -10,7 +10,7 @@ from PIL import Image
 
 from lit_an.errors import InputError
 from lit_an.files import TEMPORARY
-from lit_an.panels import to_uint8
+from lit_an.pictures.panels import to_uint8
 from lit_an.sampling import sample, streaming, write_samples
 from lit_an.sampling.streaming import claim, folder_names, requests_of
 from lit_an.trained.generator import TrainedGenerator

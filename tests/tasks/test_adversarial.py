@@ -130,7 +130,7 @@ def test_bfloat16_trains_with_finite_weights(tmp_path: Path, image_folder: Path)
 
 
 def test_log_values_stand_at_their_iteration(tmp_path: Path, image_folder: Path) -> None:
-    from callbacks.metrics_csv import MetricsCSV
+    from callbacks.loggers.metrics_csv import MetricsCSV
 
     run(
         tmp_path,

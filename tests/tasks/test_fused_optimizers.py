@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.precision import MixedPrecision
 
-from callbacks.metrics_csv import MetricsCSV
+from callbacks.loggers.metrics_csv import MetricsCSV
 from lit_an.errors import NonFiniteError
 from tests.training import logged_rows, make_data, make_task, make_trainer, weights
 

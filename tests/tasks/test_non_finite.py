@@ -12,8 +12,8 @@ from pytorch_lightning.plugins import MixedPrecision
 
 from callbacks import Checkpointing, GeneratorEMA, MetricsCSV
 from lit_an.errors import InputError, NonFiniteError
-from lit_an.finite import first_non_finite
 from lit_an.tasks.non_finite import finite_checkpoints
+from lit_an.tensors.finite import first_non_finite
 from tests.training import (
     logged_rows,
     make_data,

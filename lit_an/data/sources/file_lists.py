@@ -10,8 +10,8 @@ from lit_an.data.sources.base import FilePictures, Split
 from lit_an.data.sources.listing import Listed, did_you_mean, list_photographs
 from lit_an.data.sources.walking import LeftOut
 from lit_an.errors import InputError
+from lit_an.files.text import lines_of
 from lit_an.images.files import composed
-from lit_an.text_files import lines_of
 
 
 class FileLists:
@@ -86,7 +86,7 @@ def read_list(
 
     Args:
         file: a text file with one path a line, relative to ``folder`` or absolute; empty lines and lines that begin
-            with ``#`` are passed over. See ``lit_an.text_files.lines_of`` for its encodings.
+            with ``#`` are passed over. See ``lit_an.files.text.lines_of`` for its encodings.
         folder: what the paths are relative to.
         parse: the path and the label in a line.
         hint: the end of the sentence about a missing file.

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lit_an.errors import InputError
-from lit_an.text_files import lines_of
+from lit_an.files.text import lines_of
 
 WORDNET_ID = re.compile(r"n\d{8}")
 

@@ -11,7 +11,7 @@ from lit_an.data.sources.listing import did_you_mean, existing_folder, list_phot
 from lit_an.data.sources.split_folders import split_called
 from lit_an.data.sources.walking import LeftOut, sub_folders
 from lit_an.errors import InputError
-from lit_an.text_files import lines_of
+from lit_an.files.text import lines_of
 
 Size = Literal["small", "large"]
 Variant = Literal["standard", "challenge"]

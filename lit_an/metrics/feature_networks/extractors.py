@@ -22,8 +22,8 @@ from lit_an.backbones.efficientnet_lite import packaged_network
 from lit_an.errors import InputError
 from lit_an.files import sha256_of
 from lit_an.images.pixels import to_pixels
-from lit_an.precision import without_autocast
 from lit_an.registry import Registry
+from lit_an.tensors.precision import without_autocast
 
 INCEPTION_URL = (
     "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"

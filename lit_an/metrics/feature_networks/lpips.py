@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lit_an.metrics.feature_networks.lpips_weights import BACKBONES, load_lpips_weights
 from lit_an.metrics.pixel_errors import hole_mean
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 # Mean and standard deviation of ImageNet's colors, for images in [-1, 1].
 _SHIFT = (-0.030, -0.088, -0.188)

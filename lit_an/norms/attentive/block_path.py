@@ -17,7 +17,7 @@ from torch import Tensor
 from lit_an.norms.attentive.inputs import Gradients, Inputs
 from lit_an.norms.attentive.position_blocks import PositionBlocks
 from lit_an.norms.attentive.region_statistics import RegionGradients, RegionStatistics
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 
 def saved_like(x: Tensor, num_regions: int) -> list[Tensor]:

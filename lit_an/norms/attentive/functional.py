@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 Moments = Literal["soft", "masked"]
 

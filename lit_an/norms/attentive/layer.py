@@ -13,7 +13,7 @@ from lit_an.norms.attentive.orthogonality import Orthogonality, orthogonality_pe
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 from lit_an.norms.base import ConditionKind, Norm2d, is_hooked, is_plain, pointwise, residual_scale
 from lit_an.norms.registry import register_norm
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 
 @register_norm("attentive")

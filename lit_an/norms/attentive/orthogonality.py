@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 Orthogonality = Literal["unit_rows", "frobenius", "published"]
 

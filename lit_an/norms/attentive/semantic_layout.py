@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 
 import lit_an.norms.attentive.functional as AN
-from lit_an.clipping import clip
 from lit_an.errors import InputError
 from lit_an.norms.attentive.orthogonality import Orthogonality, check_form
 from lit_an.norms.attentive.self_sampling import features_at, sampled_layout
 from lit_an.norms.base import is_plain, pointwise
-from lit_an.precision import without_autocast
+from lit_an.tensors.clipping import clip
+from lit_an.tensors.precision import without_autocast
 
 # Standard deviation of the logits on features of unit variance at the start: the paper's 0.1 times √256.
 START_DEVIATION = 1.6

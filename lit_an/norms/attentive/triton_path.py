@@ -21,7 +21,7 @@ from torch import Tensor
 import lit_an.norms.attentive.block_path as block_path
 import lit_an.norms.attentive.triton_launches as launches
 from lit_an.norms.attentive.inputs import Gradients, Inputs
-from lit_an.precision import without_autocast
+from lit_an.tensors.precision import without_autocast
 
 saved_like = block_path.saved_like
 

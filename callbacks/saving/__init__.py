@@ -1,0 +1,1 @@
+"""What ``Checkpointing`` needs: files, signals, and the processes of the run that save together."""

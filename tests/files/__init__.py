@@ -1,0 +1,1 @@
+"""Files: atomic writing, texts, configs with bases."""

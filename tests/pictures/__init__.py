@@ -1,0 +1,1 @@
+"""Panels, letters, colors of regions, animations."""

@@ -1,0 +1,1 @@
+"""Holes, hashes and the search for NaN."""
