@@ -1,1 +1,1 @@
-"""The ablation bench: a plan of runs that differ in one thing each, their processes, their report."""
+"""The ablation bench, ``python cli.py ablate``: ``bench`` trains, ``analysis`` compares, ``report`` shows."""

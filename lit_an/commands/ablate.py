@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_an.ablation.cell_study import study_of_cells
-from lit_an.ablation.cells import Cell, State, cells_of, put_aside, state_of
-from lit_an.ablation.cluster import run_on_cluster
-from lit_an.ablation.costs import Cost, cost_of, iterations_of
-from lit_an.ablation.plan import SEED, Plan, config_hash
-from lit_an.ablation.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
-from lit_an.ablation.plan_table import plan_lines
-from lit_an.ablation.processes import CAN_GO_ON, command_line, run_here
-from lit_an.ablation.report import write_report
-from lit_an.ablation.slots import slots_of
-from lit_an.ablation.study import study_of
+from lit_an.ablation.analysis.cell_study import study_of_cells
+from lit_an.ablation.analysis.study import study_of
+from lit_an.ablation.bench.cells import Cell, State, cells_of, put_aside, state_of
+from lit_an.ablation.bench.cluster import run_on_cluster
+from lit_an.ablation.bench.costs import Cost, cost_of, iterations_of
+from lit_an.ablation.bench.plan import SEED, Plan, config_hash
+from lit_an.ablation.bench.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
+from lit_an.ablation.bench.plan_table import plan_lines
+from lit_an.ablation.bench.processes import CAN_GO_ON, command_line, run_here
+from lit_an.ablation.bench.slots import slots_of
+from lit_an.ablation.report.files import write_report
 from lit_an.code_version import code_hash
 from lit_an.errors import InputError, at_least
 from lit_an.files import explain_write_errors, replacing, user_path

@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.study import Study
 
 # FID at the end, seconds an iteration, parameters of the generator.
 VARIANTS: dict[str, tuple[float, float, float]] = {

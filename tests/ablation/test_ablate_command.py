@@ -14,11 +14,11 @@ import pytest
 
 import cli
 import lit_an.commands.ablate as ablate_module
-from lit_an.ablation import cells
-from lit_an.ablation.cell_study import study_of_cells
-from lit_an.ablation.cells import cells_of, state_of
-from lit_an.ablation.formatting import date_text
-from lit_an.ablation.plan_files import read_plan
+from lit_an.ablation.analysis.cell_study import study_of_cells
+from lit_an.ablation.bench import cells
+from lit_an.ablation.bench.cells import cells_of, state_of
+from lit_an.ablation.bench.plan_files import read_plan
+from lit_an.ablation.report.formatting import date_text
 from lit_an.code_version import code_hash
 from tests.ablation.small_studies import write_run
 from tests.command_line.small_runs import ROOT, SMALL_CLASSES

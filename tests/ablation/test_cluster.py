@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.ablation.cells import state_of
-from lit_an.ablation.cluster import CellJob, run_on_cluster
-from lit_an.ablation.plan import Level
-from lit_an.ablation.processes import RunningCell
+from lit_an.ablation.bench.cells import state_of
+from lit_an.ablation.bench.cluster import CellJob, run_on_cluster
+from lit_an.ablation.bench.plan import Level
+from lit_an.ablation.bench.processes import RunningCell
 from lit_an.errors import InputError
 from tests.ablation.stand_in import STEPS
 from tests.ablation.test_processes import CODE, COMMAND, ROOT, cells, starts

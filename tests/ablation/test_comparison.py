@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 
-from lit_an.ablation.comparison import (
+from lit_an.ablation.analysis.comparison import (
     at_equal_iterations,
     at_equal_time,
     clock_of,
@@ -14,8 +14,8 @@ from lit_an.ablation.comparison import (
     length_of,
     whole_runs,
 )
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.study import Study
 from tests.ablation.small_studies import small_run, small_study
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lit_an.ablation.levels import levels_of, short_names
+from lit_an.ablation.analysis.levels import levels_of, short_names
 
 
 def config(norm: str = "batch", seed: int = 0, **more: Any) -> dict[str, Any]:

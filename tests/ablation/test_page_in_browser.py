@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'ablation' is not installed")
 
-from lit_an.ablation.report import write_report
-from lit_an.ablation.study import study_of
+from lit_an.ablation.analysis.study import study_of
+from lit_an.ablation.report.files import write_report
 from tests.ablation.small_studies import write_runs
 
 pytestmark = pytest.mark.slow  # a browser takes a minute on a busy machine

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lit_an.ablation.page_scores import by_hole_area, layout_truth
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.study import Study
+from lit_an.ablation.report.page_scores import by_hole_area, layout_truth
 
 
 def _run(variant: str, seed: int, **more: Any) -> Run:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.ablation.plan import Level, Plan, arguments_of, config_hash
-from lit_an.ablation.plan_files import parse_vary, read_plan, values_as_levels
+from lit_an.ablation.bench.plan import Level, Plan, arguments_of, config_hash
+from lit_an.ablation.bench.plan_files import parse_vary, read_plan, values_as_levels
 from lit_an.errors import InputError
 
 CONFIG = Path("configs/class_conditional/earth_quickstart.yaml")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from callbacks.progress import Progress, log_line
-from lit_an.ablation.cells import Cell, cells_of, locked, put_aside, read_record, state_of
-from lit_an.ablation.plan import Level, Plan
-from lit_an.ablation.processes import progress, run_here
+from lit_an.ablation.bench.cells import Cell, cells_of, locked, put_aside, read_record, state_of
+from lit_an.ablation.bench.plan import Level, Plan
+from lit_an.ablation.bench.processes import progress, run_here
 from tests.ablation.stand_in import STEPS
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from lit_an.ablation.plan import Variant, arguments_of
-from lit_an.ablation.plan_files import read_plan
+from lit_an.ablation.bench.plan import Variant, arguments_of
+from lit_an.ablation.bench.plan_files import read_plan
 from tests.test_configs import ROOT, parsed
 
 PLANS = sorted(ROOT.glob("configs/ablations/plans/*.yaml"))

@@ -17,11 +17,11 @@ from PIL import Image
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 pytest.importorskip("matplotlib", reason="the extra 'ablation' is not installed")
 
-from lit_an.ablation.embedding import pictures_of
-from lit_an.ablation.report import write_report
-from lit_an.ablation.sentences import tables_of
-from lit_an.ablation.study import Missing, Study, study_of
-from lit_an.ablation.tables import latex, tex
+from lit_an.ablation.analysis.study import Missing, Study, study_of
+from lit_an.ablation.report.embedding import pictures_of
+from lit_an.ablation.report.files import write_report
+from lit_an.ablation.report.sentences import tables_of
+from lit_an.ablation.report.tables import latex, tex
 from lit_an.errors import InputError, OutputError
 from tests.ablation.small_studies import VARIANTS, small_run, small_study, write_runs
 

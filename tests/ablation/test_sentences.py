@@ -4,10 +4,10 @@ import pytest
 
 pytest.importorskip("scipy", reason="the extra 'ablation' is not installed")
 
-from lit_an.ablation.runs import Run
-from lit_an.ablation.sentences import doubts, tables_of, verdict, what_is_compared
-from lit_an.ablation.study import Missing, Study
-from lit_an.ablation.tables import differences_csv, latex, markdown
+from lit_an.ablation.analysis.runs import Run
+from lit_an.ablation.analysis.study import Missing, Study
+from lit_an.ablation.report.sentences import doubts, tables_of, verdict, what_is_compared
+from lit_an.ablation.report.tables import differences_csv, latex, markdown
 from lit_an.metrics.directions import KINDS
 from tests.ablation.small_studies import small_run, small_study
 

@@ -7,7 +7,7 @@ import pytest
 
 stats = pytest.importorskip("scipy.stats", reason="the extra 'ablation' is not installed")
 
-from lit_an.ablation.statistics import contest_of, difference_of, spread_of  # noqa: E402
+from lit_an.ablation.analysis.statistics import contest_of, difference_of, spread_of  # noqa: E402
 
 
 def test_mean_and_deviation_by_hand() -> None:

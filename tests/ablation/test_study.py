@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lit_an.ablation.study import Missing, Study, study_of
+from lit_an.ablation.analysis.study import Missing, Study, study_of
 from lit_an.errors import InputError
 from tests.ablation.small_studies import small_run, write_json, write_record, write_run
 

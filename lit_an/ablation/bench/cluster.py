@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from lit_an.ablation.cells import Cell
-from lit_an.ablation.processes import Ended, Outcome, RunningCell, Say, report
+from lit_an.ablation.bench.cells import Cell
+from lit_an.ablation.bench.processes import Ended, Outcome, RunningCell, Say, report
 from lit_an.errors import InputError
 
 Cluster = Literal["slurm", "local"]

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lit_an.ablation.levels import beside
-from lit_an.ablation.runs import Run
+from lit_an.ablation.analysis.levels import beside
+from lit_an.ablation.analysis.runs import Run
 from lit_an.errors import InputError
 from lit_an.files.configs import load_config, on_one_line
 

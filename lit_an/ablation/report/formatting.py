@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
-from lit_an.ablation.comparison import Column
-from lit_an.ablation.statistics import Interval, spread_of
+from lit_an.ablation.analysis.comparison import Column
+from lit_an.ablation.analysis.statistics import Interval, spread_of
 
 MINUS = "\u2212"
 ARROWS = {"higher": "↑", "lower": "↓"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from lit_an.ablation.plan import Plan, Variant, arguments_of, config_hash
+from lit_an.ablation.bench.plan import Plan, Variant, arguments_of, config_hash
 from lit_an.files import json_text, replacing
 from lit_an.run_report.reading import RECORD, TABLE
 

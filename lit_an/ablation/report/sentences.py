@@ -5,8 +5,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lit_an.ablation.bases import basis_doubts
-from lit_an.ablation.comparison import (
+from lit_an.ablation.analysis.bases import basis_doubts
+from lit_an.ablation.analysis.comparison import (
     Column,
     Entry,
     at_equal_iterations,
@@ -18,9 +18,9 @@ from lit_an.ablation.comparison import (
     machines_of,
     title_of,
 )
-from lit_an.ablation.formatting import counted, decimals_of, fixed, interval_text, joined, time_text
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.study import Study
+from lit_an.ablation.report.formatting import counted, decimals_of, fixed, interval_text, joined, time_text
 
 CLOCKS = {"processor_seconds": "processor time", "seconds": "wall-clock time"}
 _COLUMNS = 4

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.study import Study
 from lit_an.errors import InputError
 from lit_an.files import replacing
 
@@ -26,13 +26,13 @@ def write_report(study: Study, folder: Path) -> list[Path]:
         import scipy  # noqa: F401
     except ImportError as error:
         raise InputError(f"the report needs the package {error.name}; pip install '.[ablation]'") from error
-    from lit_an.ablation.charts import learning_curves
-    from lit_an.ablation.comparison import figures_of
-    from lit_an.ablation.embedding import pictures_of
-    from lit_an.ablation.page import page_of
-    from lit_an.ablation.page_facts import REGIONS, layout_figures
-    from lit_an.ablation.sentences import tables_of
-    from lit_an.ablation.tables import differences_csv, latex, markdown, results_csv
+    from lit_an.ablation.analysis.comparison import figures_of
+    from lit_an.ablation.report.charts import learning_curves
+    from lit_an.ablation.report.embedding import pictures_of
+    from lit_an.ablation.report.page import page_of
+    from lit_an.ablation.report.page_facts import REGIONS, layout_figures
+    from lit_an.ablation.report.sentences import tables_of
+    from lit_an.ablation.report.tables import differences_csv, latex, markdown, results_csv
 
     tables = tables_of(study)
     shown = figures_of(study)

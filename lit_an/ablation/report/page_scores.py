@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lit_an.ablation.comparison import figures_of, iteration_of, shared_iteration, title_of
-from lit_an.ablation.formatting import ARROWS, mean_text
-from lit_an.ablation.markup import Html, breakable, data_table, element
-from lit_an.ablation.runs import Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.comparison import figures_of, iteration_of, shared_iteration, title_of
+from lit_an.ablation.analysis.runs import Run
+from lit_an.ablation.analysis.study import Study
+from lit_an.ablation.report.formatting import ARROWS, mean_text
+from lit_an.ablation.report.markup import Html, breakable, data_table, element
 from lit_an.metrics.directions import kind_of
 
 _NONE = "–"

@@ -6,10 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from lit_an.ablation.comparison import Column, Entry
-from lit_an.ablation.formatting import ARROWS, MINUS, decimals_of, fixed, interval_text
-from lit_an.ablation.sentences import Table, count_note, doubts, gaps_of, verdict
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.comparison import Column, Entry
+from lit_an.ablation.analysis.study import Study
+from lit_an.ablation.report.formatting import ARROWS, MINUS, decimals_of, fixed, interval_text
+from lit_an.ablation.report.sentences import Table, count_note, doubts, gaps_of, verdict
 from lit_an.files import printable
 
 RESULTS = ("variant", "seed", "figure", "iteration", "seconds", "processor_seconds", "value")

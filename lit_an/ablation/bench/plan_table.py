@@ -5,9 +5,9 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from lit_an.ablation.cells import Cell, State
-from lit_an.ablation.costs import Cost
-from lit_an.ablation.plan import Plan
+from lit_an.ablation.bench.cells import Cell, State
+from lit_an.ablation.bench.costs import Cost
+from lit_an.ablation.bench.plan import Plan
 from lit_an.durations import in_words
 
 _WORDS: dict[State, str] = {

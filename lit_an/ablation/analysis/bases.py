@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lit_an.ablation.runs import Run
+from lit_an.ablation.analysis.runs import Run
 from lit_an.metrics.generation import GenerationResult
 from lit_an.metrics.inpainting import InpaintingResult
 

@@ -3,16 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from lit_an.ablation.charts import Chart
-from lit_an.ablation.comparison import Column, Entry, title_of
-from lit_an.ablation.embedding import Picture
-from lit_an.ablation.formatting import ARROWS, decimals_of, fixed, interval_text, joined
-from lit_an.ablation.markup import Html, breakable, bullets, data_address, data_table, element
-from lit_an.ablation.page_facts import cost, layouts, provenance
-from lit_an.ablation.page_scores import by_hole_area, layout_truth
-from lit_an.ablation.sentences import Table, against_baseline, count_note, doubts, gaps_of, verdict, what_is_compared
-from lit_an.ablation.study import Study
-from lit_an.ablation.tables import difference_text, is_best, value_text
+from lit_an.ablation.analysis.comparison import Column, Entry, title_of
+from lit_an.ablation.analysis.study import Study
+from lit_an.ablation.report.charts import Chart
+from lit_an.ablation.report.embedding import Picture
+from lit_an.ablation.report.formatting import ARROWS, decimals_of, fixed, interval_text, joined
+from lit_an.ablation.report.markup import Html, breakable, bullets, data_address, data_table, element
+from lit_an.ablation.report.page_facts import cost, layouts, provenance
+from lit_an.ablation.report.page_scores import by_hole_area, layout_truth
+from lit_an.ablation.report.sentences import (
+    Table,
+    against_baseline,
+    count_note,
+    doubts,
+    gaps_of,
+    verdict,
+    what_is_compared,
+)
+from lit_an.ablation.report.tables import difference_text, is_best, value_text
 
 _STYLE = Path(__file__).with_name("report.css")
 # Nothing but what is in the file.

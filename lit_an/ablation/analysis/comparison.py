@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from lit_an.ablation.bases import different_bases
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.statistics import Contest, Difference, Spread, contest_of, difference_of, spread_of
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.bases import different_bases
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.statistics import Contest, Difference, Spread, contest_of, difference_of, spread_of
+from lit_an.ablation.analysis.study import Study
 from lit_an.metrics.directions import KINDS, Better, kind_of
 
 Clock = Literal["processor_seconds", "seconds"]

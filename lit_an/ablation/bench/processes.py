@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Literal, NamedTuple
 
-from lit_an.ablation.cells import Cell, locked, write_record
+from lit_an.ablation.bench.cells import Cell, locked, write_record
 from lit_an.durations import in_words
 from lit_an.files import explain_write_errors
 from lit_an.machine.workers import named_launcher
@@ -229,4 +229,4 @@ def _stop_signals() -> Iterator[list[int]]:
 
 def command_line() -> list[str]:
     """What starts a command line of this lit_an in a new process."""
-    return [sys.executable, str(Path(__file__).parent.parent.parent / "cli.py")]
+    return [sys.executable, str(Path(__file__).parents[3] / "cli.py")]

@@ -15,9 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from lit_an.ablation.comparison import Clock, clock_of, machines_of, title_of, whole_or_all
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.comparison import Clock, clock_of, machines_of, title_of, whole_or_all
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.study import Study
 from lit_an.metrics.directions import kind_of
 from lit_an.run_report.line_styles import STYLE, line_style, marks_every
 

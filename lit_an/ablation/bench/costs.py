@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import OmegaConf
 
-from lit_an.ablation.plan import Variant, arguments_of, config_hash
+from lit_an.ablation.bench.plan import Variant, arguments_of, config_hash
 from lit_an.errors import InputError
 from lit_an.files import json_text, replacing
 from lit_an.files.configs import load_config

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.ablation.cells import FORMER
-from lit_an.ablation.config_notes import CONFIG, along, config_of, notes_on_configs, notes_on_folders
-from lit_an.ablation.levels import SEED, levels_of
-from lit_an.ablation.runs import Run, read_run
+from lit_an.ablation.analysis.config_notes import CONFIG, along, config_of, notes_on_configs, notes_on_folders
+from lit_an.ablation.analysis.levels import SEED, levels_of
+from lit_an.ablation.analysis.runs import Run, read_run
+from lit_an.ablation.bench.cells import FORMER
 from lit_an.errors import InputError
 from lit_an.files.text import lines_of
 from lit_an.registry import nearest

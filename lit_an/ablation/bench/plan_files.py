@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lit_an.ablation.plan import SEED, Level, Plan, spell
+from lit_an.ablation.bench.plan import SEED, Level, Plan, spell
 from lit_an.errors import InputError
 from lit_an.files.configs import load_config, on_one_line
 

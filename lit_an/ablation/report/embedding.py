@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from lit_an.ablation.runs import Run
-from lit_an.ablation.study import Study
+from lit_an.ablation.analysis.runs import Run
+from lit_an.ablation.analysis.study import Study
 from lit_an.errors import InputError
 
 _MOST_PIXELS = 16_383  # of a side of a WebP

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from lit_an.ablation.cells import Cell, has_run, read_record
-from lit_an.ablation.plan import Plan
-from lit_an.ablation.runs import read_run
-from lit_an.ablation.study import Missing, Study
+from lit_an.ablation.analysis.runs import read_run
+from lit_an.ablation.analysis.study import Missing, Study
+from lit_an.ablation.bench.cells import Cell, has_run, read_record
+from lit_an.ablation.bench.plan import Plan
 
 
 def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -> Study | None:

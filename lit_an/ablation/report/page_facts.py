@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_an.ablation.comparison import clock_of, title_of, whole_or_all
-from lit_an.ablation.formatting import count_text, date_text, mean_text, memory_text, time_text
-from lit_an.ablation.markup import Html, breakable, bullets, data_table, element
-from lit_an.ablation.runs import Point, Run
-from lit_an.ablation.sentences import CLOCKS
-from lit_an.ablation.statistics import spread_of
-from lit_an.ablation.study import Study, bench_record
+from lit_an.ablation.analysis.comparison import clock_of, title_of, whole_or_all
+from lit_an.ablation.analysis.runs import Point, Run
+from lit_an.ablation.analysis.statistics import spread_of
+from lit_an.ablation.analysis.study import Study, bench_record
+from lit_an.ablation.report.formatting import count_text, date_text, mean_text, memory_text, time_text
+from lit_an.ablation.report.markup import Html, breakable, bullets, data_table, element
+from lit_an.ablation.report.sentences import CLOCKS
 
 REGIONS = ("effective_regions", "effective_regions_per_position")
 _DEGENERATE = "degenerate_iterations"

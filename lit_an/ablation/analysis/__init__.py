@@ -1,0 +1,1 @@
+"""What runs that differ in one thing say: what they are, what does not compare, figures, intervals."""
