@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+from torch import nn
+
 from lit_an.errors import InputError
 from lit_an.norms.base import ConditionKind
 from lit_an.norms.registry import NORMS, MakeNorm, asking_argument, condition_kind
@@ -43,7 +46,8 @@ def resolve_norm(
     """A factory of the norm of a slot, from the name and the arguments in a config.
 
     Arguments that only another registered norm accepts are ignored with a notice, so that one key changes the norm even
-    if the arguments of the former norm are still in the config.
+    if the arguments of the former norm are still in the config. The norm draws its random numbers apart, so that after one
+    seed all other weights of two networks are equal, whatever stands in the slot.
 
     Args:
         slot: name of the slot, for error sentences; its arguments are ``<slot>_kwargs``.
@@ -71,7 +75,7 @@ is for class-conditional generators
         log.warning("%s '%s' takes no %s: ignored in %s_kwargs", slot, name, ", ".join(foreign), slot)
     condition: dict[str, Any] = {"condition_features": provided.features} if provided.features else {}
     condition = {key: value for key, value in condition.items() if key in NORMS.arguments(name)}
-    return NORMS.factory(name, **{**condition, **arguments})
+    return _drawn_apart(NORMS.factory(name, **{**condition, **arguments}))
 
 
 def resolve_long_range(
@@ -102,7 +106,7 @@ def resolve_long_range(
     make_norm = resolve_norm("long_range", name, arguments, provided)
     if name == "none":
         return None
-    return residual(make_norm, residual_start) if is_wrapped else make_norm
+    return _drawn_apart(residual(make_norm, residual_start)) if is_wrapped else make_norm
 
 
 def norm_behind(name: str, form: LongRangeForm) -> str:
@@ -115,3 +119,15 @@ def norm_behind(name: str, form: LongRangeForm) -> str:
         form: see ``resolve_long_range``.
     """
     return name if form == "plain" else "none"
+
+
+def _drawn_apart(make_norm: MakeNorm) -> MakeNorm:
+    """Makes norms with random numbers of their own: the generator of PyTorch on the CPU stays where it was."""
+
+    def make(num_features: int) -> nn.Module:
+        with torch.random.fork_rng(devices=()):
+            # Not torch.manual_seed, which seeds the devices too.
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), device="cpu")))
+            return make_norm(num_features)
+
+    return make
