@@ -46,8 +46,8 @@ def resolve_norm(
     """A factory of the norm of a slot, from the name and the arguments in a config.
 
     Arguments that only another registered norm accepts are ignored with a notice, so that one key changes the norm even
-    if the arguments of the former norm are still in the config. The norm draws its random numbers apart, so that after one
-    seed all other weights of two networks are equal, whatever stands in the slot.
+    if the arguments of the former norm are still in the config. The norm draws its random numbers apart, so that after
+    one seed all other weights of two networks are equal, whatever stands in the slot.
 
     Args:
         slot: name of the slot, for error sentences; its arguments are ``<slot>_kwargs``.
