@@ -45,7 +45,7 @@ def replace_norms(
     Knows ``BatchNorm2d``, ``SyncBatchNorm``, ``InstanceNorm2d``, ``GroupNorm``, layer norms over the channels of a map
     (``LayerNorm2d`` of torchvision and timm) and the norms of ``lit_an``. Other norms are left alone. A norm is
     replaced if it meets all of the selections that are given; without a selection, all norms are. Those with an
-    activation of their own, and those in a block that is called a norm, are replaced only if ``types`` names their class.
+    activation of their own, and those in a block that is called a norm, are replaced only if ``types`` has their class.
 
     The new norm has the mode, device, floating-point type and ``requires_grad`` of the former one. Where both norms
     have them, it also has its ``eps``, ``momentum``, ``num_groups``, weight and bias per channel, and running
