@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from lit_an.errors import InputError
 from lit_an.registry import Registry
+from lit_an.tensors.precision import in_type_of
 
 STRIDES = (2, 4, 8, 16, 32)
 
@@ -73,17 +74,19 @@ class Backbone:
             image: (B, 3, H, W), in [-1, 1], H and W multiples of 32.
 
         Returns:
-            (B, channels[i], H / strides[i], W / strides[i]) for each i.
+            (B, channels[i], H / strides[i], W / strides[i]) for each i, of the image's type, or autocast's.
 
         Raises:
             InputError: as ``load``.
         """
         network = self._loaded()
-        if next(network.parameters()).device != image.device:
+        weight = next(network.parameters())
+        if weight.device != image.device:
             with torch.inference_mode(False):
                 network.to(image.device)
-        maps: tuple[Tensor, ...] = network(image.contiguous(memory_format=torch.channels_last))
-        return maps
+        given = in_type_of(image, weight)
+        maps: tuple[Tensor, ...] = network(given.contiguous(memory_format=torch.channels_last))
+        return maps if given is image else tuple(each.to(image.dtype) for each in maps)
 
     def _loaded(self) -> nn.Module:
         if self._network is None:

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lit_an.errors import InputError
 from lit_an.registry import nearest
+from lit_an.tensors.precision import in_type_of
 
 Features = Mapping[str, Tensor]
 
@@ -102,7 +103,7 @@ class VGG19Features:
         return self
 
     def __call__(self, image: Tensor) -> dict[str, Tensor]:
-        """The maps of images, by name, in the order of ``layers``.
+        """The maps of images, by name, in the order of ``layers``, of the image's type, or autocast's.
 
         Args:
             image: (B, 3, H, W), in [-1, 1]; gradients reach it. Sides of at least 2 pixels for each pooling on the way.
@@ -116,15 +117,16 @@ class VGG19Features:
             stages.to(image.device)
             # Kept there, since a new tensor in each pass would be a copy that waits for the device.
             self._moments = self._moments.to(image.device)
-        mean, deviation = self._moments.to(image.dtype)
-        x, maps = ((image + 1) / 2 - mean) / deviation, {}
+        given = in_type_of(image, next(stages.parameters()))
+        mean, deviation = self._moments.to(given.dtype)
+        x, maps = ((given + 1) / 2 - mean) / deviation, {}
         for stage in stages:
             if self.recompute and torch.is_grad_enabled():
                 x, found = checkpoint(stage, x, use_reentrant=False, preserve_rng_state=False)
             else:
                 x, found = stage(x)
             maps.update(found)
-        return {name: maps[name] for name in self.layers}
+        return {name: maps[name] if given is image else maps[name].to(image.dtype) for name in self.layers}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_stages": None}  # the receiving process reads the weights again

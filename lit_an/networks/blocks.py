@@ -1,5 +1,6 @@
 """Residual blocks and sizes shared by class-conditional generators and discriminators."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -24,6 +25,39 @@ def check_long_range_resolution(network: str, long_range: str, resolution: int, 
     if long_range != "none" and resolution not in available:
         sizes = ", ".join(map(str, available))
         raise InputError(f"{network}: long_range_resolution={resolution} never occurs; its feature maps have {sizes}")
+
+
+def labels_of(network: str, what: str, x: Tensor, sizes: tuple[int, ...], label: Tensor, mixed: int = 0) -> Tensor:
+    """The labels of a batch, after its shape and theirs are checked.
+
+    Args:
+        network: for error sentences.
+        what: the network takes, likewise.
+        x: (B, *sizes), what it is given.
+        sizes: of each of them.
+        label: (B,), whole numbers of any type.
+        mixed: num_classes, where ``label`` may be weights of mixtures, (B, num_classes); else 0.
+
+    Returns:
+        (B,), int64, or (B, num_classes), of the type of ``x``.
+
+    Raises:
+        InputError: other shapes, ``x`` of no floating-point type, or labels that are no whole numbers.
+    """
+    if x.shape[1:] != sizes or not x.is_floating_point():
+        form = ", ".join(map(str, ("B", *sizes)))
+        raise InputError(f"{network} takes {what} ({form}) of a floating-point type, got {_described(x)}")
+    batch, weighs = x.shape[0], label.is_floating_point()
+    if label.shape != ((batch, mixed) if weighs else (batch,)):
+        mixtures = f", or ({batch}, {mixed}), floating-point, for mixtures of classes" if mixed else ""
+        raise InputError(
+            f"{network}: labels of {batch} {what} must be ({batch},), whole numbers{mixtures}, got {_described(label)}"
+        )
+    return label.to(x.dtype if weighs else torch.int64)
+
+
+def _described(x: Tensor) -> str:
+    return f"{tuple(x.shape)}, {str(x.dtype).removeprefix('torch.')}"
 
 
 class GeneratorBlock(nn.Module):

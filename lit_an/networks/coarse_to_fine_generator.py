@@ -11,10 +11,10 @@ from lit_an.networks.initialization import Initialization, LayerFactory, Padding
 from lit_an.networks.inpainting_blocks import (
     InpaintingBlock,
     InpaintingBlocks,
-    check_image_and_mask,
     decoder,
     dilated,
     encoder,
+    mask_of,
 )
 from lit_an.networks.mirroring import mirrored
 from lit_an.networks.pyramid_fill import pyramid_fill
@@ -134,7 +134,7 @@ class CoarseToFineGenerator(nn.Module):
 
         Args:
             image: (B, 3, H, W), in [-1, 1], H and W at least 8; what is in the hole does not matter.
-            mask: (B, 1, H, W), 1 = hole, 0 = known.
+            mask: (B, 1, H, W), of any type, above 0.5 = hole.
 
         Returns:
             coarse, fine: (B, 3, H, W) each, in [-1, 1], of the image's type; not composited with the known pixels.
@@ -142,13 +142,12 @@ class CoarseToFineGenerator(nn.Module):
         Raises:
             InputError: shapes other than these.
         """
-        check_image_and_mask("CoarseToFineGenerator", image, mask, SMALLEST_SIDE)
+        mask = mask_of("CoarseToFineGenerator", image, mask, SMALLEST_SIDE)
         height, width = image.shape[2:]
         erased = erase(image, mask)
         below, right = -height % self.multiple, -width % self.multiple
         if below or right:
             erased, mask = (mirrored(part, 0, right, 0, below) for part in (erased, mask))
-        mask = mask.to(erased.dtype)
 
         if self.learns_coarse:
             coarse = self._image(self.coarse_to_image(self.coarse(_with_mask(erased, mask), mask)), image.dtype)

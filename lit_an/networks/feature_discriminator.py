@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lit_an.backbones.base import create_backbone
 from lit_an.errors import InputError, at_least
+from lit_an.networks.blocks import labels_of
 from lit_an.networks.initialization import LayerFactory
 from lit_an.networks.projection_discriminator import ProjectionDiscriminator
 
@@ -104,11 +105,16 @@ class FeatureDiscriminator(nn.Module):
 
         Args:
             image: (B, 3, image_size, image_size), in [-1, 1].
-            label: (B,), int64, 0 ≤ label < num_classes.
+            label: (B,), whole numbers, 0 ≤ label < num_classes.
 
         Returns:
             logits: (B, K), one for each place of each head; larger is more real.
+
+        Raises:
+            InputError: shapes or types other than these.
         """
+        side = self.image_size
+        label = labels_of("FeatureDiscriminator", "images", image, (3, side, side), label)
         size = (self.input_size, self.input_size)
         enlarged = F.interpolate(image, size, mode="bilinear", align_corners=False)
         maps = self.mixing(self.backbone(enlarged))

@@ -53,8 +53,8 @@ class LayerFactory:
             raise InputError(f"padding must be 'zeros', 'reflect' or 'replicate', got {self.padding!r}")
         if self.initialization not in ("orthogonal", "xavier"):
             raise InputError(f"initialization must be 'orthogonal' or 'xavier', got {self.initialization!r}")
-        if self.residual_gain <= 0:
-            raise InputError(f"residual_gain must be above 0, got {self.residual_gain}")
+        if not 0 < self.residual_gain < float("inf"):
+            raise InputError(f"residual_gain must be above 0 and finite, got {self.residual_gain}")
 
     def around(self, *norms: str) -> "LayerFactory":
         """The factory of the layers around norms: with standardized convolutions if one of the norms asks for them.

@@ -8,20 +8,37 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 from lit_an.networks.initialization import LayerFactory
 from lit_an.norms.registry import MakeNorm
+from lit_an.tensors.holes import is_hole
 
 DILATIONS = (2, 4, 8, 16)
 
 
-def check_image_and_mask(network: str, image: Tensor, mask: Tensor, smallest: int) -> None:
-    """Raises InputError unless these are images (B, 3, H, W) of at least this side and their masks (B, 1, H, W)."""
+def mask_of(network: str, image: Tensor, mask: Tensor, smallest: int) -> Tensor:
+    """The mask of images as a network takes it, after the shapes of both are checked.
+
+    Args:
+        network: for error sentences.
+        image: (B, 3, H, W), H and W at least ``smallest``.
+        mask: (B, 1, H, W), of any type.
+        smallest: side of an image, in pixels.
+
+    Returns:
+        (B, 1, H, W), of the image's type, 1 = hole, 0 = known.
+
+    Raises:
+        InputError: other shapes, or images of no floating-point type.
+    """
     if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[2:]) < smallest:
         given = tuple(image.shape)
         raise InputError(f"{network} takes images (B, 3, H, W), H and W at least {smallest}, got {given}")
+    if not image.is_floating_point():
+        raise InputError(f"{network} takes floating-point images in [-1, 1], got {image.dtype}; convert them first")
     expected = (image.shape[0], 1, *image.shape[2:])
     if mask.shape != expected:
         raise InputError(
             f"{network}: the mask of images {tuple(image.shape)} must be {expected}, got {tuple(mask.shape)}"
         )
+    return is_hole(mask).to(image.dtype)
 
 
 class InpaintingBlock(nn.Module):

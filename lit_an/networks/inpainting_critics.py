@@ -16,7 +16,7 @@ from lit_an.networks.critic_parts import (
     WindowCritic,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
-from lit_an.networks.inpainting_blocks import check_image_and_mask
+from lit_an.networks.inpainting_blocks import mask_of
 from lit_an.networks.slots import MASK_CONDITION, LongRangeForm, Scalar, norm_behind, resolve_long_range
 
 Local = Literal["window", "patch", "none"]
@@ -38,7 +38,7 @@ class _Critics(nn.Module):
 
         Args:
             image: (B, 3, H, W), in [-1, 1]; for inpainted images the composite.
-            mask: (B, 1, H, W), 1 = hole.
+            mask: (B, 1, H, W), of any type, above 0.5 = hole.
 
         Returns:
             One ``CriticOutput`` per critic.
@@ -46,7 +46,7 @@ class _Critics(nn.Module):
         Raises:
             InputError: shapes other than these.
         """
-        check_image_and_mask(type(self).__name__, image, mask, smallest=1)
+        mask = mask_of(type(self).__name__, image, mask, smallest=1)
         return tuple(critic(image, mask) for critic in self.critics)
 
 

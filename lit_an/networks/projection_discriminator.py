@@ -13,6 +13,7 @@ from lit_an.networks.blocks import (
     DiscriminatorBlock,
     check_image_size,
     check_long_range_resolution,
+    labels_of,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.slots import LongRangeForm, Scalar, norm_behind, resolve_long_range
@@ -104,11 +105,16 @@ class ProjectionDiscriminator(nn.Module):
 
         Args:
             image: (B, 3, image_size, image_size), in [-1, 1].
-            label: (B,), int64, 0 ≤ label < num_classes.
+            label: (B,), whole numbers, 0 ≤ label < num_classes.
 
         Returns:
             logits: (B,), larger is more real.
+
+        Raises:
+            InputError: shapes or types other than these.
         """
+        side = self.image_size
+        label = labels_of("ProjectionDiscriminator", "images", image, (3, side, side), label)
         x = image
         for index, block in enumerate(self.blocks):
             x = block(x)

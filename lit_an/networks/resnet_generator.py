@@ -14,6 +14,7 @@ from lit_an.networks.blocks import (
     GeneratorBlock,
     check_image_size,
     check_long_range_resolution,
+    labels_of,
 )
 from lit_an.networks.initialization import Initialization, LayerFactory
 from lit_an.networks.slots import (
@@ -107,6 +108,8 @@ class ResNetGenerator(nn.Module):
         for name, value in (("num_classes", num_classes), ("latent_dim", latent_dim), ("base_width", base_width)):
             if value < 1:
                 raise InputError(f"ResNetGenerator: {name} must be at least 1, got {value}")
+        if class_embedding < 0:
+            raise InputError(f"ResNetGenerator: class_embedding must be at least 0, got {class_embedding}")
         self.image_size, self.num_classes, self.latent_dim = image_size, num_classes, latent_dim
 
         layers = LayerFactory(initialization, spectral_norm=spectral_norm, residual_gain=residual_gain)
@@ -151,12 +154,16 @@ class ResNetGenerator(nn.Module):
 
         Args:
             latent: (B, latent_dim), standard normal.
-            label: (B,), int64, 0 ≤ label < num_classes; or (B, num_classes), float, the weights of a mixture of
-                classes, which sum to 1.
+            label: (B,), whole numbers, 0 ≤ label < num_classes; or (B, num_classes), float, the weights of a mixture
+                of classes, which sum to 1.
 
         Returns:
             image: (B, 3, image_size, image_size), in [-1, 1].
+
+        Raises:
+            InputError: shapes or types other than these.
         """
+        label = labels_of("ResNetGenerator", "latents", latent, (self.latent_dim,), label, self.num_classes)
         of_class = self._condition(label, latent.dtype)
         condition = torch.cat([of_class, latent], dim=1) if self.latent_in_norms else of_class
         if self.joins_latent:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.errors import InputError
+from lit_an.tensors.holes import is_hole
 
 # What a norm depends on beside the features: nothing, a vector for each image, or the mask of its hole.
 ConditionKind = Literal["none", "vector", "mask"]
@@ -114,10 +115,10 @@ def mask_for(norm: str, x: Tensor, condition: Tensor | None) -> Tensor:
     Args:
         norm: its registered name, for the sentence.
         x: (B, C, H, W), features.
-        condition: (B, 1, H', W').
+        condition: (B, 1, H', W'), of any type, above 0.5 = hole.
 
     Returns:
-        (B, 1, H, W), resized by nearest neighbor.
+        (B, 1, H, W), of the type of ``x``, 1 = hole, 0 = known, resized by nearest neighbor.
 
     Raises:
         InputError: another shape, or none.
@@ -125,7 +126,8 @@ def mask_for(norm: str, x: Tensor, condition: Tensor | None) -> Tensor:
     if condition is None or condition.dim() != 4 or condition.shape[:2] != (x.shape[0], 1):
         given = "none" if condition is None else tuple(condition.shape)
         raise InputError(f"norm {norm!r} needs a mask of shape ({x.shape[0]}, 1, H, W), got {given}")
-    return condition if condition.shape[2:] == x.shape[2:] else F.interpolate(condition, x.shape[2:], mode="nearest")
+    hole = is_hole(condition).to(x.dtype)
+    return hole if hole.shape[2:] == x.shape[2:] else F.interpolate(hole, x.shape[2:], mode="nearest")
 
 
 def is_hooked(module: nn.Module) -> bool:

@@ -11,6 +11,7 @@ from lit_an.norms.standard import GroupNorm2d, NoNorm
 
 _OF_MAPS = (nn.BatchNorm2d, nn.InstanceNorm2d, nn.SyncBatchNorm, nn.GroupNorm)
 _LAZY = (nn.LazyBatchNorm2d, nn.LazyInstanceNorm2d)
+_KNOWN = (*_OF_MAPS, *_LAZY, nn.LayerNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, Norm2d)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class FoundNorm:
 def find_norms(network: nn.Module) -> list[FoundNorm]:
     """All norms of a network, in the order of ``named_modules``; a module that is used twice is found once.
 
-    A module counts as a norm if it is one of PyTorch's or of ``lit_an``'s, or if its class is called one.
+    A module counts as a norm if it is one of PyTorch's or of ``lit_an``'s, or if its class is called one. What is only
+    called a norm may be a block, such as a ``ConvNorm``: the norms in it are found too, and those of a network that is
+    called so are its norms.
 
     Example:
         >>> network = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.Flatten(), nn.LayerNorm(8))
@@ -47,11 +50,24 @@ def find_norms(network: nn.Module) -> list[FoundNorm]:
     """
     names: dict[nn.Module, list[str]] = {}
     within: set[nn.Module] = set()
+    block_of: dict[nn.Module, str] = {}
     for name, module in network.named_modules(remove_duplicate=False):
-        if _is_norm(module) and module not in within:
-            names.setdefault(module, []).append(name)
-            within.update(part for part in module.modules() if part is not module)
-    return [FoundNorm(tuple(places), module, *_channels(module)) for module, places in names.items()]
+        if module in within or not _is_norm(module):
+            continue
+        parts = [part for part in module.modules() if part is not module]
+        if isinstance(module, _KNOWN):
+            within.update(parts)
+        elif module is network and any(map(_is_norm, parts)):
+            continue
+        else:
+            block = f"it is a part of the {type(module).__name__} {name!r}; name its class in types to replace it"
+            block_of.update((part, block) for part in parts if part not in block_of)
+        names.setdefault(module, []).append(name)
+    found = []
+    for module, places in names.items():
+        channels, reason = _channels(module)
+        found.append(FoundNorm(tuple(places), module, channels, reason or block_of.get(module)))
+    return found
 
 
 def condition_of(module: nn.Module) -> tuple[ConditionKind, int]:
@@ -92,10 +108,9 @@ def per_channel(module: nn.Module, name: str, channels: int) -> Tensor | None:
 
 
 def _is_norm(module: nn.Module) -> bool:
-    known = (*_OF_MAPS, *_LAZY, nn.LayerNorm, nn.LocalResponseNorm, nn.CrossMapLRN2d, Norm2d)
     called = type(module).__name__.rstrip("0123456789dD").endswith("Norm")
     # Parametrizations, such as spectral norm, act on weights.
-    return isinstance(module, known) or (called and "parametriz" not in type(module).__module__)
+    return isinstance(module, _KNOWN) or (called and "parametriz" not in type(module).__module__)
 
 
 def _channels(module: nn.Module) -> tuple[int | None, str | None]:
@@ -106,16 +121,26 @@ def _channels(module: nn.Module) -> tuple[int | None, str | None]:
         return module.num_features, "it is no norm; name its class in types to replace it"
     if isinstance(module, Norm2d):
         return module.num_features, None
+    more = layers_in(module)
+    reason = f"it also holds {', '.join(more)}; name its class in types to replace it without" if more else None
     if isinstance(module, nn.GroupNorm):
-        return module.num_channels, None
+        return module.num_channels, reason
     if isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d, nn.SyncBatchNorm)):
-        return module.num_features, None
+        return module.num_features, reason
     if isinstance(module, nn.LayerNorm):
         # torchvision's and timm's norms of this form permute the map, and so override forward.
         if len(module.normalized_shape) == 1 and type(module).__name__.endswith("2d"):
-            return module.normalized_shape[0], None
+            return module.normalized_shape[0], reason
         return None, "it normalizes the last dimension, not the channels of a map"
     return None, "its class is not known as a norm of (B, C, H, W)"
+
+
+def layers_in(module: nn.Module) -> list[str]:
+    """What a norm of another library holds beside itself, such as an activation: name and class of each layer."""
+    if isinstance(module, Norm2d):
+        return []
+    children = ((name, child) for name, child in module.named_children() if not isinstance(child, nn.Identity))
+    return [f"{name} ({type(child).__name__})" for name, child in children if name != "parametrizations"]
 
 
 def place_of(module: nn.Module, network: nn.Module) -> tuple[torch.device, torch.dtype] | None:

@@ -13,6 +13,7 @@ from lit_an.norms.found_norms import (
     FoundNorm,
     condition_of,
     find_norms,
+    layers_in,
     per_channel,
     place_of,
     settings_of,
@@ -43,7 +44,8 @@ def replace_norms(
 
     Knows ``BatchNorm2d``, ``SyncBatchNorm``, ``InstanceNorm2d``, ``GroupNorm``, layer norms over the channels of a map
     (``LayerNorm2d`` of torchvision and timm) and the norms of ``lit_an``. Other norms are left alone. A norm is
-    replaced if it meets all of the selections that are given; without a selection, all norms are.
+    replaced if it meets all of the selections that are given; without a selection, all norms are. Those with an
+    activation of their own, and those in a block that is called a norm, are replaced only if ``types`` has their class.
 
     The new norm has the mode, device, floating-point type and ``requires_grad`` of the former one. Where both norms
     have them, it also has its ``eps``, ``momentum``, ``num_groups``, weight and bias per channel, and running
@@ -252,4 +254,4 @@ def _extras(former: nn.Module) -> list[str]:
     """What belongs to a norm beside its numbers, and stays with it."""
     hooks = (former._forward_hooks, former._forward_pre_hooks, former._backward_hooks, former._backward_pre_hooks)
     synchronized = [isinstance(part, nn.SyncBatchNorm) for part in former.modules()]
-    return ["hooks"] * any(hooks) + ["synchronization"] * any(synchronized)
+    return ["hooks"] * any(hooks) + ["synchronization"] * any(synchronized) + layers_in(former)

@@ -33,6 +33,17 @@ def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(device, enabled=False)
 
 
+def in_type_of(x: Tensor, weight: Tensor) -> Tensor:
+    """Converts ``x`` to the type of a weight that it meets; under autocast, which converts both, it stays as it is.
+
+    Example:
+        >>> in_type_of(torch.zeros(1).double(), torch.zeros(1)).dtype
+        torch.float32
+    """
+    device = x.device.type if torch.amp.is_autocast_available(x.device.type) else "cpu"
+    return x if torch.is_autocast_enabled(device) else x.to(weight.dtype)
+
+
 def set_float32_precision(precision: Float32Precision) -> None:
     """Sets how exact products and convolutions of float32 tensors are, in the whole process.
 

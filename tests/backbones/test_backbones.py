@@ -61,6 +61,19 @@ def test_weights_read_without_gradients_serve_training(name: str, tmp_path: Path
     assert image.grad is not None
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16])
+def test_images_of_another_type_have_maps_of_that_type(kind: torch.dtype) -> None:
+    backbone = create_backbone("efficientnet_lite0")
+    image = (torch.rand(1, 3, 32, 32) * 2 - 1).to(kind).requires_grad_()
+    maps = backbone(image)
+    assert {x.dtype for x in maps} == {kind}
+    for ours, expected in zip(maps, backbone(image.detach().float()), strict=True):
+        assert torch.equal(ours, expected.to(kind))
+    maps[0].sum().backward()
+    assert image.grad is not None
+    assert image.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize("size", [64, 96])
 def test_efficientnet_lite_is_the_package_s(size: int) -> None:
     """Batch norms folded into convolutions change nothing; borders are TensorFlow's."""

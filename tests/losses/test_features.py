@@ -129,6 +129,14 @@ def test_autocast_reaches_the_network(weights: str) -> None:
     assert (half - whole).norm() < 0.03 * whole.norm()
 
 
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_images_of_another_type_have_maps_of_that_type(weights: str, kind: torch.dtype) -> None:
+    features, image = VGG19Features(weights, ["relu1_2"]), images().to(kind)
+    maps = features(image)["relu1_2"]
+    assert maps.dtype == kind
+    assert torch.equal(maps, features(image.float())["relu1_2"].to(kind))
+
+
 def test_weights_of_half_precision_are_read_as_float32(weights: str, tmp_path: Path) -> None:
     state = {name: x.half() for name, x in torch.load(weights, weights_only=True).items()}
     torch.save(state, tmp_path / "half.pth")

@@ -1,10 +1,11 @@
-"""With every norm the class reaches the image."""
+"""With every norm the class reaches the image, and labels that do not fit are refused."""
 
 import pytest
 import torch
+from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.networks import CoarseToFineGenerator, ProjectionDiscriminator, ResNetGenerator
+from lit_an.networks import CoarseToFineGenerator, FeatureDiscriminator, ProjectionDiscriminator, ResNetGenerator
 from lit_an.norms.registry import condition_kind
 from tests.networks.test_networks import FITTING, LABEL, generator
 from tests.randomizing import randomized
@@ -119,3 +120,50 @@ def test_without_a_class_vector_attentive_normalization_is_refused_in_one_senten
         CoarseToFineGenerator(width=2, long_range_kwargs=CLASS_AFFINE)
     with pytest.raises(InputError, match=sentence):
         ProjectionDiscriminator(32, 3, long_range="attentive", long_range_kwargs=CLASS_AFFINE, long_range_resolution=8)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"class_embedding": 5}, {"norm": "instance"}])
+def test_labels_and_mixtures_of_other_types_are_taken(kwargs: dict[str, object]) -> None:
+    network = randomized(generator(**kwargs)).eval()
+    latent, mixture = torch.randn(2, 16), torch.eye(3)[LABEL]
+    assert torch.equal(network(latent, LABEL.to(torch.uint8)), network(latent, LABEL))
+    assert torch.equal(network(latent, mixture.double()), network(latent, mixture))
+    assert network.bfloat16()(latent.bfloat16(), mixture).dtype == torch.bfloat16
+
+
+UNFIT_LATENTS: list[tuple[tuple[int, ...], Tensor, str]] = [
+    ((2, 8), LABEL, r"takes latents \(B, 16\) of a floating-point type, got \(2, 8\), float32"),
+    ((2, 16, 1, 1), LABEL, r"takes latents \(B, 16\) of a floating-point type, got \(2, 16, 1, 1\), float32"),
+    ((2, 16), LABEL[:1], r"labels of 2 latents must be \(2,\), whole numbers, or \(2, 3\).*got \(1,\), int64"),
+    ((2, 16), LABEL[:, None], r"must be \(2,\), whole numbers.*got \(2, 1\), int64"),
+    ((3, 16), torch.rand(3), r"must be \(3,\), whole numbers, or \(3, 3\), floating-point.*got \(3,\), float32"),
+    ((2, 16), torch.rand(2, 4), r"or \(2, 3\), floating-point, for mixtures of classes, got \(2, 4\), float32"),
+]
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"class_embedding": 5}, {"norm": "instance"}])
+@pytest.mark.parametrize(("latent", "label", "sentence"), UNFIT_LATENTS)
+def test_a_generator_refuses_what_does_not_fit(
+    latent: tuple[int, ...], label: Tensor, sentence: str, kwargs: dict[str, object]
+) -> None:
+    with pytest.raises(InputError, match=f"ResNetGenerator.*{sentence}"):
+        generator(**kwargs)(torch.zeros(latent), label)
+
+
+@pytest.mark.parametrize("make", [ProjectionDiscriminator, FeatureDiscriminator])
+def test_a_discriminator_refuses_what_does_not_fit(make: type[ProjectionDiscriminator | FeatureDiscriminator]) -> None:
+    width = "base_width" if make is ProjectionDiscriminator else "width"
+    network, image = make(32, 3, **{width: 4}), torch.zeros(2, 3, 32, 32)
+    takes = rf"{make.__name__} takes images \(B, 3, 32, 32\) of a floating-point type, got"
+    for other, given in [
+        (torch.zeros(2, 3, 64, 64), r"\(2, 3, 64, 64\), float32"),
+        (torch.zeros(2, 1, 32, 32), r"\(2, 1, 32, 32\), float32"),
+        (torch.zeros(2, 3, 32, 32, dtype=torch.uint8), r"\(2, 3, 32, 32\), uint8"),
+    ]:
+        with pytest.raises(InputError, match=f"{takes} {given}"):
+            network(other, LABEL)
+    for label in (LABEL[:1], LABEL[:, None], torch.tensor(1), torch.eye(3)[LABEL]):
+        with pytest.raises(
+            InputError, match=rf"{make.__name__}: labels of 2 images must be \(2,\), whole numbers, got"
+        ):
+            network(image, label)

@@ -44,6 +44,21 @@ def test_images_of_any_size(size: tuple[int, int]) -> None:
         assert result.abs().max() <= 1
 
 
+@pytest.mark.parametrize("norms", [{}, {"norm": "spade", "long_range": "region_batch"}], ids=["without", "of masks"])
+def test_a_mask_may_be_of_any_type(norms: dict[str, str]) -> None:
+    image, mask = scene(13, 18)
+    network = loosened(CoarseToFineGenerator(width=2, **norms)).eval()  # type: ignore[arg-type]
+    expected = network(image, mask).fine
+    for other in (mask.bool(), mask.double(), (255 * mask).to(torch.uint8)):
+        assert torch.equal(network(image, other).fine, expected)
+
+
+def test_bytes_are_no_images() -> None:
+    image, mask = scene()
+    with pytest.raises(InputError, match=r"takes floating-point images in \[-1, 1\], got torch.uint8"):
+        CoarseToFineGenerator(width=2)((100 * image).to(torch.uint8), mask)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("size", [(32, 32), (37, 42)])
 @pytest.mark.parametrize("filling", [0.7, float("nan"), float("inf")])

@@ -283,6 +283,19 @@ def test_bad_arguments_get_one_sentence(kwargs: dict[str, object], sentence: str
         GlobalAndLocalCritics(**kwargs)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "critics",
+    [GlobalAndLocalCritics(**SMALL, long_range="region_batch"), SNPatchDiscriminator(base_width=2, convolutions=2)],  # type: ignore[arg-type]
+    ids=["global and local", "patches"],
+)
+def test_a_mask_may_be_of_any_type(critics: nn.Module) -> None:
+    image, mask = scene()
+    expected = loosened(critics).eval()(image, mask)
+    for other in (mask.bool(), (255 * mask).to(torch.uint8)):
+        for ours, theirs in zip(critics(image, other), expected, strict=True):
+            assert torch.equal(ours.logits, theirs.logits)
+
+
 def test_shapes_that_do_not_fit_get_one_sentence() -> None:
     image, mask = scene()
     with pytest.raises(

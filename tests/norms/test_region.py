@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.norms import LearnedRegionNorm2d, RegionNorm2d
+from lit_an.norms import NORMS, LearnedRegionNorm2d, RegionNorm2d
 from lit_an.norms.region import Statistics
 
 STATISTICS: list[Statistics] = ["image", "batch"]
@@ -103,6 +103,13 @@ def test_regions_of_one_position_and_maps_of_one(size: tuple[int, int], statisti
     torch.testing.assert_close(y[..., 0, 0], torch.full((1, 4), 3.0))
     y.square().sum().backward()
     assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["region_batch", "spade"])
+def test_a_mask_may_be_of_any_type(name: str) -> None:
+    norm, x, mask = NORMS.create(name, 4).eval(), torch.randn(2, 4, 3, 5), (torch.rand(2, 1, 6, 10) > 0.5).float()
+    for other in (mask.bool(), (255 * mask).to(torch.uint8)):
+        assert torch.equal(norm(x, other), norm(x, mask))
 
 
 def test_the_mask_is_brought_to_the_map_by_the_nearest_pixel() -> None:

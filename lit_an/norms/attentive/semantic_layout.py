@@ -184,8 +184,14 @@ class SemanticLayout(nn.Module):
             The factor.
 
         Raises:
-            InputError: a number out of range, or features that are the same at every position.
+            InputError: a number out of range, features that are the same at every position, or filters that are
+                parametrized.
         """
+        if "entities" not in self._parameters:
+            raise InputError(
+                "SemanticLayout: entities are made of other parameters, and multiplying them would be lost; calibrate "
+                "before you parametrize them, or choose a temperature"
+            )
         target = self.num_regions**START_ENTROPY if regions_per_position is None else regions_per_position
         if self.num_regions == 1:
             return 1.0

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from lit_an.errors import InputError
 from lit_an.metrics.layout import layout_statistics
@@ -54,6 +55,13 @@ def test_what_cannot_be_calibrated_is_refused_in_one_sentence() -> None:
     with pytest.raises(InputError, match="features that are equal at every position cannot calibrate a layout"):
         layout.calibrate(torch.ones(1, 8, 4, 4))
     assert SemanticLayout(8, num_regions=1).calibrate(torch.randn(1, 8, 4, 4)) == 1
+
+
+def test_filters_made_of_other_parameters_are_refused() -> None:
+    norm = AttentiveNorm2d(8, num_regions=4)
+    parametrizations.orthogonal(norm.layout, "entities")
+    with pytest.raises(InputError, match="calibrate before you parametrize them, or choose a temperature"):
+        calibrate_layouts(norm, lambda: norm(torch.randn(2, 8, 6, 6)))
 
 
 def test_a_centered_layout_is_calibrated_as_it_is_used() -> None:
