@@ -66,6 +66,13 @@ def test_a_picture_for_the_page_keeps_its_pixels() -> None:
     assert np.array_equal(pixels_of(data_url(pixels)), pixels)
 
 
+def test_the_map_of_a_wide_picture_holds_its_regions() -> None:
+    strongest = torch.randint(16, (3, 700), generator=torch.Generator().manual_seed(0))
+    layout = torch.nn.functional.one_hot(strongest, 16).permute(2, 0, 1)[None].float()
+    view = region_views(torch.zeros(1, 3, 12, 2800), {"norm": layout})[0]
+    assert pixels_of(view["map"])[..., 0].tolist() == strongest.tolist()
+
+
 def test_sentences_are_text_and_not_markup() -> None:
     assert sentence("a <b>.png", "done.") == "<p>A &lt;b&gt;.png.</p><p>Done.</p>"
     assert fault("<script>") == '<div class="fault"><p>&lt;script&gt;.</p></div>'
@@ -78,6 +85,12 @@ def upload(folder: Path, name: str) -> str:
     return str(folder / name / "a.png")
 
 
+def result(kept: SessionFiles, session: str) -> Path:
+    with kept.place(session) as place:
+        (place / "a.png").write_bytes(b"filled")
+    return place
+
+
 def test_a_visit_leaves_nothing_and_others_keep_theirs(tmp_path: Path) -> None:
     kept = SessionFiles(tmp_path)
     own, shared, example = upload(tmp_path, "own"), upload(tmp_path, "shared"), tmp_path.parent / f"{tmp_path.name}.png"
@@ -86,9 +99,14 @@ def test_a_visit_leaves_nothing_and_others_keep_theirs(tmp_path: Path) -> None:
     kept.saw("one", shared)
     assert not Path(own).exists(), "another picture takes its place"
     kept.saw("two", shared)
-    places = [kept.place("one") for _ in range(3)]
+    places = [result(kept, "one") for _ in range(3)]
     assert [place.exists() for place in places] == [False, True, True]
-    others = kept.place("two")
+    for _ in range(3):
+        with pytest.raises(InputError, match="paint"), kept.place("one") as failed:
+            raise InputError("paint over the part to fill")
+        assert not failed.exists()
+    assert [place.exists() for place in places] == [False, True, True], "what is shown can still be had"
+    others = result(kept, "two")
     kept.forget("one")
     assert not any(place.exists() for place in places)
     assert Path(shared).exists()
