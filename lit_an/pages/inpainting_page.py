@@ -93,7 +93,7 @@ def build_inpainting_page(
             if examples:
                 gradio.Markdown("Or one of these:")
             named = {f"Example {number}, {path.name}": path for number, path in enumerate(examples, 1)}
-            thumbnails = [row_of((_thumbnail(path, largest), name) for name, path in named.items())]
+            thumbnails = [row_of((thumbnail(path, largest), name) for name, path in named.items())]
             choices = pictures(gradio, "examples", chooses=True, rows=thumbnails)
             canvas = painter(gradio, "painter")
             button = gradio.Button("Fill the hole", variant="primary", visible=False, elem_id="fill")
@@ -153,8 +153,12 @@ def _no_result(gradio: Any) -> list[Any]:
     ]
 
 
-def _thumbnail(path: Path, largest: int) -> str:
-    """A picture as it will be seen when it is chosen."""
+def thumbnail(path: Path, largest: int) -> str:
+    """A picture to choose from, as URL, as it will be seen when it is chosen.
+
+    Raises:
+        InputError: the page would refuse it.
+    """
     try:
         return data_url(reduced(to_model(picture_of(str(path), largest)), _THUMBNAIL))
     except InputError as error:

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.pages.elements import fault, painted_hole, sentence
+from lit_an.pages.inpainting_page import thumbnail
 from lit_an.pages.region_views import data_url, region_views
 from lit_an.pages.session_files import SessionFiles
 from lit_an.pages.site import build_site
@@ -69,8 +70,22 @@ def test_a_picture_for_the_page_keeps_its_pixels() -> None:
 def test_the_map_of_a_wide_picture_holds_its_regions() -> None:
     strongest = torch.randint(16, (3, 700), generator=torch.Generator().manual_seed(0))
     layout = torch.nn.functional.one_hot(strongest, 16).permute(2, 0, 1)[None].float()
-    view = region_views(torch.zeros(1, 3, 12, 2800), {"norm": layout})[0]
+    view = region_views(torch.zeros(1, 3, 3, 700), {"norm": layout})[0]
     assert pixels_of(view["map"])[..., 0].tolist() == strongest.tolist()
+
+
+def test_an_example_is_upright_and_over_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    picture.paste((0, 0, 255, 255), (0, 0, 30, 10))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # a quarter turn to the right
+    picture.save(tmp_path / "a.png", exif=exif)
+    pixels = pixels_of(thumbnail(tmp_path / "a.png", largest=600))
+    assert pixels.shape == (30, 20, 3)
+    assert (pixels[:, :10] == 255).all()
+    assert (pixels[:, 10:] == (0, 0, 255)).all()
+    with pytest.raises(InputError, match=r"--examples .*: a.png has 30×20 px"):
+        thumbnail(tmp_path / "a.png", largest=599)
 
 
 def test_sentences_are_text_and_not_markup() -> None:
