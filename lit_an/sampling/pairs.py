@@ -46,9 +46,10 @@ def walk(
     """
     if steps < 2:
         raise InputError(f"a walk has at least 2 steps, its ends, got {steps}")
-    latents, labels = latents_and_labels(generator, *zip(start, end, strict=True), truncation)
+    labels, seeds = zip(start, end, strict=True)
+    latents, known = latents_and_labels(generator, labels, seeds, truncation)
     share = torch.linspace(0, 1, steps)
-    classes = F.one_hot(labels, generator.num_classes).float()
+    classes = F.one_hot(known, generator.num_classes).float()
     mixtures = torch.lerp(classes[0], classes[1], share[:, None])
     return images_of(generator, slerp(latents[0], latents[1], share), mixtures)
 
