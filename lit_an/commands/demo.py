@@ -77,12 +77,10 @@ def run(
         ended = threading.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, lambda *_: ended.set())
-        try:
-            print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
-            ended.wait()
-        finally:  # also where the terminal is closed
-            page.close(verbose=False)
-            work.end()
+        print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
+        ended.wait()
+        page.close(verbose=False)
+        work.end()
     return 0
 
 
