@@ -133,7 +133,7 @@ def _run_command(name: str, options: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     options = getattr(module, "spell_out", list)(options)
     run = module.run
-    from lit_an.command_line.parsers import command_parser, with_flags
+    from lit_an.command_line.parsers import command_parser, refuse_empty_lists, with_flags
 
     if set(inspect.signature(run).parameters) >= CONFIGURED:
         if asks_for_help(options):
@@ -145,6 +145,7 @@ def _run_command(name: str, options: list[str]) -> int:
 
     parser = command_parser(name, run)
     given = parser.instantiate(parser.parse_args(with_flags(parser, options)))
+    refuse_empty_lists(run, given)
     return int(run(**{key: given[key] for key in inspect.signature(run).parameters}))
 
 

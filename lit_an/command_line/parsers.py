@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 
 from lit_an.command_line.overview import program
 from lit_an.command_line.parse_errors import one_sentence, unknown_option
+from lit_an.errors import InputError
 
 
 class GivenText(str):
@@ -75,6 +76,21 @@ def command_parser(name: str, run: Callable[..., int], skip: Collection[str] = (
     parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False, skip=set(skip))
     return parser
+
+
+def refuse_empty_lists(run: Callable[..., int], given: Mapping[str, Any]) -> None:
+    """Refuses an empty list of what a command is to make: it would end without a result and without a word.
+
+    Args:
+        run: the command; lists that are full by default say what it makes.
+        given: its arguments.
+
+    Raises:
+        InputError: a list is empty.
+    """
+    for name, parameter in inspect.signature(run).parameters.items():
+        if isinstance(parameter.default, tuple) and not given[name]:
+            raise InputError(f"--{name} is an empty list, so that nothing would be made; omit it, or name what to make")
 
 
 def with_flags(parser: ArgumentParser, options: Sequence[str]) -> list[str]:

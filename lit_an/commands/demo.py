@@ -12,7 +12,7 @@ from lit_an.errors import InputError
 from lit_an.files import user_path
 from lit_an.inpainting.pairing import pictures_in
 from lit_an.inpainting.tiling import Tiling, check_tiling
-from lit_an.pages.server import quiet_gradio, serve
+from lit_an.pages.server import check_address, check_file_size, quiet_gradio, serve
 from lit_an.pages.site import build_site
 from lit_an.pages.work import Work
 from lit_an.trained.checkpoints import parse_device
@@ -39,8 +39,8 @@ def run(
         config: the config of the run. Default: config.yaml in its run folder.
         host: address to serve at. The default is reachable from this machine only, 0.0.0.0 from others too.
         port: to serve at. Default: the first free one from 7860 on.
-        examples: a folder of pictures to fill holes in. Default: six satellite images for the generator that comes with
-            lit_an, none for another one.
+        examples: a folder of pictures to fill holes in, or one picture. Default: six satellite images for the generator
+            that comes with lit_an, none for another one.
         max_file_size: of an upload, such as 50mb.
         max_picture: pixels of an upload.
         max_pixels: a picture of more pixels is filled in tiles; memory grows with it.
@@ -55,13 +55,19 @@ def run(
     """
     tiling = Tiling(max_pixels)
     check_tiling(tiling)
-    if max_waiting < 1:
-        raise InputError(f"max_waiting must be at least 1, got {max_waiting}")
+    for name, number in (("max_picture", max_picture), ("max_waiting", max_waiting)):
+        if number < 1:
+            raise InputError(f"{name} must be at least 1, got {number}")
+    check_file_size(max_file_size)
+    check_address(host, port)
+    commands = _commands(ckpt_path, config)
+    if examples is not None and "inpaint" not in commands:
+        raise InputError(f"--examples {examples}: {ckpt_path} is no generator that fills holes; omit --examples")
     folder = None if examples is None else user_path(examples)
-    pictures = [] if folder is None else [folder / name for name in pictures_in(folder, option="--examples").images]
+    pictures = [] if folder is None else _examples(folder)
     with tempfile.TemporaryDirectory(prefix="lit_an_demo_") as place:
         gradio = quiet_gradio(Path(place))
-        networks = [_loaded(command, ckpt_path, config, device) for command in _commands(ckpt_path, config)]
+        networks = [_loaded(command, ckpt_path, config, device) for command in commands]
         if ckpt_path is None and folder is None:
             folder = Path(lit_an.pages.__file__).parent / "examples"
             pictures = sorted(folder.glob("*.png"))
@@ -69,8 +75,8 @@ def run(
         page = build_site(gradio, networks, work, Path(place), pictures, tiling, max_picture, max_waiting)
         address = serve(gradio, page, host, port, max_file_size, [folder] if folder else [])
         ended = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: ended.set())
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda *_: ended.set())
         print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
         ended.wait()
         page.close(verbose=False)
@@ -84,6 +90,12 @@ def _commands(ckpt_path: str | None, config: str | None) -> tuple[Command, ...]:
         return "inpaint", "sample"
     match = match_command(checkpoint_at(ckpt_path), None if config is None else user_path(config))
     return (match.command or "inpaint",)
+
+
+def _examples(place: Path) -> list[Path]:
+    """The pictures in a folder, or the one picture."""
+    root = place.parent if place.is_file() else place
+    return [root / name for name in pictures_in(place, option="--examples").images]
 
 
 def _loaded(command: Command, ckpt_path: str | None, config: str | None, device: str) -> TrainedNetwork:

@@ -51,6 +51,11 @@ def run(
     """
     if half and "safetensors" not in formats:
         raise InputError("--half is about safetensors; add it to --formats, or omit --half")
+    if truncation is not None and statistics != "standing":
+        raise InputError(
+            "--truncation is about the latents that standing statistics are estimated from; add --statistics standing, "
+            "or omit --truncation"
+        )
     chosen = Chosen(checkpoint_at(ckpt_path), None if config is None else user_path(config))
     folder = user_path(output) if output is not None else chosen.folder / "export"
     _check_folder(folder, chosen.path, formats, statistics)

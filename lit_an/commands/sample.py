@@ -70,7 +70,8 @@ def run(
         rows: largest number of classes in a picture other than the sheet; they are spread evenly.
         device: cpu, cuda, cuda:1, …; auto takes a GPU if there is one.
         shard: index of this process, from 0, if several share the work.
-        shards: number of processes that share the work; a last call without it joins the npz.
+        shards: number of processes that share the work of png and npz; a last call without it joins the npz and draws
+            the pictures.
 
     Returns:
         0.

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lit_an.errors import InputError
 from lit_an.inpainting.picture import Picture, filled, read_picture, to_model
-from lit_an.inpainting.picture_writing import ENDINGS, write_picture
+from lit_an.inpainting.picture_writing import ENDINGS, format_of, write_picture
 from lit_an.inpainting.tiling import Tiling, inpaint
 from lit_an.masks.from_files import resized
 from lit_an.norms.recording import recorded_layouts
@@ -28,7 +28,8 @@ class PaintedFill(NamedTuple):
     Attributes:
         before, composite, coarse, fine: (1, 3, H, W), in [-1, 1], upright.
         layouts: (1, N, h, w) of each norm with regions, by name; empty if the picture was filled in tiles.
-        file: the composite at its own depth, in the picture's format or as PNG.
+        file: the composite at its own depth, in the picture's format or, where that cannot hold it, as PNG; its ending
+            is one of its format.
         lossless: the same as PNG, where ``file`` is a JPEG; else None.
         share: of the picture that was filled, 0 … 1.
         notes: sentences for the page.
@@ -133,12 +134,12 @@ def fill(
     with recorded_layouts(inpainter.network) as recorded:
         made = inpaint(inpainter, image, mask, tiling, tick)
     composite = filled(picture, made.inpainted.fine, mask)
-    kept = picture.format in ENDINGS
-    file = folder / (Path(path).name if kept else f"{Path(path).stem}.png")
-    deviation = write_picture(file, composite, mask, picture, "keep" if kept else "png")
+    file_format = _format_to_give_back(picture)
+    file = folder / _name_for(path, file_format)
+    deviation = write_picture(file, composite, mask, picture, "keep" if file_format == picture.format else "png")
     notes, lossless = list(picture.notes), None
     if deviation.largest > 0:
-        lossless = folder / f"{Path(path).stem}.png"
+        lossless = file.with_suffix(ENDINGS["PNG"])
         write_picture(lossless, composite, mask, picture, "png")
         notes.append(
             f"a JPEG is compressed anew when it is saved, so that outside the hole too its colors are off by up to "
@@ -158,3 +159,18 @@ def fill(
         share=float(mask.mean()),
         notes=notes,
     )
+
+
+def _format_to_give_back(picture: Picture) -> str:
+    """Pillow's name of the picture's own format, or PNG where that cannot be written so that known pixels stay."""
+    try:
+        return format_of(picture, "keep")
+    except InputError:
+        return "PNG"
+
+
+def _name_for(path: str, file_format: str) -> str:
+    """The name of an upload, whose ending may be missing or that of another format."""
+    name = Path(path)
+    is_right = Image.registered_extensions().get(name.suffix.lower()) == file_format
+    return name.name if is_right else name.stem + ENDINGS[file_format]

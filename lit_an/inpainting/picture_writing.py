@@ -31,13 +31,14 @@ def format_of(picture: Picture, chosen: Format) -> str:
     name = picture.format if chosen == "keep" else chosen.upper()
     if name not in ENDINGS:
         raise InputError(f"{name} cannot be written so that known pixels stay as they are; choose --format png")
+    remedy = "choose --format png" + " or keep" * (chosen != "keep")
     if name in ("JPEG", "BMP") and picture.alpha is not None:
-        raise InputError(f"{name} holds no transparency; choose --format png or keep")
+        raise InputError(f"{name} holds no transparency; {remedy}")
     mode = "L" if picture.color.shape[2] == 1 else "RGB"
     if name == "BMP" and profile_of(picture.options.get("icc_profile"), mode) is not None:
-        raise InputError("BMP holds no color profile, and this picture has one; choose --format png or keep")
+        raise InputError(f"BMP holds no color profile, and this picture has one; {remedy}")
     if name not in ("PNG", "TIFF") and picture.color.dtype == np.uint16:
-        raise InputError(f"{name} holds 8 bits a channel, and this picture has 16; choose --format png or keep")
+        raise InputError(f"{name} holds 8 bits a channel, and this picture has 16; {remedy}")
     return name
 
 

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from lit_an.errors import InputError
 from lit_an.inpainting.painted_fill import CANVAS, canvas_of, fill, picture_of
+from lit_an.inpainting.picture import to_model
 from lit_an.inpainting.tiling import Tiling
 from lit_an.pages.elements import (
     comparison,
@@ -54,7 +52,7 @@ def build_inpainting_page(
         largest: largest number of pixels of a picture.
 
     Raises:
-        InputError: an example that is no picture.
+        InputError: an example that the page would refuse.
     """
 
     def show(session: str, path: str | None) -> list[Any]:
@@ -65,9 +63,10 @@ def build_inpainting_page(
     def press(session: str, path: str | None, painting: str | None) -> list[Any]:
         start = time.perf_counter()
         picture = kept.upload_of(session)
-        with work.turn(lambda: kept.upload_of(session) == picture) as go_on:
+        with work.turn(lambda: kept.upload_of(session) == picture) as go_on, kept.place(session) as place:
             hole = painted_hole(painting)
-            made = fill(inpainter, path, hole, kept.place(session), tiling or Tiling(), largest, go_on)
+            made = fill(inpainter, path, hole, place, tiling or Tiling(), largest, go_on)
+            go_on()
         before, after, coarse, fine = (
             data_url(reduced(image, _SHOWN)) for image in (made.before, made.composite, made.coarse, made.fine)
         )
@@ -94,7 +93,7 @@ def build_inpainting_page(
             if examples:
                 gradio.Markdown("Or one of these:")
             named = {f"Example {number}, {path.name}": path for number, path in enumerate(examples, 1)}
-            thumbnails = [row_of((_thumbnail(path), name) for name, path in named.items())]
+            thumbnails = [row_of((thumbnail(path, largest), name) for name, path in named.items())]
             choices = pictures(gradio, "examples", chooses=True, rows=thumbnails)
             canvas = painter(gradio, "painter")
             button = gradio.Button("Fill the hole", variant="primary", visible=False, elem_id="fill")
@@ -154,11 +153,13 @@ def _no_result(gradio: Any) -> list[Any]:
     ]
 
 
-def _thumbnail(path: Path) -> str:
+def thumbnail(path: Path, largest: int) -> str:
+    """A picture to choose from, as URL, as it will be seen when it is chosen.
+
+    Raises:
+        InputError: the page would refuse it.
+    """
     try:
-        with Image.open(path) as picture:
-            small = picture.convert("RGB")
-    except Exception as error:  # Pillow's decoders raise nearly anything
-        raise InputError(f"--examples: {path} cannot be read as a picture; remove it") from error
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    return data_url(np.asarray(small))
+        return data_url(reduced(to_model(picture_of(str(path), largest)), _THUMBNAIL))
+    except InputError as error:
+        raise InputError(f"--examples {path.parent}: {error}") from error

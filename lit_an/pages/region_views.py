@@ -37,7 +37,7 @@ def region_views(image: Tensor, layouts: Mapping[str, Tensor]) -> list[dict[str,
         {
             "name": name,
             "picture": shown,
-            "map": data_url(layout[0].argmax(0).byte().cpu().numpy()),
+            "map": data_url(layout[0].argmax(0).byte().cpu().numpy(), lossless=True),
             "width": width,
             "height": height,
             "regions": _legend(layout),
@@ -67,9 +67,9 @@ def reduced(image: Tensor, side: int) -> np.ndarray:
     return np.ascontiguousarray(to_uint8(image[0].cpu()).permute(1, 2, 0).numpy())
 
 
-def data_url(pixels: np.ndarray) -> str:
-    """A picture of (h, w) or (h, w, 3) uint8 pixels, for an ``img``: without loss up to 512 px a side."""
+def data_url(pixels: np.ndarray, lossless: bool = False) -> str:
+    """A picture of (h, w) or (h, w, 3) uint8 pixels, for an ``img``: without loss up to 512 px a side, or if asked."""
     content = io.BytesIO()
-    kind = "webp" if max(pixels.shape[:2]) > _LOSSLESS else "png"
+    kind = "png" if lossless or max(pixels.shape[:2]) <= _LOSSLESS else "webp"
     Image.fromarray(pixels).save(content, format=kind, **({"quality": 92} if kind == "webp" else {}))
     return f"data:image/{kind};base64," + base64.b64encode(content.getbuffer()).decode()

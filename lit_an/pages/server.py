@@ -1,6 +1,8 @@
 """Serves a page of Gradio without connections to other machines."""
 
 import os
+import re
+import socket
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +17,38 @@ _POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
     "style-src 'self' 'unsafe-inline'; connect-src 'self' data: blob:; worker-src 'self' blob:"
 )
+
+
+def check_address(host: str, port: int | None) -> None:
+    """Checks where a page is to be served; Gradio would try a hundred ports of a wrong address, for minutes.
+
+    Args:
+        host, port: see ``serve``.
+
+    Raises:
+        InputError: there is no such port, it is taken, or the address does not belong to this machine.
+    """
+    if port is not None and not 0 < port < 2**16:
+        raise InputError(f"port must be from 1 to {2**16 - 1}, got {port}")
+    try:
+        # The first address of a name is the one that Gradio's server needs most.
+        family, kind, protocol, _, place = socket.getaddrinfo(host.strip("[]"), port or 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as tried:
+            # As the server does: a port whose last connections are still being closed is free.
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+    except (OSError, UnicodeError) as error:
+        raise _not_served(host, port, getattr(error, "strerror", None) or str(error)) from error
+
+
+def check_file_size(size: str) -> None:
+    """Checks the largest size of an upload.
+
+    Raises:
+        InputError: it is not a number of bytes above 0 with a unit.
+    """
+    if not re.fullmatch(r"0*[1-9]\d* ?(b|kb|mb|gb|tb)", size, re.IGNORECASE | re.ASCII):
+        raise InputError(f"max_file_size must be a whole number with b, kb, mb, gb or tb, such as 50mb, got {size!r}")
 
 
 def quiet_gradio(folder: Path) -> Any:
@@ -39,12 +73,12 @@ def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: st
     Args:
         gradio: the package, from ``quiet_gradio``.
         page: ``gradio.Blocks``.
-        host, port: where; None takes the first free port from 7860 on.
-        max_file_size: of an upload, such as 50mb.
+        host, port: where; None takes the first free port from 7860 on. See ``check_address``.
+        max_file_size: of an upload, such as 50mb; see ``check_file_size``.
         folders: whose files it may serve beside those of its own.
 
     Raises:
-        InputError: the port is taken, or the address does not belong to this machine.
+        InputError: the port has been taken, or none is free.
     """
     from starlette.middleware import Middleware
 
@@ -82,11 +116,14 @@ def serve(gradio: Any, page: Any, host: str, port: int | None, max_file_size: st
             app_kwargs={"middleware": [Middleware(_Policy)]},
         )
     except OSError as error:
-        given = "" if port is None else f" and --port {port}"
-        raise InputError(
-            f"--host {host}{given}: the page cannot be served there ({str(error).splitlines()[0]})"
-        ) from error
+        # What follows is advice for programs that use Gradio.
+        raise _not_served(host, port, str(error).partition(". ")[0]) from error
     return str(address)
+
+
+def _not_served(host: str, port: int | None, reason: str) -> InputError:
+    given = "" if port is None else f" and --port {port}"
+    return InputError(f"--host {host}{given}: the page cannot be served there ({reason}); choose another one")
 
 
 def said_on_the_page(

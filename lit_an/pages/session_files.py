@@ -4,6 +4,8 @@ import shutil
 import tempfile
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _NAME = "visit_"
@@ -25,15 +27,20 @@ class SessionFiles:
         # Equal uploads of several visits are one file.
         self._uploads: dict[str, set[Path]] = defaultdict(set)
 
-    def place(self, session: str) -> Path:
-        """A new folder for one result of a visit; results before the last are deleted."""
+    @contextmanager
+    def place(self, session: str) -> Iterator[Path]:
+        """A new folder for one result of a visit; results before the last are deleted, but not for one that fails."""
+        place = Path(tempfile.mkdtemp(prefix=_NAME, dir=self.folder))
+        try:
+            yield place
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         with self._lock:
-            place = Path(tempfile.mkdtemp(prefix=_NAME, dir=self.folder))
             results = self._results[session]
             results.append(place)
             while len(results) > _KEPT:
                 shutil.rmtree(results.pop(0), ignore_errors=True)
-            return place
 
     def saw(self, session: str, upload: str | None) -> None:
         """Notes the picture of a visit and deletes the one that it had before; None for no picture any more."""

@@ -7,10 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_an.latents import latents_of, slerp
+from lit_an.errors import InputError
+from lit_an.latents import slerp
 from lit_an.norms.recording import recorded_layouts
 from lit_an.norms.region_editing import Move, edited_regions, layers_with_regions
-from lit_an.sampling.images import images_of, sample
+from lit_an.sampling.images import images_of, latents_and_labels, sample
 from lit_an.trained.generator import TrainedGenerator
 
 
@@ -39,11 +40,16 @@ def walk(
 
     Returns:
         (steps, 3, H, W), in [-1, 1].
+
+    Raises:
+        InputError: a class that is not there, or a number out of range.
     """
+    if steps < 2:
+        raise InputError(f"a walk has at least 2 steps, its ends, got {steps}")
     labels, seeds = zip(start, end, strict=True)
-    latents = latents_of(labels, seeds, generator.latent_dim, truncation)
+    latents, known = latents_and_labels(generator, labels, seeds, truncation)
     share = torch.linspace(0, 1, steps)
-    classes = F.one_hot(torch.tensor(labels), generator.num_classes).float()
+    classes = F.one_hot(known, generator.num_classes).float()
     mixtures = torch.lerp(classes[0], classes[1], share[:, None])
     return images_of(generator, slerp(latents[0], latents[1], share), mixtures)
 
@@ -89,13 +95,18 @@ def pair_with_moved_regions(
         (B, 3, H, W), in [-1, 1].
 
     Raises:
-        InputError: a region that is not there.
+        InputError: a layer or a region that is not there.
     """
-    with edited_regions(layers_with_regions(generator.network)[layer], moves, share):
+    layers = layers_with_regions(generator.network)
+    if layer not in layers:
+        raise InputError(f"the generator has no layer {layer!r} with regions; it has {', '.join(layers) or 'none'}")
+    with edited_regions(layers[layer], moves, share):
         return _of(generator, pair, truncation)
 
 
 def _of(generator: TrainedGenerator, pair: Sequence[Sample], truncation: float | None) -> Tensor:
     # In one batch, since layouts are those of the last batch, and moves are within one.
+    if not pair:
+        raise InputError("there must be at least one sample, got none")
     labels, seeds = zip(*pair, strict=True)
     return sample(generator, labels, seeds, truncation, batch_size=len(pair))

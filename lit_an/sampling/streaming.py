@@ -39,7 +39,7 @@ def requests_of(classes: Sequence[int], samples_per_class: int, first_seed: int 
     """Seeds ``first_seed``, … of each class; classes alternate, so that any first part is balanced.
 
     Raises:
-        InputError: no class, or fewer than one image of each.
+        InputError: no class, fewer than one image of each, or seeds of more than 64 bits.
 
     Example:
         >>> requests_of([0, 2], samples_per_class=2)
@@ -47,6 +47,8 @@ def requests_of(classes: Sequence[int], samples_per_class: int, first_seed: int 
     """
     if samples_per_class < 1 or not classes:
         raise InputError(f"samples_per_class must be at least 1, of at least one class, got {samples_per_class}")
+    if not -(2**63) <= first_seed <= 2**63 - samples_per_class:
+        raise InputError(f"seeds must be 64-bit integers, got first_seed {first_seed}")
     seeds = [seed for seed in range(first_seed, first_seed + samples_per_class) for _ in classes]
     return Requests(list(classes) * samples_per_class, seeds)
 

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import cli
+from lit_an.showcase.models import showcase
 from tests.commands.photographs_with_holes import photograph
 from tests.inpainting.small_inpainter import write_run
 from tests.served_pages import served
@@ -160,7 +161,13 @@ def test_the_page_is_told_to_ask_nobody_else(address: str) -> None:
     ("options", "sentence"),
     [
         (["--max_waiting=0"], "error: max_waiting must be at least 1, got 0"),
-        (["--examples={place}"], "{place}/broken.png cannot be read as a picture; remove it"),
+        (["--max_picture=0"], "error: max_picture must be at least 1, got 0"),
+        (["--max_file_size=50"], "error: max_file_size must be a whole number with b, kb, mb, gb or tb, such as 50mb"),
+        (["--port=70000"], "error: port must be from 1 to 65535, got 70000"),
+        # An address of nobody (RFC 5737).
+        (["--host=192.0.2.1"], "error: --host 192.0.2.1: the page cannot be served there ("),
+        (["--examples={place}"], "error: --examples {place}: broken.png: it cannot be read as a picture; choose"),
+        (["--examples={place}/broken.png"], "error: --examples {place}: broken.png: it cannot be read as a picture"),
     ],
 )
 def test_options_out_of_range(
@@ -172,6 +179,11 @@ def test_options_out_of_range(
     filled = [option.format(place=place) for option in options]
     assert cli.main(["demo", f"--ckpt_path={place / 'run/checkpoints/last.ckpt'}", "--device=cpu", *filled]) == 2
     assert sentence.format(place=place) in capsys.readouterr().err
+
+
+def test_examples_are_for_a_generator_that_fills_holes(capsys: pytest.CaptureFixture[str], place: Path) -> None:
+    assert cli.main(["demo", f"--ckpt_path={showcase('class_conditional')}", f"--examples={place}"]) == 2
+    assert "is no generator that fills holes; omit --examples" in capsys.readouterr().err
 
 
 def test_without_gradio_a_sentence_says_what_to_install(
@@ -193,4 +205,5 @@ def test_a_taken_port_gets_a_sentence(
         taken.listen()
         port = taken.getsockname()[1]
         assert cli.main(["demo", f"--ckpt_path={place / 'run/checkpoints/last.ckpt'}", f"--port={port}"]) == 2
-    assert f"error: --host 127.0.0.1 and --port {port}: the page cannot be served there" in capsys.readouterr().err
+    error = f"error: --host 127.0.0.1 and --port {port}: the page cannot be served there (Address already in use); "
+    assert error in capsys.readouterr().err

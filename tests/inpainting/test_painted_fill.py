@@ -53,6 +53,39 @@ def test_the_composite_is_the_networks_in_the_hole_and_the_pictures_elsewhere(
     assert made.notes == []
 
 
+def test_a_jpeg_by_the_name_of_a_png_gets_both_files(
+    inpainter: TrainedInpainter, picture: Path, tmp_path: Path
+) -> None:
+    photograph(*SIZE).save(picture, "JPEG")
+    (tmp_path / "out").mkdir()
+    made = fill(inpainter, str(picture), painted(), tmp_path / "out", Tiling(), LARGEST)
+    assert made.lossless is not None
+    named = [(path.name, read_picture(path).format) for path in (made.file, made.lossless)]
+    assert named == [("a.jpg", "JPEG"), ("a.png", "PNG")]
+
+
+def test_a_bitmap_with_transparency_comes_back_as_png(
+    inpainter: TrainedInpainter, picture: Path, tmp_path: Path
+) -> None:
+    """Pillow reads the alpha of such a file, and writes none."""
+    image = photograph(*SIZE).convert("RGBA")
+    image.putalpha(100)
+    image.save(tmp_path / "plain.bmp")
+    plain = (tmp_path / "plain.bmp").read_bytes()
+    pixels = plain[int.from_bytes(plain[10:14], "little") :]
+    masks = b"".join(bits.to_bytes(4, "little") for bits in (0xFF0000, 0xFF00, 0xFF, 0xFF000000))
+    header = (108).to_bytes(4, "little") + plain[18:30] + (3).to_bytes(4, "little") + plain[34:54] + masks
+    header += bytes(108 - len(header))
+    start = 14 + len(header)
+    sizes = (start + len(pixels)).to_bytes(4, "little") + bytes(4) + start.to_bytes(4, "little")
+    (tmp_path / "a.bmp").write_bytes(b"BM" + sizes + header + pixels)
+    assert read_picture(tmp_path / "a.bmp").alpha is not None
+    (tmp_path / "out").mkdir()
+    made = fill(inpainter, str(tmp_path / "a.bmp"), painted(), tmp_path / "out", Tiling(), LARGEST)
+    assert (made.file.name, read_picture(made.file).format) == ("a.png", "PNG")
+    assert torch.allclose(to_model(read_picture(made.file)), made.composite)
+
+
 def test_what_is_filled_in_tiles_has_no_layouts_and_can_be_stopped(
     inpainter: TrainedInpainter, picture: Path, tmp_path: Path
 ) -> None:

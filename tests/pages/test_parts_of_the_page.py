@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from lit_an.errors import InputError
 from lit_an.networks import ResNetGenerator
 from lit_an.pages.elements import fault, painted_hole, sentence
+from lit_an.pages.inpainting_page import thumbnail
 from lit_an.pages.region_views import data_url, region_views
 from lit_an.pages.session_files import SessionFiles
 from lit_an.pages.site import build_site
@@ -66,6 +67,27 @@ def test_a_picture_for_the_page_keeps_its_pixels() -> None:
     assert np.array_equal(pixels_of(data_url(pixels)), pixels)
 
 
+def test_the_map_of_a_wide_picture_holds_its_regions() -> None:
+    strongest = torch.randint(16, (3, 700), generator=torch.Generator().manual_seed(0))
+    layout = torch.nn.functional.one_hot(strongest, 16).permute(2, 0, 1)[None].float()
+    view = region_views(torch.zeros(1, 3, 3, 700), {"norm": layout})[0]
+    assert pixels_of(view["map"])[..., 0].tolist() == strongest.tolist()
+
+
+def test_an_example_is_upright_and_over_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (30, 20), (0, 0, 0, 0))
+    picture.paste((0, 0, 255, 255), (0, 0, 30, 10))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # a quarter turn to the right
+    picture.save(tmp_path / "a.png", exif=exif)
+    pixels = pixels_of(thumbnail(tmp_path / "a.png", largest=600))
+    assert pixels.shape == (30, 20, 3)
+    assert (pixels[:, :10] == 255).all()
+    assert (pixels[:, 10:] == (0, 0, 255)).all()
+    with pytest.raises(InputError, match=r"--examples .*: a.png has 30×20 px"):
+        thumbnail(tmp_path / "a.png", largest=599)
+
+
 def test_sentences_are_text_and_not_markup() -> None:
     assert sentence("a <b>.png", "done.") == "<p>A &lt;b&gt;.png.</p><p>Done.</p>"
     assert fault("<script>") == '<div class="fault"><p>&lt;script&gt;.</p></div>'
@@ -78,6 +100,12 @@ def upload(folder: Path, name: str) -> str:
     return str(folder / name / "a.png")
 
 
+def result(kept: SessionFiles, session: str) -> Path:
+    with kept.place(session) as place:
+        (place / "a.png").write_bytes(b"filled")
+    return place
+
+
 def test_a_visit_leaves_nothing_and_others_keep_theirs(tmp_path: Path) -> None:
     kept = SessionFiles(tmp_path)
     own, shared, example = upload(tmp_path, "own"), upload(tmp_path, "shared"), tmp_path.parent / f"{tmp_path.name}.png"
@@ -86,9 +114,14 @@ def test_a_visit_leaves_nothing_and_others_keep_theirs(tmp_path: Path) -> None:
     kept.saw("one", shared)
     assert not Path(own).exists(), "another picture takes its place"
     kept.saw("two", shared)
-    places = [kept.place("one") for _ in range(3)]
+    places = [result(kept, "one") for _ in range(3)]
     assert [place.exists() for place in places] == [False, True, True]
-    others = kept.place("two")
+    for _ in range(3):
+        with pytest.raises(InputError, match="paint"), kept.place("one") as failed:
+            raise InputError("paint over the part to fill")
+        assert not failed.exists()
+    assert [place.exists() for place in places] == [False, True, True], "what is shown can still be had"
+    others = result(kept, "two")
     kept.forget("one")
     assert not any(place.exists() for place in places)
     assert Path(shared).exists()

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -103,11 +104,26 @@ def test_mixtures_go_through_images_of(generator: TrainedGenerator) -> None:
         ({"labels": [3]}, "there is no class 3: the generator knows 0 to 2"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"truncation": 0.0}, "truncation must be greater than 0"),
+        ({"seeds": [0, 1]}, "there must be a seed for each label, got 1 labels and 2 seeds"),
     ],
 )
 def test_what_is_out_of_range_is_refused(generator: TrainedGenerator, kwargs: dict, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         sample(generator, **{"labels": [0], "seeds": [0], **kwargs})
+
+
+def test_arrays_and_tensors_are_labels_and_seeds(generator: TrainedGenerator) -> None:
+    images = sample(generator, [0, 2], [5, 6])
+    assert torch.equal(sample(generator, np.array([0, 2]), np.array([5, 6])), images)
+    assert torch.equal(sample(generator, torch.tensor([0, 2]), torch.tensor([5, 6])), images)
+
+
+@pytest.mark.parametrize(("latents", "labels"), [((3, 128), (1,)), ((3, 12), (3,)), ((3, 128), (3, 4))])
+def test_latents_and_labels_fit_each_other(
+    generator: TrainedGenerator, latents: tuple[int, ...], labels: tuple[int, ...]
+) -> None:
+    with pytest.raises(InputError, match=r"latents must have the shape \(B, \d+\) and labels \(B,\) or \(B, 3\)"):
+        images_of(generator, torch.zeros(latents), torch.zeros(labels, dtype=torch.int64))
 
 
 def changed(config: Path, path: Path, old: str, new: str) -> Path:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_an.errors import InputError
 from lit_an.norms.region_editing import Move, Region
 from lit_an.sampling.images import sample
 from lit_an.sampling.pairs import Sample, pair_with_layouts, pair_with_moved_regions, walk
@@ -60,3 +61,18 @@ def test_a_swap_changes_the_pictures_mostly_inside_the_regions(trained: TrainedG
         assert change[image].max() > 0.05
         assert share > 0.5, f"{share:.0%} of the change lies in {float(inside.float().mean()):.0%} of the picture"
         assert change[image][inside].mean() > 3 * change[image][~inside].mean()
+
+
+def test_what_is_not_there_gets_a_sentence(trained: TrainedGenerator) -> None:
+    with pytest.raises(InputError, match="there is no class 17: the generator knows 0 to 5"):
+        walk(trained, Sample(0, 1), Sample(17, 2))
+    with pytest.raises(InputError, match="at least 2 steps, its ends, got 1"):
+        walk(trained, *PAIR, steps=1)
+    with pytest.raises(InputError, match="no layer 'blocks' with regions; it has long_range"):
+        pair_with_moved_regions(trained, PAIR, "blocks", [Move(Region(0, 1), Region(1, 1))])
+    with pytest.raises(InputError, match="at least one sample"):
+        pair_with_layouts(trained, [])
+
+
+def test_no_sample_is_an_empty_tensor(trained: TrainedGenerator) -> None:
+    assert sample(trained, [], []).shape == (0, 3, 64, 64)

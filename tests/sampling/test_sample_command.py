@@ -89,6 +89,8 @@ BAD_INPUT = {
     "shard": (["--shard=2", "--shards=2"], "0 ≤ shard < shards, got 64, 2, 2"),
     "passes": (["--statistics=standing", "--standing_passes=0"], "standing statistics need at least 1 pass"),
     "columns": (["--columns=1"], "columns must be at least 2"),
+    "seed": ([f"--first_seed={2**63 - 15}"], f"seeds must be 64-bit integers, got first_seed {2**63 - 15}"),
+    "nothing": (["--write=[]"], "--write is an empty list, so that nothing would be made"),
     "truncation": (["--truncation=0"], "truncation must be greater than 0, got 0"),
     "data": (["--write=[neighbors]"], "/no/such/folder"),
 }
@@ -144,6 +146,12 @@ def test_export_writes_all_formats_and_sample_reads_them(
     argv = ["sample", f"--ckpt_path={folder}", "--samples_per_class=1", "--write=[png]", f"--output={out}"]
     assert cli.main(argv) == 0
     assert len(list(out.glob("*/*.png"))) == 3
+
+
+def test_truncation_of_an_export_is_that_of_standing_statistics(away: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", last(away), "--truncation=0.5", "--formats=[safetensors]"]) == 2
+    assert "add --statistics standing, or omit --truncation" in said(capsys)
+    assert not (away / "export").exists()
 
 
 def test_export_says_which_extra_it_needs(
