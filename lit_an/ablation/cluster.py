@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lit_an.ablation.cells import Cell
 from lit_an.ablation.processes import Ended, Outcome, RunningCell, Say, report
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 
 Cluster = Literal["slurm", "local"]
 _POLL = 1.0  # seconds
@@ -74,10 +74,7 @@ def run_on_cluster(
     try:
         import submitit
     except ImportError as error:
-        raise InputError(
-            "jobs on a cluster are submitted by the package submitit, which is not installed; pip install "
-            "'lit_an[ablation]'"
-        ) from error
+        raise needs_package("jobs on a cluster need", "submitit", "ablation", error) from error
     folder.mkdir(parents=True, exist_ok=True)
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)

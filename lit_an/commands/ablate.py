@@ -24,7 +24,7 @@ from lit_an.ablation.report import write_report
 from lit_an.ablation.slots import slots_of
 from lit_an.ablation.study import study_of
 from lit_an.code_version import code_hash
-from lit_an.errors import InputError, at_least
+from lit_an.errors import InputError, at_least, needs_package
 from lit_an.files import explain_write_errors, replacing, user_path
 
 Executor = Literal["here", "local", "slurm"]
@@ -137,9 +137,9 @@ def _bench(
 
 def _check_installed() -> None:
     """What the report needs is looked for before hours of training."""
-    missing = [name for name in ("matplotlib", "scipy") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"ablate: the report needs {' and '.join(missing)}; pip install 'lit_an[ablation]'")
+    for name in ("matplotlib", "scipy"):
+        if importlib.util.find_spec(name) is None:
+            raise needs_package("ablate: the report needs", name, "ablation")
 
 
 def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan:
