@@ -24,6 +24,7 @@ from lit_an.ablation.report import write_report
 from lit_an.ablation.slots import slots_of
 from lit_an.ablation.study import study_of
 from lit_an.code_version import code_hash
+from lit_an.config_files import own_config
 from lit_an.errors import InputError, at_least, needs_package
 from lit_an.files import explain_write_errors, replacing, user_path
 
@@ -166,8 +167,8 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)
     if not configs:
         raise InputError(
-            "ablate: there is nothing to run; give a plan, such as configs/ablations/plans/long_range.yaml, or "
-            "--config with --vary KEY=a,b,c"
+            f"ablate: there is nothing to run; give a plan, such as {own_config('ablations/plans/long_range.yaml')}, "
+            "or --config with --vary KEY=a,b,c"
         )
     paths = tuple(user_path(path) for path in configs)
     name = "__".join([paths[0].stem, *factors])
