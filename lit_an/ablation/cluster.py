@@ -13,6 +13,8 @@ from lit_an.errors import InputError, needs_package
 Cluster = Literal["slurm", "local"]
 _POLL = 1.0  # seconds
 _TIME_TO_SAVE = 120.0  # seconds
+# A job has one task, so Lightning starts the other processes of a run on several GPUs itself, as it does without SLURM.
+_ONE_TASK = {"SLURM_JOB_NAME": "interactive"}
 
 
 class CellJob:
@@ -30,7 +32,7 @@ class CellJob:
 
     def __call__(self) -> Outcome:
         """Runs the cell to its end."""
-        self._running = RunningCell(self.cell, self.code, self.command, {})
+        self._running = RunningCell(self.cell, self.code, self.command, _ONE_TASK)
         while (outcome := self._running.poll()) is None:
             time.sleep(_POLL)
         return outcome

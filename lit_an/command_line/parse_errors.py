@@ -50,7 +50,8 @@ def one_sentence(message: str) -> str:
     if no_value := _NO_VALUE.fullmatch(message.strip()):
         return f"{no_value[1]}: its value is missing"
     keys: list[str] = []
-    class_path, leaves = "", []
+    leaves: list[str] = []
+    class_path = ""
     for line in (line.strip() for line in message.splitlines()):
         keys += _KEY.findall(line)
         if found := _CLASS.findall(line):

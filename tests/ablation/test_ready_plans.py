@@ -1,6 +1,7 @@
 """The plans that come with the project: each variant is what it says, and builds."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ def test_a_plan_compares_with_a_variant_that_runs(path: Path) -> None:
     plan = read_plan(path)
     assert plan.baseline_variant() is not None
     assert len(plan.seeds) == 3
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in PLANS if "gpus_per_node" in each.read_text()], ids=lambda path: path.stem
+)
+def test_a_job_has_the_gpus_of_its_run_and_the_batch_of_the_recipe(path: Path) -> None:
+    variant = read_plan(path).variants()[0]
+    config = whole(variant)
+    devices = config["trainer"]["devices"]
+    assert f"gpus_per_node: {devices}," in path.read_text()
+    (batch,) = re.findall(r"^# Batch: (\d+) = ", variant.configs[0].read_text(), re.MULTILINE)
+    assert devices * config["data"]["init_args"]["batch_size"] == int(batch)
 
 
 @pytest.mark.parametrize(
