@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from lit_an.ablation.plan import Variant, arguments_of
 from lit_an.ablation.plan_files import read_plan
+from lit_an.config_files import load_config
 from tests.test_configs import ROOT, parsed
 
 PLANS = sorted(ROOT.glob("configs/ablations/plans/*.yaml"))
@@ -46,11 +48,11 @@ def test_a_plan_compares_with_a_variant_that_runs(path: Path) -> None:
 )
 def test_a_job_has_the_gpus_of_its_run_and_the_batch_of_the_recipe(path: Path) -> None:
     variant = read_plan(path).variants()[0]
-    config = whole(variant)
-    devices = config["trainer"]["devices"]
-    assert f"gpus_per_node: {devices}," in path.read_text()
+    config: Any = OmegaConf.merge(*map(load_config, variant.configs))
+    assert f"gpus_per_node: {config.trainer.devices}," in path.read_text()
     (batch,) = re.findall(r"^# Batch: (\d+) = ", variant.configs[0].read_text(), re.MULTILINE)
-    assert devices * config["data"]["init_args"]["batch_size"] == int(batch)
+    of_device = variant.options.get("data.batch_size", config.data.init_args.batch_size)
+    assert config.trainer.devices * of_device == int(batch)
 
 
 @pytest.mark.parametrize(
