@@ -33,6 +33,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import cli
 import lit_an.command_line.trainer_cli as trainer_cli
 from lit_an.norms import AttentiveNorm2d
+from lit_an.tasks.batch_parts import split_batch
+from lit_an.tasks.turns import train_only
 
 QUICKSTART = Path(__file__).parent.parent / "configs/class_conditional/earth_quickstart.yaml"
 Times = dict[str, list[float]]
@@ -115,7 +117,7 @@ class Clock(Callback):
         self._last = moment
 
 
-def lightning_run(config: Path, iterations: int, overrides: list[str]) -> tuple[Times, Any]:
+def lightning_run(config: Path, iterations: int, overrides: list[str], folder: Path) -> tuple[Times, Any]:
     """Trains with the command line's own code; returns the times and the command line object."""
     clock = Clock()
     made: list[Any] = []
@@ -129,9 +131,9 @@ def lightning_run(config: Path, iterations: int, overrides: list[str]) -> tuple[
 
     original, trainer_cli.TrainerCli = trainer_cli.TrainerCli, TimedCli  # type: ignore[misc]
     try:
-        folder = tempfile.mkdtemp()
-        argv = ["fit", f"--config={config}", f"--iterations={iterations}", f"--run_folder={folder}/run"]
-        cli.main([*argv, "--trainer.limit_val_batches=0", "--trainer.enable_model_summary=false", *overrides])
+        argv = ["fit", f"--config={config}", f"--iterations={iterations}", f"--run_folder={folder}"]
+        if cli.main([*argv, "--trainer.limit_val_batches=0", "--trainer.enable_model_summary=false", *overrides]):
+            sys.exit("the run failed")
     finally:
         trainer_cli.TrainerCli = original  # type: ignore[misc]
     return clock.times, made[0]
@@ -141,21 +143,31 @@ def hand_written(run: Any, iterations: int) -> list[float]:
     """The same networks, losses, optimizers, average and batches in a plain loop; milliseconds per iteration."""
     task, ema = run.model, next(c for c in run.trainer.callbacks if type(c).__name__ == "GeneratorEMA")
     loader = iter(run.datamodule.train_dataloader())
-    optimizers = run.trainer.optimizers
-    sides = [(task.discriminator, task.discriminator_terms), (task.generator, task.generator_terms)]
+    generator_optimizer, discriminator_optimizer = run.trainer.optimizers
+    precision = run.trainer.precision_plugin.forward_context
+
+    def update(network: Any, optimizer: Any, terms: Callable[[Any], Any], batch: Any) -> None:
+        parts = split_batch(batch, task.accumulate)
+        with train_only(network, task.generator, task.discriminator):
+            for part in parts:
+                with precision():
+                    loss = torch.stack(list(terms(part).values())).sum() / len(parts)
+                loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
     milliseconds = []
     for _ in range(iterations):
         start = now()
         batch = next(loader)
-        for (network, terms), optimizer in zip(sides, reversed(optimizers), strict=True):
-            other = task.generator if network is task.discriminator else task.discriminator
-            other.requires_grad_(False)
-            with run.trainer.precision_plugin.forward_context():
-                loss = torch.stack(list(terms(batch).values())).sum()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            other.requires_grad_(True)
+        parts = split_batch(batch, task.discriminator_steps)
+        if task.trains_discriminator():
+            for part in parts:
+                if part is parts[-1]:
+                    with precision():
+                        task.before_last_step(part)
+                update(task.discriminator, discriminator_optimizer, task.discriminator_terms, part)
+        update(task.generator, generator_optimizer, task.generator_terms, parts[-1])
         ema.on_train_batch_end(run.trainer, task, None, batch, 0)
         milliseconds.append(1000 * (now() - start))
     return milliseconds
@@ -183,14 +195,15 @@ def main() -> None:
     parser.add_argument("--override", nargs="*", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     overrides = [f"--{override}" for override in options.override]
-    if options.random_images:
-        overrides += random_images(Path(tempfile.mkdtemp()), options.random_images)
     ratios = []
-    for _ in range(options.rounds):
-        times, run = lightning_run(options.config, options.iterations, overrides)
-        by_hand = hand_written(run, options.iterations)
-        whole = statistics.median(times["whole iteration"][WARM:])
-        ratios.append(whole / statistics.median(by_hand[WARM:]))
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.random_images:
+            overrides += random_images(Path(temporary, "images"), options.random_images)
+        for number in range(options.rounds):
+            times, run = lightning_run(options.config, options.iterations, overrides, Path(temporary, f"run{number}"))
+            by_hand = hand_written(run, options.iterations)
+            whole = statistics.median(times["whole iteration"][WARM:])
+            ratios.append(whole / statistics.median(by_hand[WARM:]))
     print(
         f"\nmilliseconds per iteration, medians; {torch.get_num_threads()} threads, "
         f"{'processor time' if options.processor_time else 'by the wall'}"

@@ -37,6 +37,25 @@ class OutputError(InputError, OSError):
         return type(self), (str(self), OSError(self.errno, self.strerror))
 
 
+def needs_package(what: str, package: str, extra: str, error: ImportError | None = None) -> InputError:
+    """The error for a package that is missing and that an extra of lit_an brings.
+
+    Args:
+        what: who needs it, with the verb; the sentence begins with it.
+        package: its name.
+        extra: the extra; it is installed into the lit_an that is there, from any folder.
+        error: what the import said, if it was tried.
+
+    Example:
+        >>> raise needs_package("plot needs", "matplotlib", "plot")
+        Traceback (most recent call last):
+        ...
+        lit_an.errors.InputError: plot needs the package matplotlib, which is not installed; pip install 'lit_an[plot]'
+    """
+    state = "not installed" if error is None else f"not installed or cannot be imported ({error})"
+    return InputError(f"{what} the package {package}, which is {state}; pip install 'lit_an[{extra}]'")
+
+
 class NonFiniteError(InputError):
     """A training whose numbers are no longer finite; the command line exits with code 3.
 

@@ -197,7 +197,7 @@ def test_a_missing_extra_says_what_to_install(
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     argv = ["fit", f"--config={SMALL_CLASSES}", f"--run_folder={tmp_path / 'run'}", "--iterations=1"]
     assert cli.main(argv) == 2
-    assert "pip install '.[quickstart]'" in capsys.readouterr().err
+    assert "pip install 'lit_an[quickstart]'" in capsys.readouterr().err
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(

@@ -127,7 +127,10 @@ def test_the_help_of_the_commands_needs_nothing(site: Path, tmp_path: Path) -> N
 
 def test_lit_an_is_a_command(site: Path, tmp_path: Path) -> None:
     program = str(site / "bin" / "lit-an")
-    assert run([program, "--help"], site, tmp_path).startswith("usage: lit-an COMMAND [options]")
+    (tmp_path / "configs").mkdir()  # of something else
+    said = run([program, "--help"], site, tmp_path)
+    assert said.startswith("usage: lit-an COMMAND [options]")
+    assert f"fit --config {site}/share/lit_an/configs/class_conditional/earth_quickstart.yaml" in said
     assert "(lit-an sample --ckpt_path FILE)" in run([program, "predict"], site, tmp_path, expected=2)
     assert "there is no command 'fitt', did you mean 'fit'?" in run([program, "fitt"], site, tmp_path, expected=2)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_an.backbones.base import BACKBONES, STRIDES, Backbone
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 
 MEAN, STANDARD_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, for values in [0, 1]
 _PROBE = 64  # pixels
@@ -147,7 +147,4 @@ def _torchvision(module: str) -> Any:
     try:
         return importlib.import_module(f"torchvision.{module}")
     except ImportError as error:
-        raise InputError(
-            "backbone 'torchvision' needs the package torchvision, which is not installed or cannot be imported "
-            f"({error}); pip install '.[inpainting]'"
-        ) from error
+        raise needs_package("backbone 'torchvision' needs", "torchvision", "inpainting", error) from error

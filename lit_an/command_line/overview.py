@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from lit_an.files.configs import own_config
 from lit_an.registry import nearest
 
 _NAME = 14
-_FIRST_RUN = "fit --config configs/class_conditional/earth_quickstart.yaml"
+_FIRST_CONFIG = "class_conditional/earth_quickstart.yaml"
 
 
 def program() -> str:
@@ -38,7 +39,7 @@ def overview(groups: Mapping[str, Sequence[str]], helps: Mapping[str, str]) -> s
         f"  {'--version':{_NAME}} versions of lit_an and of what it runs on",
         "",
         "A first run:",
-        f"  {program()} {_FIRST_RUN}",
+        f"  {program()} fit --config {own_config(_FIRST_CONFIG)}",
     ]
     return "\n".join(lines)
 

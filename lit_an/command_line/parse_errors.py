@@ -50,10 +50,13 @@ def one_sentence(message: str) -> str:
     if no_value := _NO_VALUE.fullmatch(message.strip()):
         return f"{no_value[1]}: its value is missing"
     keys: list[str] = []
-    class_path, leaves = "", []
+    leaves: list[str] = []
+    class_path = ""
     for line in (line.strip() for line in message.splitlines()):
         keys += _KEY.findall(line)
-        class_path = next(iter(_CLASS.findall(line)), class_path)
+        if found := _CLASS.findall(line):
+            # What the class that was given says is nearer than what other types of a union miss before it.
+            class_path, leaves = found[0], leaves if class_path else []
         rest = _CLASS.sub("", _KEY.sub("", line)).lstrip("-").strip(": ")
         if rest and not _STRUCTURE.match(rest) and not _STRUCTURE.match(line):
             leaves.append(rest)

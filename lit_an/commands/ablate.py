@@ -22,8 +22,9 @@ from lit_an.ablation.bench.processes import CAN_GO_ON, command_line, run_here
 from lit_an.ablation.bench.slots import slots_of
 from lit_an.ablation.report.files import write_report
 from lit_an.code_version import code_hash
-from lit_an.errors import InputError, at_least
+from lit_an.errors import InputError, at_least, needs_package
 from lit_an.files import explain_write_errors, replacing, user_path
+from lit_an.files.configs import own_config
 from lit_an.files.locks import hold
 
 Executor = Literal["here", "local", "slurm"]
@@ -137,9 +138,9 @@ def _bench(
 
 def _check_installed() -> None:
     """What the report needs is looked for before hours of training."""
-    missing = [name for name in ("matplotlib", "scipy") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"ablate: the report needs {' and '.join(missing)}; pip install 'lit_an[ablation]'")
+    for name in ("matplotlib", "scipy"):
+        if importlib.util.find_spec(name) is None:
+            raise needs_package("ablate: the report needs", name, "ablation")
 
 
 def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan:
@@ -166,8 +167,8 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)
     if not configs:
         raise InputError(
-            "ablate: there is nothing to run; give a plan, such as configs/ablations/plans/long_range.yaml, or "
-            "--config with --vary KEY=a,b,c"
+            f"ablate: there is nothing to run; give a plan, such as {own_config('ablations/plans/long_range.yaml')}, "
+            "or --config with --vary KEY=a,b,c"
         )
     paths = tuple(user_path(path) for path in configs)
     name = "__".join([paths[0].stem, *factors])

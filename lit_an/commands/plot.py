@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.files import printable, user_path
 
 
@@ -39,7 +39,7 @@ def run(runs: list[str] | None = None, to: str | None = None) -> int:
     if to is not None and Path(to).suffix.lower() != ".png":
         raise InputError(f"plot: --to {to} is no PNG; give a name that ends in .png")
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError("plot needs matplotlib; pip install 'lit_an[plot]'")
+        raise needs_package("plot needs", "matplotlib", "plot")
     from lit_an.run_report.curves import FILE, write_curves
 
     folders = [user_path(folder) for folder in runs]

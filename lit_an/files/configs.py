@@ -1,11 +1,8 @@
 """Config files with inheritance: the key ``base`` names the config that a file overrides."""
 
 import re
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from omegaconf import OmegaConf
 
 from lit_an.errors import InputError
 
@@ -25,9 +22,19 @@ class ConfigFile(NamedTuple):
 
 
 def config_folders() -> list[Path]:
-    """Where configs are: ``configs`` in the working folder, and what the package has installed."""
-    found = [Path("configs"), Path(sys.prefix, "share", "lit_an", "configs")]
+    """Where configs are: ``configs`` in the working folder, and what the package has installed.
+
+    That is in ``share`` of an environment, of a user's own installation or of a folder of packages: beside or above the
+    package.
+    """
+    above = Path(__file__).resolve().parents[2:6]
+    found = [Path("configs"), *(each / "share" / "lit_an" / "configs" for each in above)]
     return [each for each in found if each.is_dir()]
+
+
+def own_config(name: str) -> Path:
+    """Where a config of the project is, such as ``trainer/bf16.yaml``; where a checkout has it if it is nowhere."""
+    return next((each / name for each in config_folders() if (each / name).is_file()), Path("configs", name))
 
 
 def chain_of(path: Path) -> list[ConfigFile]:
@@ -63,6 +70,8 @@ def load_config(path: Path) -> Any:
         InputError: as ``chain_of``.
         OmegaConfBaseException, YAMLError: a file is not valid YAML.
     """
+    from omegaconf import OmegaConf  # here, since the list of commands needs the folders alone
+
     return OmegaConf.merge(*(OmegaConf.create(file.text) for file in chain_of(path)))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.registry import nearest
 from lit_an.tensors.precision import in_type_of
 
@@ -220,10 +220,7 @@ def _torchvision_models() -> Any:
     try:
         return importlib.import_module("torchvision.models")
     except ImportError as error:
-        raise InputError(
-            "VGG19Features needs the package torchvision, which is not installed or cannot be imported "
-            f"({error}); pip install '.[inpainting]'"
-        ) from error
+        raise needs_package("VGG19Features needs", "torchvision", "inpainting", error) from error
 
 
 def _short(error: BaseException) -> str:

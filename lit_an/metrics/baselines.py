@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lit_an.errors import InputError
+from lit_an.errors import needs_package
 from lit_an.registry import Registry
 from lit_an.tensors.holes import erase, is_hole
 
@@ -70,10 +70,7 @@ class Biharmonic(Baseline):
         try:
             self._restoration = importlib.import_module("skimage.restoration")
         except ImportError as error:
-            raise InputError(
-                f"the baseline 'biharmonic' needs scikit-image, which is not installed or cannot be imported "
-                f"({error}); pip install '.[inpainting]'"
-            ) from error
+            raise needs_package("the baseline 'biharmonic' needs", "scikit-image", "inpainting", error) from error
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
         filled = []

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lit_an.errors import InputError
+from lit_an.errors import needs_package
 
 
 class DiscriminativeScores(NamedTuple):
@@ -62,9 +62,6 @@ def _classifier() -> tuple[Any, type[Warning]]:
         svm = importlib.import_module("sklearn.svm")
         exceptions = importlib.import_module("sklearn.exceptions")
     except ImportError as error:
-        raise InputError(
-            f"p_ids and u_ids need scikit-learn, which is not installed or cannot be imported ({error}); "
-            "pip install '.[inpainting]'"
-        ) from error
+        raise needs_package("p_ids and u_ids need", "scikit-learn", "inpainting", error) from error
     # Newton steps solve the primal problem, without randomness.
     return svm.LinearSVC(dual=False), exceptions.ConvergenceWarning

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.pages.elements import fault, style
 from lit_an.pages.work import Work
 
@@ -63,7 +63,7 @@ def quiet_gradio(folder: Path) -> Any:
     try:
         import gradio
     except ImportError as error:
-        raise InputError("the page needs the package gradio; pip install '.[demo]'") from error
+        raise needs_package("the page needs", "gradio", "demo", error) from error
     return gradio
 
 

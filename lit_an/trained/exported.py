@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.files import json_text, replacing, sha256_of
 from lit_an.trained.checkpoints import Description, Trained
 from lit_an.trained.generator import TrainedGenerator, assemble
@@ -123,11 +123,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def needs_extra(what: str, package: str, extra: str = "export") -> InputError:
-    """The error for a missing package, which an extra of lit_an has."""
-    return InputError(f"{what} needs the package {package}; pip install '.[{extra}]'")
-
-
 def _read(path: str | Path, task: Task) -> tuple[Trained, str]:
     """What an export for this task holds, and the file of its weights, for sentences."""
     path = _description_at(path)
@@ -184,7 +179,7 @@ def _safetensors(extra: str) -> Any:
     try:
         import safetensors.torch
     except ImportError as error:
-        raise needs_extra("a generator as safetensors", "safetensors", extra) from error
+        raise needs_package("a generator as safetensors needs", "safetensors", extra, error) from error
     return safetensors.torch
 
 

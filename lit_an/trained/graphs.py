@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.files import replacing
-from lit_an.trained.exported import needs_extra
 from lit_an.trained.graph_forms import GraphForm, form_of
 from lit_an.trained.network import TrainedNetwork
 
@@ -188,4 +187,4 @@ def _import(package: str) -> Any:
     try:
         return __import__(package)
     except ImportError as error:
-        raise needs_extra("a generator as ONNX", package) from error
+        raise needs_package("a generator as ONNX needs", package, "export", error) from error

@@ -1,5 +1,6 @@
 """A program in the place of a training: it makes a run folder step by step, saves when it is asked to, and goes on."""
 
+import json
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ def main() -> None:
     given = dict(option.removeprefix("--").partition("=")[::2] for option in sys.argv[2:])
     folder = Path(given["run_folder"])
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "environment.json").write_text(json.dumps(dict(os.environ)))
     saved = folder / "saved"
     steps = int(saved.read_text()) if saved.exists() else 0
 

@@ -1,8 +1,10 @@
 """Cells as jobs of submitit, on its executor for one machine."""
 
+import json
 from pathlib import Path
 
 import pytest
+from lightning_fabric.plugins.environments import SLURMEnvironment
 
 from lit_an.ablation.bench.cells import state_of
 from lit_an.ablation.bench.cluster import CellJob, run_on_cluster
@@ -42,6 +44,18 @@ def test_a_job_that_is_ended_early_saves_and_its_successor_goes_on(tmp_path: Pat
     successor = job.checkpoint()
     assert successor.function().status == "done"
     assert 0 < starts(cell)[1] < STEPS
+
+
+def test_lightning_starts_the_processes_of_a_job_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job of submitit has one task, whatever its GPUs; Lightning would want a task for each."""
+    (cell,) = cells(tmp_path, Level("x"))
+    for name, value in {"NTASKS": "1", "NTASKS_PER_NODE": "1", "JOB_NAME": "submitit"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert SLURMEnvironment.detect()
+    assert CellJob(cell, CODE, COMMAND)().status == "done"
+    for name, value in json.loads((cell.folder / "environment.json").read_text()).items():
+        monkeypatch.setenv(name, value)
+    assert not SLURMEnvironment.detect()
 
 
 @pytest.mark.parametrize(

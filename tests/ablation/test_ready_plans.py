@@ -1,14 +1,17 @@
 """The plans that come with the project: each variant is what it says, and builds."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from lit_an.ablation.bench.plan import Variant, arguments_of
 from lit_an.ablation.bench.plan_files import read_plan
+from lit_an.files.configs import load_config
 from tests.test_configs import ROOT, parsed
 
 PLANS = sorted(ROOT.glob("configs/ablations/plans/*.yaml"))
@@ -38,6 +41,18 @@ def test_a_plan_compares_with_a_variant_that_runs(path: Path) -> None:
     plan = read_plan(path)
     assert plan.baseline_variant() is not None
     assert len(plan.seeds) == 3
+
+
+@pytest.mark.parametrize(
+    "path", [each for each in PLANS if "gpus_per_node" in each.read_text()], ids=lambda path: path.stem
+)
+def test_a_job_has_the_gpus_of_its_run_and_the_batch_of_the_recipe(path: Path) -> None:
+    variant = read_plan(path).variants()[0]
+    config: Any = OmegaConf.merge(*map(load_config, variant.configs))
+    assert f"gpus_per_node: {config.trainer.devices}," in path.read_text()
+    (batch,) = re.findall(r"^# Batch: (\d+) = ", variant.configs[0].read_text(), re.MULTILINE)
+    of_device = variant.options.get("data.batch_size", config.data.init_args.batch_size)
+    assert config.trainer.devices * of_device == int(batch)
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,9 @@ def test_without_gradio_a_sentence_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert cli.main(["demo", f"--ckpt_path={place / 'run/checkpoints/last.ckpt'}"]) == 2
-    assert "error: the page needs the package gradio; pip install '.[demo]'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "error: the page needs the package gradio, " in said
+    assert "; pip install 'lit_an[demo]'" in said
 
 
 def test_a_taken_port_gets_a_sentence(

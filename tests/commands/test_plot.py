@@ -64,4 +64,5 @@ def test_without_matplotlib_it_says_what_to_install(
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name))
     assert cli.main(["plot", str(make_run(tmp_path / "run"))]) == 2
-    assert "plot needs matplotlib; pip install 'lit_an[plot]'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "plot needs the package matplotlib, which is not installed; pip install 'lit_an[plot]'" in said

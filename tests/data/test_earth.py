@@ -161,7 +161,7 @@ def test_a_missing_package_is_named_with_what_to_install(
         return None if name == module else find_spec(name)
 
     monkeypatch.setattr(importlib.util, "find_spec", find_others)
-    sentence = f"^Earth needs the package {package}, which is not installed; pip install '\\.\\[quickstart\\]'$"
+    sentence = f"^Earth needs the package {package}, which is not installed; pip install 'lit_an\\[quickstart\\]'$"
     with pytest.raises(InputError, match=sentence):
         Earth(cache_dir=tmp_path).fetch(32)
 

@@ -162,5 +162,5 @@ def test_shards_may_be_more_than_the_files_one_may_have_open(many: Path) -> None
 def test_without_the_package_what_to_install_is_named(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Prepared(many)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(InputError, match=r"need the package pyarrow \(.*\); pip install '.\[data\]'"):
+    with pytest.raises(InputError, match=r"need the package pyarrow, .*; pip install 'lit_an\[data\]'"):
         source.open("train", 4)

@@ -217,5 +217,5 @@ def test_weights_in_pytorch_s_cache_are_found(tmp_path: Path, monkeypatch: pytes
 
 def test_without_torchvision_the_sentence_names_the_extra(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    with pytest.raises(InputError, match=r"needs the package torchvision.*pip install '.\[inpainting\]'"):
+    with pytest.raises(InputError, match=r"needs the package torchvision.*pip install 'lit_an\[inpainting\]'"):
         VGG19Features(weights).load()

@@ -67,5 +67,5 @@ def test_no_more_images_than_features_are_always_told_apart() -> None:
 
 def test_without_scikit_learn_the_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.svm", None)
-    with pytest.raises(InputError, match=r"need scikit-learn, which .*; pip install '\.\[inpainting\]'"):
+    with pytest.raises(InputError, match=r"need the package scikit-learn, .*; pip install 'lit_an\[inpainting\]'"):
         discriminative_scores(torch.zeros(2, 1), torch.ones(2, 1))

@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from lit_an.ablation.bench.cells import Cell
 from lit_an.ablation.bench.processes import Ended, Outcome, RunningCell, Say, report
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 
 Cluster = Literal["slurm", "local"]
 _POLL = 1.0  # seconds
 _TIME_TO_SAVE = 120.0  # seconds
+# A job has one task, so Lightning starts the other processes of a run on several GPUs itself, as it does without SLURM.
+_ONE_TASK = {"SLURM_JOB_NAME": "interactive"}
 
 
 class CellJob:
@@ -30,7 +32,7 @@ class CellJob:
 
     def __call__(self) -> Outcome:
         """Runs the cell to its end."""
-        self._running = RunningCell(self.cell, self.code, self.command, {})
+        self._running = RunningCell(self.cell, self.code, self.command, _ONE_TASK)
         while (outcome := self._running.poll()) is None:
             time.sleep(_POLL)
         return outcome
@@ -74,10 +76,7 @@ def run_on_cluster(
     try:
         import submitit
     except ImportError as error:
-        raise InputError(
-            "jobs on a cluster are submitted by the package submitit, which is not installed; pip install "
-            "'lit_an[ablation]'"
-        ) from error
+        raise needs_package("jobs on a cluster need", "submitit", "ablation", error) from error
     folder.mkdir(parents=True, exist_ok=True)
     try:
         executor = submitit.AutoExecutor(folder=folder, cluster=cluster)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lit_an.ablation.analysis.study import Study
-from lit_an.errors import InputError
+from lit_an.errors import needs_package
 from lit_an.files import replacing
 
 
@@ -25,7 +25,7 @@ def write_report(study: Study, folder: Path) -> list[Path]:
         import matplotlib  # noqa: F401
         import scipy  # noqa: F401
     except ImportError as error:
-        raise InputError(f"the report needs the package {error.name}; pip install '.[ablation]'") from error
+        raise needs_package("the report needs", str(error.name), "ablation", error) from error
     from lit_an.ablation.analysis.comparison import figures_of
     from lit_an.ablation.report.charts import learning_curves
     from lit_an.ablation.report.embedding import pictures_of

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.files import replacing
 
 ENDING = "arrow"
@@ -46,7 +46,7 @@ def engine() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise InputError(f"prepared shards need the package pyarrow ({error}); pip install '.[data]'") from error
+        raise needs_package("prepared shards need", "pyarrow", "data", error) from error
     return pyarrow
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from lit_an.data.cropping import nearest
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 
 UInt8s = npt.NDArray[np.uint8]
 Int64s = npt.NDArray[np.int64]
@@ -95,7 +95,7 @@ def find_source(module: str, file: str, package: str) -> Path:
     for folder in (spec and spec.submodule_search_locations) or []:
         if (Path(folder) / file).is_file():
             return Path(folder) / file
-    raise InputError(f"Earth needs the package {package}, which is not installed; pip install '.[quickstart]'")
+    raise needs_package("Earth needs", package, "quickstart")
 
 
 def read_photograph() -> Image.Image:

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_an.backbones.efficientnet_lite import packaged_network
-from lit_an.errors import InputError
+from lit_an.errors import InputError, needs_package
 from lit_an.files import sha256_of
 from lit_an.images.pixels import to_pixels
 from lit_an.registry import Registry
@@ -204,10 +204,7 @@ def _import(module: str, package: str, extractor: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise InputError(
-            f"the feature extractor {extractor!r} needs the package {package}, which is not installed or cannot be "
-            f"imported ({error}); pip install '.[metrics]'"
-        ) from error
+        raise needs_package(f"the feature extractor {extractor!r} needs", package, "metrics", error) from error
 
 
 def _existing(path: str, extractor: str, argument: str) -> Path:
