@@ -1,6 +1,7 @@
 """Slots for norms: resolves the name of a norm in a config, given the condition that the network provides."""
 
 import logging
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -75,7 +76,7 @@ is for class-conditional generators
         log.warning("%s '%s' takes no %s: ignored in %s_kwargs", slot, name, ", ".join(foreign), slot)
     condition: dict[str, Any] = {"condition_features": provided.features} if provided.features else {}
     condition = {key: value for key, value in condition.items() if key in NORMS.arguments(name)}
-    return _drawn_apart(NORMS.factory(name, **{**condition, **arguments}))
+    return _drawn_apart(slot, NORMS.factory(name, **{**condition, **arguments}))
 
 
 def resolve_long_range(
@@ -106,7 +107,7 @@ def resolve_long_range(
     make_norm = resolve_norm("long_range", name, arguments, provided)
     if name == "none":
         return None
-    return _drawn_apart(residual(make_norm, residual_start)) if is_wrapped else make_norm
+    return _drawn_apart("long_range", residual(make_norm, residual_start)) if is_wrapped else make_norm
 
 
 def norm_behind(name: str, form: LongRangeForm) -> str:
@@ -121,13 +122,17 @@ def norm_behind(name: str, form: LongRangeForm) -> str:
     return name if form == "plain" else "none"
 
 
-def _drawn_apart(make_norm: MakeNorm) -> MakeNorm:
-    """Makes norms with random numbers of their own: the generator of PyTorch on the CPU stays where it was."""
+def _drawn_apart(slot: str, make_norm: MakeNorm) -> MakeNorm:
+    """Makes norms with random numbers of their own: the generator of PyTorch on the CPU stays where it was.
+
+    The name of the slot tells norms apart that are made one after the other.
+    """
+    number_of_slot = zlib.crc32(slot.encode())
 
     def make(num_features: int) -> nn.Module:
         with torch.random.fork_rng(devices=()):
             # Not torch.manual_seed, which seeds the devices too.
-            torch.default_generator.manual_seed(int(torch.randint(2**62, (), device="cpu")))
+            torch.default_generator.manual_seed(int(torch.randint(2**62, (), device="cpu")) ^ number_of_slot)
             return make_norm(num_features)
 
     return make

@@ -57,3 +57,13 @@ def test_norms_draw_numbers_that_follow_the_seed() -> None:
 
     assert torch.equal(entities(1), entities(1))
     assert not torch.equal(entities(1), entities(2))
+
+
+def test_norms_of_two_slots_differ() -> None:
+    """Also where one is made right behind the other, with as many channels."""
+    slots = {"norm": "attentive", "long_range": "attentive", "long_range_resolution": 32}
+    generator = ResNetGenerator(32, 3, base_width=2, **slots)  # type: ignore[arg-type]
+    weights = generator.state_dict()
+    one, other = weights["long_range.layout.entities"], weights["final_norm.layout.entities"]
+    assert one.shape == other.shape
+    assert not torch.equal(one, other)
