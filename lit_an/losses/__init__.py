@@ -9,6 +9,7 @@ from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
 from lit_an.losses.id_mrf import ID_MRF_WEIGHTS, id_mrf_loss, id_mrf_of_maps
+from lit_an.losses.mode_seeking import mode_seeking_loss
 from lit_an.losses.perceptual import feature_matching_loss, perceptual_loss, style_loss
 from lit_an.losses.reconstruction import confidence_map, context_l1, hole_l1
 
@@ -24,6 +25,7 @@ __all__ = [
     "hole_l1",
     "id_mrf_loss",
     "id_mrf_of_maps",
+    "mode_seeking_loss",
     "perceptual_loss",
     "style_loss",
     "wgan_gradient_penalty",

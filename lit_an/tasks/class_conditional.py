@@ -1,6 +1,6 @@
 """Class-conditional image generation: a projection GAN with attentive normalization."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.cli import OptimizerCallable
@@ -13,6 +13,7 @@ from lit_an.errors import InputError, at_least
 from lit_an.latents import latents_of
 from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_penalty
+from lit_an.losses.mode_seeking import mode_seeking_loss
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread
@@ -20,6 +21,11 @@ from lit_an.tasks.preview import Preview
 from lit_an.tensors.precision import at_least_float32
 
 _PREVIEW_SEED = 2020
+
+
+class _Fakes(NamedTuple):
+    image: Tensor
+    latent: Tensor
 
 
 class ClassConditionalGAN(AdversarialTask):
@@ -33,6 +39,8 @@ class ClassConditionalGAN(AdversarialTask):
         generator_optimizer, discriminator_optimizer: from parameters to an optimizer; two learning rates are TTUR.
         adversarial_loss: ``hinge``, ``non_saturating``, ``relativistic`` or ``wasserstein``.
         orthogonality_weight: weight of the norms' penalties, ≥ 0; 1e-3 in the paper.
+        mode_seeking_weight: weight of ``lit_an.losses.mode_seeking_loss``, ≥ 0: images of one class should differ. It
+            acts on classes that are in a batch more than once.
         r1_weight: weight γ of the R1 penalty ½ γ E ‖∇D(real)‖², ≥ 0.
         r2_weight: weight γ of the R2 penalty ½ γ E ‖∇D(fake)‖², ≥ 0.
         gradient_penalty_weight: weight of WGAN-GP's penalty, ≥ 0; 10 in its paper.
@@ -61,6 +69,7 @@ class ClassConditionalGAN(AdversarialTask):
         *,
         adversarial_loss: str = "hinge",
         orthogonality_weight: float = 1e-3,
+        mode_seeking_weight: float = 0.0,
         r1_weight: float = 0.0,
         r2_weight: float = 0.0,
         gradient_penalty_weight: float = 0.0,
@@ -76,19 +85,20 @@ class ClassConditionalGAN(AdversarialTask):
             "ClassConditionalGAN",
             0,
             orthogonality_weight=orthogonality_weight,
+            mode_seeking_weight=mode_seeking_weight,
             r1_weight=r1_weight,
             r2_weight=r2_weight,
             gradient_penalty_weight=gradient_penalty_weight,
         )
         self.adversarial = ADVERSARIAL_LOSSES.create(adversarial_loss)
-        self.orthogonality_weight = orthogonality_weight
+        self.orthogonality_weight, self.mode_seeking_weight = orthogonality_weight, mode_seeking_weight
         self.r1_weight, self.r2_weight, self.gradient_penalty_weight = r1_weight, r2_weight, gradient_penalty_weight
         self.penalty_every = penalty_every
         self.augmentation = AUGMENTATIONS.create(augmentation, **(augmentation_kwargs or {}))
         if share_fakes and self.accumulate > 1:
             raise InputError("ClassConditionalGAN: share_fakes=true keeps a whole batch in memory; set accumulate=1")
         self.share_fakes = share_fakes
-        self._shared: Tensor | None = None
+        self._shared: _Fakes | None = None
         self.class_names = [str(label) for label in range(self.num_classes)]
 
     @property
@@ -150,7 +160,7 @@ class ClassConditionalGAN(AdversarialTask):
     def discriminator_terms(self, batch: ClassBatch) -> Terms:
         real = self._laid_out(batch.image)
         with torch.no_grad():
-            fake = self._generate(batch.label) if self._shared is None else self._shared.detach()
+            fake = (self._shared or self._generate(batch.label)).image.detach()
         # One pass for both is faster than two.
         logits = self._judge(self.augmentation(_joined(real, fake)), batch.label.repeat(2))
         real_logits, fake_logits = logits.chunk(2)
@@ -167,22 +177,28 @@ class ClassConditionalGAN(AdversarialTask):
         def discriminate(image: Tensor) -> Tensor:
             return self._judge(self.augmentation(image), batch.label)
 
-        fake, self._shared = self._shared, None
-        fake_logits = discriminate(self._generate(batch.label) if fake is None else fake)
+        fakes, self._shared = self._shared or self._generate(batch.label), None
+        fake_logits = discriminate(fakes.image)
         adversarial = self.adversarial.generator_loss(lambda: discriminate(self._laid_out(batch.image)), fake_logits)
-        return {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
+        terms = {"adversarial": adversarial} | self._orthogonality(self.generator, self.orthogonality_weight)
+        if self.mode_seeking_weight:
+            terms["mode_seeking"] = self.mode_seeking_weight * mode_seeking_loss(*fakes, batch.label)
+        return terms
 
     def frozen_networks(self) -> frozenset[str]:
         name = getattr(self.discriminator, "backbone_name", None)
         return frozenset() if name is None else frozenset({name})
 
     def run_networks(self, batch: ClassBatch) -> None:
-        self._judge(_joined(self._laid_out(batch.image), self._generate(batch.label)), batch.label.repeat(2))
+        fake = self._generate(batch.label).image
+        self._judge(_joined(self._laid_out(batch.image), fake), batch.label.repeat(2))
 
-    def _generate(self, label: Tensor) -> Tensor:
-        latent = torch.randn(len(label), self._latent_dim, device=label.device)
-        image: Tensor = self.generator(self._fitting(latent), label)
-        return image
+    def _generate(self, label: Tensor) -> _Fakes:
+        latent = self._fitting(self._draw_latents(len(label), label.device))
+        return _Fakes(self.generator(latent, label), latent)
+
+    def _draw_latents(self, count: int, device: torch.device) -> Tensor:
+        return torch.randn(count, self._latent_dim, device=device)
 
     def _judge(self, image: Tensor, label: Tensor) -> Tensor:
         logits: Tensor = self.discriminator(self._laid_out(image), label)
@@ -235,7 +251,7 @@ class ClassConditionalGAN(AdversarialTask):
         with torch.random.fork_rng(devices=[]):
             # The same latents at every validation, so that the curve has no sampling noise.
             torch.manual_seed(mix_seed(_PREVIEW_SEED, self.global_rank))
-            fake = self._generate(batch.label)
+            fake = self._generate(batch.label).image
         real = self._laid_out(batch.image)
         real_logits, fake_logits = self._judge(_joined(real, fake), batch.label.repeat(2)).chunk(2)
         terms = {

@@ -12,7 +12,7 @@ from lit_an.augmentations import Augmentation
 from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
 from lit_an.latents import latents_of
-from lit_an.losses import ADVERSARIAL_LOSSES, wgan_gradient_penalty, zero_centered_penalty
+from lit_an.losses import ADVERSARIAL_LOSSES, mode_seeking_loss, wgan_gradient_penalty, zero_centered_penalty
 from lit_an.networks import ProjectionDiscriminator
 from lit_an.norms import total_penalty
 from lit_an.seeds import mix_seed
@@ -208,6 +208,17 @@ def test_shared_fakes_are_drawn_once_and_give_the_same_terms() -> None:
     assert len(passes) == 2 + 1
     for shared, apart in zip(*results, strict=True):
         torch.testing.assert_close(shared, apart, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_mode_seeking_judges_the_fakes_of_the_generators_step(share: bool) -> None:
+    task = doubling_task(mode_seeking_weight=0.3, share_fakes=share)
+    torch.manual_seed(1)
+    latent = torch.randn(4, 8)
+    torch.manual_seed(1)
+    task.before_last_step(BATCH)
+    term = task.generator_terms(BATCH)["mode_seeking"]
+    torch.testing.assert_close(term, 0.3 * mode_seeking_loss(fakes(task), latent, BATCH.label), rtol=1e-4, atol=1e-6)
 
 
 def test_shared_fakes_do_not_go_with_accumulation() -> None:

@@ -131,6 +131,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     ),
     "diffaugment": partial(make_task, augmentation="diffaugment"),
     "ada": partial(make_task, augmentation="ada", augmentation_kwargs={"adapt_every": 1, "probability": 0.5}),
+    "mode seeking": partial(make_task, mode_seeking_weight=0.1),
     "relativistic": partial(make_task, adversarial_loss="relativistic", non_finite="ignore"),
     "self-attention": partial(make_task, long_range="self_attention"),
     "inpainting": partial(make_inpainting_task, gradient_penalty_weight=10.0, losses={"feature_matching_weight": 1.0}),

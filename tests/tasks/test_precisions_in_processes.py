@@ -32,12 +32,11 @@ TOLERANCES = {"64-true": 1e-10, "32-true": 1e-4, "bf16-mixed": 0.1}
 class SharedLatents(ClassConditionalGAN):
     """Draws the latents of the whole batch in every process, and takes those of its images."""
 
-    def _generate(self, label: Tensor) -> Tensor:
+    def _draw_latents(self, count: int, device: torch.device) -> Tensor:
         self._drawn = getattr(self, "_drawn", 0) + 1
         draws = torch.Generator().manual_seed(mix_seed(self.iteration, self._drawn))
-        whole = torch.randn(len(label) * self.trainer.world_size, self._latent_dim, generator=draws)
-        image: Tensor = self.generator(self._fitting(whole[self.global_rank :: self.trainer.world_size]), label)
-        return image
+        whole = torch.randn(count * self.trainer.world_size, self._latent_dim, generator=draws)
+        return whole[self.global_rank :: self.trainer.world_size]
 
     def _count(self) -> None:
         super()._count()
