@@ -10,6 +10,7 @@ from torch import Tensor
 from lit_an.backbones import create_backbone
 from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
+from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.networks import GlobalAndLocalCritics
 from lit_an.norms import total_penalty
@@ -187,6 +188,26 @@ def test_id_mrf_keeps_vgg19_beside_a_backbone(vgg_weights: str) -> None:
     terms = task.generator_terms(batch)
     torch.testing.assert_close(terms["id_mrf"], 0.5 * id_mrf_loss(maps(fine), maps(batch.image)))
     assert "perceptual" in terms
+
+
+@pytest.mark.parametrize("features_of", ["both", "composite"])
+def test_a_network_sees_what_its_terms_look_at(
+    features_of: str, vgg_weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"id_mrf_weight": 0.5, "vgg_weights": vgg_weights, "perceptual_weight": 0.05, "features_of": features_of}
+    task, batch = make_randomized(losses={**losses, "features": "efficientnet_lite0"}), make_batch()
+    seen: list[type] = []
+    for kind in (VGG19Features, BackboneFeatures):
+        compute: Any = kind.__call__
+
+        def observed(network: Any, image: Tensor, compute: Any = compute) -> Any:
+            seen.append(type(network))
+            return compute(network, image)
+
+        monkeypatch.setattr(kind, "__call__", observed)
+    task.generator_terms(batch)
+    assert seen.count(VGG19Features) == 2  # the truth and the fine stage
+    assert seen.count(BackboneFeatures) == (3 if features_of == "both" else 2)
 
 
 @pytest.mark.parametrize("adversarial_from", [None, 8])
