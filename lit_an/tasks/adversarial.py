@@ -185,8 +185,8 @@ class AdversarialTask(Game, pl.LightningModule):
         return iterations * (self.discriminator_steps + 1)
 
     def show(self, side: str, scalars: Terms) -> None:
-        """Adds detached scalars that are no loss terms to the log; all ranks add the same, if ``logs_now``."""
-        self._term_log.add(side, scalars)
+        """Adds detached scalars of a part of an update to the log; all ranks add the same, if ``logs_now``."""
+        self._term_log.note(side, scalars)
 
     def _log_terms(self) -> None:
         """Writes the mean over ranks of each term before any checkpoint of this iteration; then judges them."""

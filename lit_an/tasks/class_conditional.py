@@ -157,7 +157,8 @@ class ClassConditionalGAN(AdversarialTask):
         self.augmentation.observe(real_logits)
         if self.logs_now:
             self.show("discriminator", game_scalars(real_logits, fake_logits))
-            self.show("generator", {"spread": relative_spread(fake, real)})
+            if len(real) > 1:  # one image has no spread, which would look like equal images
+                self.show("generator", {"spread": relative_spread(fake, real)})
         terms = {"adversarial": self.adversarial.discriminator(real_logits, fake_logits)}
         terms |= self._orthogonality(self.discriminator, self.orthogonality_weight)
         terms |= self._gradient_penalties(real, fake, batch.label)
