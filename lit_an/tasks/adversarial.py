@@ -209,10 +209,6 @@ class AdversarialTask(Game, pl.LightningModule):
         """
         self._numbers.check_state(self._term_log.waiting(), together)
 
-    def _log(self, name: str, value: Tensor, **kwargs: Any) -> None:
-        """Logs the mean over ranks."""
-        self.log(name, value, sync_dist=self.trainer.world_size > 1, **kwargs)
-
     def setup(self, stage: str) -> None:
         """Prepares the strategy, and checks the data."""
         wrap_networkwise(self.trainer.strategy)

@@ -16,6 +16,7 @@ from lit_an.losses.gradient_penalty import wgan_gradient_penalty, zero_centered_
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread
+from lit_an.tasks.log_rows import log_means
 from lit_an.tasks.preview import Preview
 from lit_an.tensors.precision import at_least_float32
 
@@ -244,10 +245,8 @@ class ClassConditionalGAN(AdversarialTask):
             f"{stage}/generator/adversarial": self.adversarial.generator_loss(lambda: real_logits, fake_logits),
             f"{stage}/real_logits": real_logits.mean(),
             f"{stage}/fake_logits": fake_logits.mean(),
-            "step": torch.tensor(float(self.iteration)),
         }
-        for name, term in terms.items():
-            self._log(name, term, batch_size=len(batch.label))
+        log_means(self, terms, len(batch.label), self.iteration)
 
     def generate(self, label: Tensor, seed: Tensor) -> Tensor:
         """Images that depend only on their class and seed, as those of the command ``sample``.

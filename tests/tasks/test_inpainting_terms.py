@@ -222,17 +222,21 @@ def test_terms_on_features_begin_at_their_own_iteration(adversarial_from: int | 
     assert set(task.generator_terms(batch)) - {"hole", "context", "orthogonality"} == {"perceptual"} | more
 
 
-@pytest.mark.parametrize("stage", ["val", "test"])
-def test_what_is_said_of_held_out_images(stage: str) -> None:
-    task, batch = make_randomized(losses={"coarse_weight": 0.5}), make_batch()
+@pytest.mark.parametrize(("stage", "loss"), [("val", "wasserstein"), ("test", "relativistic")])
+def test_what_is_said_of_held_out_images(stage: str, loss: str) -> None:
+    options = {"adversarial_loss": loss, "adversarial_weight": 0.25}
+    task, batch = make_randomized(losses={"coarse_weight": 0.5}, **options), make_batch()
     task.iteration = 5
     logged, sizes = keep_logged(task)
     getattr(task, {"val": "validation_step", "test": "test_step"}[stage])(batch, 0)
     terms, filled = task.generator_terms(batch), filled_of(task, batch)
     expected = {f"{stage}/generator/{name}": terms[name] for name in ("hole", "context")}
-    for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
-        critics: Any = task.discriminator.critics
-        expected[f"{stage}/{name}"] = torch.stack([critic(image, batch.mask).logits.mean() for critic in critics]).sum()
+    critics: Any = task.discriminator.critics
+    real, fake = ([critic(image, batch.mask).logits for critic in critics] for image in (batch.image, filled))
+    for side, game, weight in zip(("discriminator", "generator"), GAMES[loss], (1, 0.25), strict=True):
+        expected[f"{stage}/{side}/adversarial"] = weight * sum(map(game, real, fake))  # type: ignore[assignment]
+    for name, logits in (("real_logits", real), ("fake_logits", fake)):
+        expected[f"{stage}/{name}"] = torch.cat([each.flatten() for each in logits]).mean()
     torch.testing.assert_close(logged, expected | {"step": torch.tensor(5.0)})
     assert sizes == {2}
 
