@@ -146,6 +146,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def before_last_step(self, batch: ClassBatch) -> None:
         if self.share_fakes:
+            self._numbers.before_shared_pass()
             self._shared = self._generate(batch.label)
 
     def discriminator_terms(self, batch: ClassBatch) -> Terms:
