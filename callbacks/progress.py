@@ -218,8 +218,8 @@ def progress_line(state: Progress) -> str:
     Example:
         >>> progress_line(Progress(400, 1000, 400, 128.0, 32, 1_340_000_000, {"D": 1.62, "G": 0.514}))
         '400/1000 (40 %)  3 min 12 s left  100 img/s  1.3 GB  D 1.62 G 0.51'
-        >>> progress_line(Progress(30, 0, 10, 200.0))
-        '30  20.0 s/it'
+        >>> progress_line(Progress(30, 0, 10, 200.0, terms={"D": 2.0, "G": -0.00137}))
+        '30  20.0 s/it  D 2.00 G -0.001'
     """
     head = f"{state.iteration}/{state.total} ({_percent(state)} %)" if state.total else f"{state.iteration}"
     return "  ".join([head, *_parts(state)])
@@ -266,8 +266,13 @@ def _parts(state: Progress) -> list[str]:
             parts.append(f"{pace:.1f} s/it")
     if state.memory:
         parts.append(f"{state.memory / 1e9:.1f} GB")
-    terms = [f"{name} {state.terms[name]:.2f}" for name in _SHORT.values() if name in state.terms]
+    terms = [f"{name} {_rounded(state.terms[name])}" for name in _SHORT.values() if name in state.terms]
     return parts + ([" ".join(terms)] if terms else [])
+
+
+def _rounded(value: float) -> str:
+    """Two decimals, or one digit of what they would hide: the weight of a term may be small."""
+    return f"{value:.2f}" if abs(value) >= 0.05 or not value else f"{value:.1g}"
 
 
 def _short_terms(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -116,11 +116,11 @@ def keep_logged(task: AdversarialTask) -> tuple[dict[str, torch.Tensor], set[int
     logged: dict[str, torch.Tensor] = {}
     sizes: set[int] = set()
 
-    def log(name: str, value: torch.Tensor, batch_size: int) -> None:
-        logged[name] = value
+    def log(name: str, value: torch.Tensor | float, batch_size: int, **options: Any) -> None:
+        logged[name] = torch.as_tensor(value)
         sizes.add(batch_size)
 
-    task._log = log  # type: ignore[method-assign, assignment]
+    task.log = log  # type: ignore[method-assign, assignment]
     return logged, sizes
 
 

@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
 from typing import Any, Literal
 
@@ -303,10 +303,13 @@ def float64_device(task: AdversarialTask) -> torch.device:
 def with_progress(trainer: pl.Trainer, what: str, batches: Any, total: int | None = None) -> Iterator[Any]:
     """Iterates; the first process shows how far it is, if the run shows progress.
 
+    ``total`` is the number of batches that do not know it.
+
     Raises:
         MeasurementStopped: a signal stops the run.
     """
     bar = trainer.progress_bar_callback
+    total = len(batches) if isinstance(batches, Sized) else total
     for done, batch in enumerate(batches, 1):
         yield batch
         if isinstance(bar, IterationProgressBar):

@@ -14,6 +14,7 @@ from lit_an.norms.recording import Recorded, recorded_layouts
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask
 from lit_an.tensors.holes import erase, is_hole
+from lit_an.tensors.precision import in_type_of
 
 _SEED = 2020
 
@@ -82,7 +83,7 @@ class DiscriminatorView(LayoutView):
     def run(self, batch: Any, mirrored: bool) -> Tensor:
         image: Tensor = batch.image.to(self.task.device)
         image = image.flip(3) if mirrored else image
-        self.network(image, batch.label.to(self.task.device))
+        self.network(in_type_of(image, next(self.network.parameters())), batch.label.to(self.task.device))
         return image
 
 

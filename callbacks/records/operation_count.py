@@ -24,6 +24,11 @@ class OperationCount:
         self._seen: tuple[Any, Any] | None = None
         self._hook: Any = network.register_forward_pre_hook(self._note, with_kwargs=True)
 
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a pass to count."""
+        return self._seen is not None
+
     def take(self) -> int | None:
         """Multiply-adds for one image; None if the network has not run, or cannot run without values.
 

@@ -1,5 +1,6 @@
 """The record of a run: how it was started, with what code, on what machine, and what it needed."""
 
+import itertools
 import json
 import sys
 import time
@@ -19,6 +20,7 @@ from lit_an.machine.facts import machine_facts
 from lit_an.machine.memory import peak_memory
 from lit_an.run_report.reading import RECORD
 from lit_an.tasks.adversarial import AdversarialTask
+from lit_an.tasks.compiling import called_modules
 
 FILE = RECORD
 
@@ -32,7 +34,7 @@ class RunRecord(Callback):
 
     def __init__(self) -> None:
         self._facts: dict[str, Any] = {}
-        self._counts: dict[str, OperationCount] = {}
+        self._counts: dict[str, list[OperationCount]] = {}
         self._first = 0
 
     def on_train_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
@@ -41,23 +43,37 @@ class RunRecord(Callback):
         # A hook that comes and goes would have the networks compiled twice.
         if trainer.is_global_zero and task.backend is None:
             networks = {"generator": task.generator, "discriminator": task.discriminator}
-            self._counts = {name: OperationCount(network) for name, network in networks.items()}
+            self._counts = {
+                name: [OperationCount(module) for module in called_modules(network)]
+                for name, network in networks.items()
+            }
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: AdversarialTask, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if trainer.is_global_zero and not self._facts:
             self._facts = {**_facts(task), "starts": [*_former_starts(trainer), self._start()]}
-            counted = {name: count.take() for name, count in self._counts.items()}
-            self._facts["operations"] = {name: count for name, count in counted.items() if count is not None}
+            self._facts["operations"] = {}
+            self._count()
+            self._write(trainer, task)
+        elif self._count():
             self._write(trainer, task)
 
     def on_train_end(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        for count in self._counts.values():
+        for count in itertools.chain(*self._counts.values()):
             count.take()
         if trainer.is_global_zero and self._facts:
             self._facts["ended"] = _now()
             self._write(trainer, task)
+
+    def _count(self) -> bool:
+        """Counts the networks that have run; a discriminator may join the game later. Says whether there were any."""
+        ready = [name for name, counts in self._counts.items() if all(count.has_run for count in counts)]
+        for name in ready:
+            found = [count.take() for count in self._counts.pop(name)]
+            if None not in found:
+                self._facts["operations"][name] = sum(filter(None, found))
+        return bool(ready)
 
     def _start(self) -> dict[str, Any]:
         return {"command": sys.argv, "time": _now(), "iteration": self._first}

@@ -10,6 +10,7 @@ from lit_an.augmentations.base import AUGMENTATIONS, Augmentation
 from lit_an.augmentations.color import hue_matrix, luma_flip_matrix, recolor, saturation_matrix
 from lit_an.augmentations.geometry import resample, resampling_matrix, turned
 from lit_an.errors import InputError
+from lit_an.tensors.precision import without_autocast
 
 # Strengths, as published: the largest whole-pixel shift as a share of the side, and standard deviations.
 _SHIFT, _LOG_SCALE, _FRACTION = 0.125, 0.2, 0.125
@@ -138,7 +139,9 @@ def _recolored(image: Tensor, probability: Tensor) -> Tensor:
     draw = _Draws(image, probability)
     offset, contrast = draw.normal(_BRIGHTNESS), torch.exp2(draw.normal(_LOG_CONTRAST))
     matrix = luma_flip_matrix(draw.coin().float()) * contrast[:, None, None]
-    matrix = saturation_matrix(torch.exp2(draw.normal(_LOG_SATURATION))) @ hue_matrix(draw.uniform(math.pi)) @ matrix
+    saturation, hue = torch.exp2(draw.normal(_LOG_SATURATION)), draw.uniform(math.pi)
+    with without_autocast(image):  # half precision would shift colors
+        matrix = saturation_matrix(saturation) @ hue_matrix(hue) @ matrix
     # Brightness comes first: the matrix moves its offset, too.
     return recolor(image, matrix, matrix.sum(2) * offset[:, None])
 

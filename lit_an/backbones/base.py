@@ -47,6 +47,21 @@ class Backbone:
             )
         self._network: nn.Module | None = None
 
+    def up_to(self, stride: int) -> "Backbone":
+        """Leaves out the maps beyond a stride, and what only they need; before the weights are read.
+
+        Returns:
+            Itself.
+
+        Example:
+            >>> create_backbone("efficientnet_lite0").up_to(16).channels
+            (24, 40, 112)
+        """
+        assert self._network is None, "the weights have been read"
+        count = self.strides.index(stride) + 1
+        self.strides, self.channels = self.strides[:count], self.channels[:count]
+        return self
+
     def read(self) -> nn.Module:
         """The network with its weights: ``forward(image)`` maps (B, 3, H, W) in [-1, 1] to the maps at ``strides``.
 

@@ -76,9 +76,9 @@ class _Pyramid(nn.Module):
     def __init__(self, network: Any, channels: tuple[int, ...]) -> None:
         super().__init__()
         self.stem = nn.Sequential(*_fused(network._conv_stem, network._bn0), nn.ReLU6(inplace=True))
-        self.blocks = nn.ModuleList(_Block(block) for block in network._blocks)
         widths = [block._block_args.output_filters for block in network._blocks]
         self.ends = [max(index for index, width in enumerate(widths) if width == wanted) for wanted in channels]
+        self.blocks = nn.ModuleList(_Block(block) for block in network._blocks[: self.ends[-1] + 1])
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         # Its weights are for pixels in 0..255 as (pixel - 127) / 128.

@@ -49,7 +49,7 @@ class TorchvisionNetwork(Backbone):
         for part in made.modules():
             if getattr(part, "inplace", False):
                 part.inplace = False
-        return _Normalized(_extractor(made.eval(), self._nodes))
+        return _Normalized(_extractor(made.eval(), self._nodes[: len(self.strides)]))
 
     def _state(self, expected: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         if self.weights is None:

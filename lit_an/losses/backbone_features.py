@@ -27,7 +27,7 @@ class BackboneFeatures:
     layers = ("stride4", "stride8", "stride16")
 
     def __init__(self, name: str) -> None:
-        self._backbone = create_backbone(name)
+        self._backbone = create_backbone(name).up_to(16)
 
     @staticmethod
     def names() -> list[str]:

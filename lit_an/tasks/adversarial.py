@@ -185,8 +185,8 @@ class AdversarialTask(Game, pl.LightningModule):
         return iterations * (self.discriminator_steps + 1)
 
     def show(self, side: str, scalars: Terms) -> None:
-        """Adds detached scalars that are no loss terms to the log; all ranks add the same, if ``logs_now``."""
-        self._term_log.add(side, scalars)
+        """Adds detached scalars of a part of an update to the log; all ranks add the same, if ``logs_now``."""
+        self._term_log.note(side, scalars)
 
     def _log_terms(self) -> None:
         """Writes the mean over ranks of each term before any checkpoint of this iteration; then judges them."""
@@ -208,10 +208,6 @@ class AdversarialTask(Game, pl.LightningModule):
             NonFiniteError: a number is not finite, and ``non_finite`` is not ``ignore``.
         """
         self._numbers.check_state(self._term_log.waiting(), together)
-
-    def _log(self, name: str, value: Tensor, **kwargs: Any) -> None:
-        """Logs the mean over ranks."""
-        self.log(name, value, sync_dist=self.trainer.world_size > 1, **kwargs)
 
     def setup(self, stage: str) -> None:
         """Prepares the strategy, and checks the data."""

@@ -17,6 +17,7 @@ from lit_an.losses.mode_seeking import mode_seeking_loss
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread
+from lit_an.tasks.log_rows import log_means
 from lit_an.tasks.preview import Preview
 from lit_an.tensors.precision import at_least_float32
 
@@ -155,6 +156,7 @@ class ClassConditionalGAN(AdversarialTask):
 
     def before_last_step(self, batch: ClassBatch) -> None:
         if self.share_fakes:
+            self._numbers.before_shared_pass()
             self._shared = self._generate(batch.label)
 
     def discriminator_terms(self, batch: ClassBatch) -> Terms:
@@ -167,7 +169,8 @@ class ClassConditionalGAN(AdversarialTask):
         self.augmentation.observe(real_logits)
         if self.logs_now:
             self.show("discriminator", game_scalars(real_logits, fake_logits))
-            self.show("generator", {"spread": relative_spread(fake, real)})
+            if len(real) > 1:  # one image has no spread, which would look like equal images
+                self.show("generator", {"spread": relative_spread(fake, real)})
         terms = {"adversarial": self.adversarial.discriminator(real_logits, fake_logits)}
         terms |= self._orthogonality(self.discriminator, self.orthogonality_weight)
         terms |= self._gradient_penalties(real, fake, batch.label)
@@ -259,10 +262,8 @@ class ClassConditionalGAN(AdversarialTask):
             f"{stage}/generator/adversarial": self.adversarial.generator_loss(lambda: real_logits, fake_logits),
             f"{stage}/real_logits": real_logits.mean(),
             f"{stage}/fake_logits": fake_logits.mean(),
-            "step": torch.tensor(float(self.iteration)),
         }
-        for name, term in terms.items():
-            self._log(name, term, batch_size=len(batch.label))
+        log_means(self, terms, len(batch.label), self.iteration)
 
     def generate(self, label: Tensor, seed: Tensor) -> Tensor:
         """Images that depend only on their class and seed, as those of the command ``sample``.

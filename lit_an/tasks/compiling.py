@@ -92,18 +92,18 @@ def compile_networks(generator: nn.Module, discriminator: nn.Module, backend: st
     """Compiles the networks as a training step calls them, until ``uncompile_networks``; None compiles none."""
     uncompile_networks(generator, discriminator)  # of a run that an error ended
     if backend is not None:
-        for network in _called(generator, discriminator):
+        for network in [*called_modules(generator), *called_modules(discriminator)]:
             network.forward = CompiledForward(network, backend)
 
 
 def uncompile_networks(generator: nn.Module, discriminator: nn.Module) -> None:
     """Undoes ``compile_networks``."""
-    for network in _called(generator, discriminator):
+    for network in [*called_modules(generator), *called_modules(discriminator)]:
         if isinstance(network.forward, CompiledForward):
             del network.forward
 
 
-def _called(generator: nn.Module, discriminator: nn.Module) -> list[nn.Module]:
-    """The modules that tasks call: a discriminator of several critics critic by critic."""
-    critics = getattr(discriminator, "critics", None)
-    return [generator, *([discriminator] if critics is None else critics)]
+def called_modules(network: nn.Module) -> list[nn.Module]:
+    """The modules that a task calls when a network runs: a discriminator of several critics critic by critic."""
+    critics = getattr(network, "critics", None)
+    return [network] if critics is None else list(critics)

@@ -1,6 +1,6 @@
 """Loss terms of an inpainting generator and their weights, except the adversarial term."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -152,19 +152,18 @@ class FillingLosses:
             made: the two stages.
             batch: the truth.
         """
-        weights = self.weights
-        if self._vgg is None and self._backbone is None:
-            return {}
-        with torch.no_grad():
-            true = self._maps(batch.image)
-        both = weights.features_of == "both"
+        weights, both = self.weights, self.weights.features_of == "both"
+        of_mrf = [self._vgg] if weights.id_mrf_weight > 0 else []
         compares = weights.perceptual_weight > 0 or weights.style_weight > 0
-        whole = self._maps(made.fine) if weights.id_mrf_weight > 0 or (compares and both) else {}
+        of_comparison = [self._vgg if weights.features == _VGG19 else self._backbone] if compares else []
+        with torch.no_grad():
+            true = _maps(batch.image, [*of_mrf, *of_comparison])
+        whole = _maps(made.fine, [*of_mrf, *(of_comparison if both else [])])
         terms = {}
-        if weights.id_mrf_weight > 0:
+        if of_mrf:
             terms["id_mrf"] = weights.id_mrf_weight * id_mrf_loss(whole, true)
-        if compares:
-            seen = [whole, self._maps(filled)] if both else [self._maps(filled)]
+        if of_comparison:
+            seen = [*([whole] if both else []), _maps(filled, of_comparison)]
             compared = [{name: maps[name] for name in self._compared} for maps in seen]
             for name, weight, loss in (
                 ("perceptual", weights.perceptual_weight, perceptual_loss),
@@ -174,13 +173,15 @@ class FillingLosses:
                     terms[name] = weight * torch.stack([loss(maps, true) for maps in compared]).sum()
         return terms
 
-    def _maps(self, image: Tensor) -> dict[str, Tensor]:
-        """The maps of all networks, by name."""
-        maps = {} if self._vgg is None else self._vgg(image)
-        if self._backbone is not None:
-            maps = maps | self._backbone(image)
-        return maps
-
     def feature_matching(self, fake: Sequence[CriticOutput], real: Sequence[CriticOutput]) -> Terms:
         """``feature_matching``: distance of the critics' features of the composite and of the ground truth."""
         return {"feature_matching": self.weights.feature_matching_weight * feature_matching_loss(fake, real)}
+
+
+def _maps(image: Tensor, networks: Iterable[VGG19Features | BackboneFeatures | None]) -> dict[str, Tensor]:
+    """The maps of an image by name, each network's once."""
+    maps: dict[str, Tensor] = {}
+    for network in dict.fromkeys(networks):
+        assert network is not None
+        maps |= network(image)
+    return maps

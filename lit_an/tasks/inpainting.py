@@ -1,5 +1,6 @@
 """Semantic inpainting: trains a coarse-to-fine generator with reconstruction and adversarial losses."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +14,10 @@ from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread_in_holes
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
+from lit_an.tasks.log_rows import log_means
 from lit_an.tasks.preview import Preview
 from lit_an.tensors.holes import composite
-from lit_an.tensors.precision import at_least_float32
+from lit_an.tensors.precision import at_least_float32, in_type_of
 
 
 class InpaintingGAN(AdversarialTask):
@@ -95,7 +97,8 @@ class InpaintingGAN(AdversarialTask):
             )
 
     def inpaint(self, image: Tensor, mask: Tensor) -> Inpainted:
-        """The generator's output for images (B, 3, H, W) with holes (B, 1, H, W); float32, not composited."""
+        """The generator's output for images (B, 3, H, W) with holes (B, 1, H, W); not composited, float32 or better."""
+        image = in_type_of(image, next(self.generator.parameters()))
         made: Inpainted = self.generator(self._laid_out(image), mask)
         return Inpainted(at_least_float32(made.coarse), at_least_float32(made.fine))
 
@@ -119,13 +122,10 @@ class InpaintingGAN(AdversarialTask):
     def discriminator_terms(self, batch: InpaintingBatch) -> Terms:
         with torch.no_grad():
             fake = self(batch.image, batch.mask)
-        # One pass for both is faster than two.
-        outputs = self._critic_outputs(torch.cat([batch.image, fake]), batch.mask.repeat(2, 1, 1, 1))
-        losses = [self.adversarial.discriminator(*output.logits.chunk(2)) for output in outputs]
+        real_logits, fake_logits = self._logits_of_pairs(batch, fake)
         if self.logs_now:
-            halves = zip(*(output.logits.chunk(2) for output in outputs), strict=True)
-            self.show("discriminator", game_scalars(*(torch.cat([x.flatten() for x in half]) for half in halves)))
-        terms = {"adversarial": torch.stack(losses).sum()}
+            self.show("discriminator", game_scalars(_joined(real_logits), _joined(fake_logits)))
+        terms = {"adversarial": self._discriminator_loss(real_logits, fake_logits)}
         if self.gradient_penalty_weight > 0:
             penalties = [self._gradient_penalty(critic, batch, fake) for critic in self._critics]
             terms["gradient_penalty"] = self.gradient_penalty_weight * torch.stack(penalties).sum()
@@ -156,12 +156,21 @@ class InpaintingGAN(AdversarialTask):
         matches = self.losses.weights.feature_matching_weight > 0
         with torch.no_grad():
             real = self._critic_outputs(batch.image, batch.mask) if matches or self.adversarial.relativistic else fake
-        losses = [
-            self.adversarial.generator_loss(lambda true=true: true.logits, made.logits)  # type: ignore[misc]
-            for true, made in zip(real, fake, strict=True)
-        ]
-        terms = {"adversarial": self.adversarial_weight * torch.stack(losses).sum()}
+        terms = {"adversarial": self._generator_loss([each.logits for each in real], [each.logits for each in fake])}
         return terms | (self.losses.feature_matching(fake, real) if matches else {})
+
+    def _discriminator_loss(self, real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor]) -> Tensor:
+        """The sum over critics."""
+        pairs = zip(real_logits, fake_logits, strict=True)
+        return torch.stack([self.adversarial.discriminator(*pair) for pair in pairs]).sum()
+
+    def _generator_loss(self, real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor]) -> Tensor:
+        """The weighted sum over critics."""
+        losses = [
+            self.adversarial.generator_loss(lambda real=real: real, fake)  # type: ignore[misc]
+            for real, fake in zip(real_logits, fake_logits, strict=True)
+        ]
+        return self.adversarial_weight * torch.stack(losses).sum()
 
     @property
     def _critics(self) -> list[nn.Module]:
@@ -171,6 +180,12 @@ class InpaintingGAN(AdversarialTask):
         laid_out = self._laid_out(image)
         outputs = [critic(laid_out, mask) for critic in self._critics]
         return [CriticOutput(at_least_float32(output.logits), output.features) for output in outputs]
+
+    def _logits_of_pairs(self, batch: InpaintingBatch, filled: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Each critic's logits of the true images, and of the filled ones; one pass for both is faster than two."""
+        outputs = self._critic_outputs(torch.cat([batch.image, filled]), batch.mask.repeat(2, 1, 1, 1))
+        halves = [output.logits.chunk(2) for output in outputs]
+        return [real for real, _ in halves], [fake for _, fake in halves]
 
     def _gradient_penalty(self, critic: nn.Module, batch: InpaintingBatch, fake: Tensor) -> Tensor:
         def discriminate(image: Tensor) -> Tensor:
@@ -182,7 +197,7 @@ class InpaintingGAN(AdversarialTask):
     # Evaluation
 
     def validation_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
-        """Logs both losses on held-out images; ``InpaintingMetrics`` measures image quality."""
+        """Logs both networks' losses on held-out images; ``InpaintingMetrics`` measures image quality."""
         self._log_game("val", batch)
 
     def test_step(self, batch: InpaintingBatch, batch_idx: int) -> None:
@@ -194,11 +209,14 @@ class InpaintingGAN(AdversarialTask):
         terms = {f"{stage}/generator/{name}": term for name, term in self.losses.reconstruction(made, batch).items()}
         if self.trains_discriminator():
             filled = composite(batch.image, made.fine, batch.mask)
-            for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
-                outputs = self._critic_outputs(image, batch.mask)
-                terms[f"{stage}/{name}"] = torch.stack([output.logits.mean() for output in outputs]).sum()
-        for name, term in {**terms, "step": torch.tensor(float(self.iteration))}.items():
-            self._log(name, term, batch_size=len(batch.image))
+            real_logits, fake_logits = self._logits_of_pairs(batch, filled)
+            terms |= {
+                f"{stage}/discriminator/adversarial": self._discriminator_loss(real_logits, fake_logits),
+                f"{stage}/generator/adversarial": self._generator_loss(real_logits, fake_logits),
+                f"{stage}/real_logits": _joined(real_logits).mean(),
+                f"{stage}/fake_logits": _joined(fake_logits).mean(),
+            }
+        log_means(self, terms, len(batch.image), self.iteration)
 
     def preview_images(self, count: int) -> tuple[InpaintingBatch, list[str]]:
         """Fixed held-out images with their holes, evenly spread, and their names.
@@ -239,3 +257,8 @@ class InpaintingGAN(AdversarialTask):
         batch, made, names = self.inpainted_preview(columns)
         filled = composite(batch.image, made.fine, batch.mask)
         return Preview(filled, ["val"], names, batch.mask, batch.regions)
+
+
+def _joined(logits: Iterable[Tensor]) -> Tensor:
+    """The logits of all critics in a row."""
+    return torch.cat([each.flatten() for each in logits])

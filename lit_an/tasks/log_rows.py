@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 import pytorch_lightning as pl
+import torch.distributed as dist
+from torch import Tensor
 from torch.optim import Optimizer
 
 
@@ -15,6 +17,15 @@ def logs_iteration(trainer: pl.Trainer, iteration: int) -> bool:
 def write_row(trainer: pl.Trainer, row: Mapping[str, float], iteration: int) -> None:
     """Writes scalars at an iteration to all loggers of a run, and waits until they have passed them on."""
     trainer._logger_connector.log_metrics({**row}, step=iteration)  # type: ignore[dict-item]
+
+
+def log_means(task: pl.LightningModule, terms: Mapping[str, Tensor], images: int, iteration: int) -> None:
+    """Logs scalars of a batch of validation or test: means over all images, in the row of the iteration."""
+    together = dist.is_available() and dist.is_initialized()
+    for name, term in terms.items():
+        task.log(name, term, batch_size=images, sync_dist=together)
+    # Not the mean of equal numbers: in float32, over many images, it is a neighboring iteration.
+    task.log("step", float(iteration), batch_size=images, sync_dist=together, reduce_fx="max")
 
 
 def learning_rates(optimizers: Mapping[str, Optimizer]) -> dict[str, float]:

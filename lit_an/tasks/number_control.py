@@ -31,6 +31,7 @@ class NumberControl:
         self.watch = NumberWatch(policy)
         self._steps = 0  # of both optimizers
         self._is_dropped = False
+        self._before_shared: dict[str, Tensor] = {}  # statistics before a pass that two updates share
         self._judged: tuple[bool, dict[str, float]] | None = None  # the state of this moment
 
     # Updates
@@ -51,15 +52,24 @@ class NumberControl:
         """Around an update: one that is dropped leaves the running statistics as they were, too."""
         self._judged, self._is_dropped, steps = None, False, self._steps
         kept = self._copied_buffers() if self.watch.policy == "skip" else {}
+        if side == "generator":
+            kept, self._before_shared = kept | self._before_shared, {}
         yield
         scale = self._scale
         by_scale = scale is not None and self._steps == steps
         if self._is_dropped:
             for name, buffer in self._task.named_buffers():
-                buffer.copy_(kept[name])
+                # Not as an operation on the buffer: the graph of a shared pass holds it until the other update.
+                buffer.data.copy_(kept[name])
         self._is_dropped = self._is_dropped or by_scale
         if self.watch.count(side, self._is_dropped, by_scale):
             self.watch.give_up(side, self._task.iteration + 1, self._folder, None if scale is None else scale())
+
+    def before_shared_pass(self) -> None:
+        """Called before a pass of the generator that the discriminator's update uses too: it is the generator's."""
+        if self.watch.policy == "skip":
+            buffers = self._copied_buffers().items()
+            self._before_shared = {name: kept for name, kept in buffers if name.startswith("generator.")}
 
     def see(self, side: str, names: Sequence[str], values: Tensor) -> None:
         """Watches the terms of the update that was just made; those of a dropped one have changed nothing."""

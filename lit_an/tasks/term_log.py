@@ -13,6 +13,8 @@ class TermLog:
     computed every 16 iterations has a curve at any log interval, and a term that is no longer computed disappears at
     the second log iteration after its last value.
 
+    Scalars of the parts of an accumulated update are noted one by one; the log shows their mean, as it does of terms.
+
     It holds references to detached tensors: it neither copies nor synchronizes. A checkpoint holds the values that
     wait for a log iteration, so that a resumed run shows them as an uninterrupted one does.
 
@@ -31,16 +33,27 @@ class TermLog:
 
     def __init__(self) -> None:
         self._newest: dict[str, Tensor] = {}
+        self._parts: dict[str, list[Tensor]] = {}  # of the update that is being made
         self._shown: set[str] = set()
 
+    def note(self, side: str, scalars: Mapping[str, Tensor]) -> None:
+        """Notes scalars of one part of an update, for the next ``add`` or ``take``; arguments as of ``add``."""
+        for name, scalar in scalars.items():
+            self._parts.setdefault(f"{side}/{name}", []).append(scalar)
+
     def add(self, side: str, terms: Mapping[str, Tensor]) -> None:
-        """Adds newly computed terms.
+        """Adds the newly computed terms of an update, and the means of what its parts noted.
 
         Args:
             side: ``generator`` or ``discriminator``.
             terms: detached scalars, by name.
         """
+        self._take_parts()
         self._newest |= {f"{side}/{name}": term for name, term in terms.items()}
+
+    def _take_parts(self) -> None:
+        self._newest |= {name: torch.stack(values).mean() for name, values in self._parts.items()}
+        self._parts = {}
 
     def take(self) -> tuple[dict[str, Tensor], set[str]]:
         """Returns the terms of a log iteration and clears them.
@@ -48,6 +61,7 @@ class TermLog:
         Returns:
             The terms by ``side/name``, and the names that the previous log iteration showed and this one does not.
         """
+        self._take_parts()
         taken, self._newest = self._newest, {}
         dropped, self._shown = self._shown - taken.keys(), set(taken)
         return taken, dropped

@@ -34,6 +34,16 @@ def test_the_shape_stays_and_the_same_seed_gives_the_same(name: str) -> None:
     assert torch.equal(image, before)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_autocast_changes_nothing(name: str) -> None:
+    image, results = torch.rand(3, 3, 16, 16) * 2 - 1, []
+    for enabled in (False, True):
+        torch.manual_seed(5)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            results.append(make(name)(image))
+    assert torch.equal(*results)
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_each_image_is_changed_in_its_own_way(name: str) -> None:
     image = torch.randn(1, 3, 16, 16).expand(6, -1, -1, -1)

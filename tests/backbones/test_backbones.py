@@ -52,6 +52,17 @@ def test_contract(name: str, finest: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", BACKBONES.names())
+def test_maps_beyond_a_stride_are_not_computed(name: str, tmp_path: Path) -> None:
+    image, whole, part = torch.rand(1, 3, 64, 64) * 2 - 1, made(name, tmp_path), made(name, tmp_path).up_to(16)
+    expected, maps = whole(image), part(image)
+    assert part.strides == (4, 8, 16)
+    for ours, one in zip(maps, expected[:3], strict=True):
+        assert torch.equal(ours, one)
+    sizes = [sum(p.numel() for p in each._network.parameters()) for each in (whole, part)]  # type: ignore[union-attr]
+    assert sizes[1] < sizes[0]
+
+
+@pytest.mark.parametrize("name", BACKBONES.names())
 def test_weights_read_without_gradients_serve_training(name: str, tmp_path: Path) -> None:
     backbone = made(name, tmp_path)
     with torch.inference_mode():

@@ -109,6 +109,14 @@ def test_figures_depend_neither_on_batches_nor_on_the_number_of_processes(tmp_pa
     assert_same(first, json.loads((tmp_path / "two" / "layout_scores_test_0000000.json").read_text()))
 
 
+def test_double_precision_is_measured(tmp_path: Path, few_tiles: Earth) -> None:
+    """Metrics read their images themselves: the trainer does not convert them."""
+    stored = written_by_a_test(
+        tmp_path, earth_task(), earth_data(few_tiles), LayoutScores(images=4, segmenter_images=4), precision="64-true"
+    )
+    assert len(stored["layers"]) == 2
+
+
 def test_networks_without_layouts_are_said_once(
     tmp_path: Path, few_tiles: Earth, caplog: pytest.LogCaptureFixture
 ) -> None:

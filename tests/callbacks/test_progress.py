@@ -13,8 +13,10 @@ import termios
 from pathlib import Path
 
 import pytest
+import torch
 
 from callbacks import Checkpointing, IterationProgressBar, progress
+from callbacks.measuring.base import with_progress
 from callbacks.progress import Progress, fitted, progress_line
 from tests.command_line.small_runs import ROOT, arguments
 from tests.training import make_data, make_task, make_trainer
@@ -150,6 +152,15 @@ def test_a_long_measurement_says_how_far_it_is(caplog: pytest.LogCaptureFixture)
         bar._said -= 25.0  # as if so many seconds had gone by
         bar.show_part("metrics: generated images", done, 8)
     assert [record.getMessage() for record in caplog.records] == ["metrics: generated images 3 of 8"]
+
+
+def test_a_measurement_knows_its_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[str, int, int | None]] = []
+    bar = IterationProgressBar()
+    monkeypatch.setattr(bar, "show_part", lambda *part: shown.append(part))
+    trainer = make_trainer(tmp_path, make_task(), 1, [bar], enable_progress_bar=True)
+    list(with_progress(trainer, "generating", torch.arange(5).split(2)))
+    assert shown == [("metrics: generating", done, 3) for done in (1, 2, 3)]
 
 
 def test_an_error_begins_on_a_line_of_its_own(

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from callbacks.checkpointing import Checkpointing
 from callbacks.records.operation_count import OperationCount
 from callbacks.records.record import FILE, RunRecord
 from lit_an.networks.feature_discriminator import FeatureDiscriminator
 from lit_an.networks.resnet_generator import ResNetGenerator
-from tests.training import make_data, make_task, make_trainer
+from tests.training import make_data, make_inpainting_task, make_photographs, make_task, make_trainer
 
 
 def test_multiply_adds_of_a_convolution_are_those_of_one_image() -> None:
@@ -94,3 +95,15 @@ def test_a_resumed_run_keeps_its_starts(image_folder: Path, tmp_path: Path) -> N
         assert len(record["starts"]) == iterations
     assert record["parameters"].keys() == record["operations"].keys() == {"generator", "discriminator"}
     assert min(*record["parameters"].values(), *record["operations"].values(), record["peak_memory"]) > 0
+
+
+def test_critics_that_play_later_are_counted_together(image_folder: Path, tmp_path: Path) -> None:
+    task = make_inpainting_task(adversarial_from=1)
+    for iterations, names in ((1, {"generator"}), (2, {"generator", "discriminator"})):
+        make_trainer(tmp_path, task, iterations, [RunRecord()]).fit(task, datamodule=make_photographs(image_folder))
+        operations = json.loads((tmp_path / FILE).read_text())["operations"]
+        assert operations.keys() == names
+        task.iteration = 0
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        task.discriminator(torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32))
+    assert operations["discriminator"] == counter.get_total_flops() // 2

@@ -12,7 +12,7 @@ from lit_an.batch import ClassBatch
 from lit_an.errors import InputError
 from lit_an.tasks.batch_parts import split_batch
 from lit_an.tasks.resuming import check_architecture
-from tests.training import ADAM, make_data, make_task, make_trainer, weights
+from tests.training import ADAM, logged_rows, make_data, make_task, make_trainer, weights
 
 
 def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> bool:
@@ -146,6 +146,17 @@ def test_log_values_stand_at_their_iteration(tmp_path: Path, image_folder: Path)
     val = [int(row["step"]) for row in rows if row.get("val/generator/adversarial")]
     assert train == [2, 4, 6]
     assert val == [3, 6]
+
+
+def test_a_validation_stands_at_its_iteration_in_a_long_run(tmp_path: Path, image_folder: Path) -> None:
+    """Lightning takes means in float32, in which ten times this number does not exist."""
+    from callbacks.loggers.metrics_csv import MetricsCSV
+
+    task = make_task()
+    task.iteration = 3_000_001
+    trainer = make_trainer(tmp_path, task, 1, logger=MetricsCSV(str(tmp_path)), limit_val_batches=10)
+    trainer.validate(task, datamodule=make_data(image_folder, batch_size=1), verbose=False)
+    assert list(logged_rows(tmp_path, "val/")) == [3_000_001]
 
 
 def test_split_parts_every_field_and_keeps_none() -> None:

@@ -68,6 +68,37 @@ def test_they_are_logged_and_no_part_of_the_loss(
         assert row["train/generator/spread"] >= 0
 
 
+@pytest.mark.parametrize("make", [make_task, make_inpainting_task])
+def test_an_update_in_parts_shows_the_means_of_its_parts(
+    make: Any, tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def observe(*logits: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(game_scalars(*logits))
+        return seen[-1]
+
+    task = make(accumulate=2)
+    monkeypatch.setattr(f"{type(task).__module__}.game_scalars", observe)
+    data = make_data(image_folder) if make is make_task else make_photographs(image_folder)
+    make_trainer(tmp_path, task, 1, logger=MetricsCSV(str(tmp_path)), limit_val_batches=0).fit(task, datamodule=data)
+    row = logged_rows(tmp_path, "train/discriminator/")[1]
+    first, second = seen
+    for name in ("real_logits", "fake_logits", "accuracy"):
+        mean = float(first[name] + second[name]) / 2
+        assert row[f"train/discriminator/{name}"] == pytest.approx(mean, rel=1e-5)
+    assert first["real_logits"] != second["real_logits"]
+
+
+def test_parts_of_one_image_have_no_spread(tmp_path: Path, image_folder: Path) -> None:
+    task = make_task(accumulate=4)
+    trainer = make_trainer(tmp_path, task, 1, logger=MetricsCSV(str(tmp_path)), limit_val_batches=0)
+    trainer.fit(task, datamodule=make_data(image_folder))
+    assert {name.removeprefix("train/") for name in logged_rows(tmp_path, "train/")[1]} & NAMES == NAMES - {
+        "generator/spread"
+    }
+
+
 def test_equal_images_show(tmp_path: Path, image_folder: Path) -> None:
     task = make_task()
     with torch.no_grad():

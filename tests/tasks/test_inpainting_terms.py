@@ -10,6 +10,7 @@ from torch import Tensor
 from lit_an.backbones import create_backbone
 from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
+from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
 from lit_an.networks import GlobalAndLocalCritics
 from lit_an.norms import total_penalty
@@ -189,6 +190,26 @@ def test_id_mrf_keeps_vgg19_beside_a_backbone(vgg_weights: str) -> None:
     assert "perceptual" in terms
 
 
+@pytest.mark.parametrize("features_of", ["both", "composite"])
+def test_a_network_sees_what_its_terms_look_at(
+    features_of: str, vgg_weights: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"id_mrf_weight": 0.5, "vgg_weights": vgg_weights, "perceptual_weight": 0.05, "features_of": features_of}
+    task, batch = make_randomized(losses={**losses, "features": "efficientnet_lite0"}), make_batch()
+    seen: list[type] = []
+    for kind in (VGG19Features, BackboneFeatures):
+        compute: Any = kind.__call__
+
+        def observed(network: Any, image: Tensor, compute: Any = compute) -> Any:
+            seen.append(type(network))
+            return compute(network, image)
+
+        monkeypatch.setattr(kind, "__call__", observed)
+    task.generator_terms(batch)
+    assert seen.count(VGG19Features) == 2  # the truth and the fine stage
+    assert seen.count(BackboneFeatures) == (3 if features_of == "both" else 2)
+
+
 @pytest.mark.parametrize("adversarial_from", [None, 8])
 def test_terms_on_features_begin_at_their_own_iteration(adversarial_from: int | None) -> None:
     losses = {"perceptual_weight": 0.05, "features": "efficientnet_lite0", "features_from": 3}
@@ -201,17 +222,21 @@ def test_terms_on_features_begin_at_their_own_iteration(adversarial_from: int | 
     assert set(task.generator_terms(batch)) - {"hole", "context", "orthogonality"} == {"perceptual"} | more
 
 
-@pytest.mark.parametrize("stage", ["val", "test"])
-def test_what_is_said_of_held_out_images(stage: str) -> None:
-    task, batch = make_randomized(losses={"coarse_weight": 0.5}), make_batch()
+@pytest.mark.parametrize(("stage", "loss"), [("val", "wasserstein"), ("test", "relativistic")])
+def test_what_is_said_of_held_out_images(stage: str, loss: str) -> None:
+    options = {"adversarial_loss": loss, "adversarial_weight": 0.25}
+    task, batch = make_randomized(losses={"coarse_weight": 0.5}, **options), make_batch()
     task.iteration = 5
     logged, sizes = keep_logged(task)
     getattr(task, {"val": "validation_step", "test": "test_step"}[stage])(batch, 0)
     terms, filled = task.generator_terms(batch), filled_of(task, batch)
     expected = {f"{stage}/generator/{name}": terms[name] for name in ("hole", "context")}
-    for name, image in (("real_logits", batch.image), ("fake_logits", filled)):
-        critics: Any = task.discriminator.critics
-        expected[f"{stage}/{name}"] = torch.stack([critic(image, batch.mask).logits.mean() for critic in critics]).sum()
+    critics: Any = task.discriminator.critics
+    real, fake = ([critic(image, batch.mask).logits for critic in critics] for image in (batch.image, filled))
+    for side, game, weight in zip(("discriminator", "generator"), GAMES[loss], (1, 0.25), strict=True):
+        expected[f"{stage}/{side}/adversarial"] = weight * sum(map(game, real, fake))  # type: ignore[assignment]
+    for name, logits in (("real_logits", real), ("fake_logits", fake)):
+        expected[f"{stage}/{name}"] = torch.cat([each.flatten() for each in logits]).mean()
     torch.testing.assert_close(logged, expected | {"step": torch.tensor(5.0)})
     assert sizes == {2}
 

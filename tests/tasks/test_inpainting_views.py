@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from callbacks import InpaintingPanelLogger, SampleGridLogger, SemanticLayoutLogger
+from callbacks import InpaintingMetrics, InpaintingPanelLogger, SampleGridLogger, SemanticLayoutLogger
 from lit_an.errors import InputError
 from tests.training import make_data, make_inpainting_task, make_photographs, make_task, make_trainer
 
@@ -37,8 +37,20 @@ def test_the_preview_is_fixed_and_leaves_training_as_it_was(tmp_path: Path, imag
     assert task.generator.training
 
 
+def test_double_precision_has_pictures_and_figures(tmp_path: Path, image_folder: Path) -> None:
+    """What is shown and measured does not pass through the trainer's loop, which converts its batches."""
+    task = make_inpainting_task()
+    metrics = InpaintingMetrics(images=2, extractor=None, lpips=None, baselines=[])
+    callbacks: list[Any] = [InpaintingPanelLogger(1), SemanticLayoutLogger(1), metrics]
+    trainer = make_trainer(tmp_path, task, 1, callbacks, precision="64-true")
+    trainer.fit(task, datamodule=make_photographs(image_folder))
+    assert next(task.parameters()).dtype == torch.float64
+    assert (tmp_path / "metrics_val_0000001.json").is_file()
+
+
 def test_validation_logs_the_game(tmp_path: Path, image_folder: Path) -> None:
-    for adversarial_from, more in ((None, set()), (0, {"val/real_logits", "val/fake_logits"})):
+    of_game = {"discriminator/adversarial", "generator/adversarial", "real_logits", "fake_logits"}
+    for adversarial_from, more in ((None, set()), (0, {f"val/{name}" for name in of_game})):
         task = make_inpainting_task(adversarial_from=adversarial_from)
         trainer = make_trainer(tmp_path, task, 1)
         (logged,) = trainer.validate(task, datamodule=make_photographs(image_folder), verbose=False)

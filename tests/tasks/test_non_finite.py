@@ -140,17 +140,18 @@ def test_inpainting_stops_too(tmp_path: Path, image_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("side", ["generator", "discriminator"])
-@pytest.mark.parametrize("gradient_clip_norm", [0.0, 1.0])
+@pytest.mark.parametrize("options", [{}, {"gradient_clip_norm": 1.0, "share_fakes": True}])
 def test_skip_leaves_a_network_as_it_was(
-    gradient_clip_norm: float, side: str, tmp_path: Path, image_folder: Path
+    options: dict[str, Any], side: str, tmp_path: Path, image_folder: Path
 ) -> None:
+    """The graph of a shared pass is needed after the discriminator's update, even where that is dropped."""
     seen: list[dict[str, torch.Tensor]] = []
 
     class Watch(Callback):
         def on_train_batch_start(self, trainer: Any, task: Any, *args: Any) -> None:
             seen.append(weights(task, side))
 
-    task = make_task(non_finite="skip", gradient_clip_norm=gradient_clip_norm)
+    task = make_task(non_finite="skip", **options)
     with pytest.warns(UserWarning, match=rf"an update is skipped at iteration 3, since the gradient of {side}\."):
         fit(tmp_path, task, make_data(image_folder), 5, Watch(), Poison(side, 3))
     same = [all(torch.equal(a[name], b[name]) for name in a) for a, b in itertools.pairwise(seen)]
@@ -178,6 +179,21 @@ def test_skip_keeps_running_statistics(tmp_path: Path, image_folder: Path) -> No
     assert task.discriminator.observer.running_mean.isfinite().all()
     assert first_non_finite(task.state_dict()) is None
     assert 0 <= task.augmentation.state()["probability"] <= 1  # false for NaN
+
+
+@pytest.mark.parametrize("share_fakes", [False, True])
+def test_skip_keeps_the_statistics_of_a_generator_that_makes_nans(
+    share_fakes: bool, tmp_path: Path, image_folder: Path
+) -> None:
+    task = make_task(non_finite="skip", share_fakes=share_fakes)
+
+    def spoil(module: Any, inputs: Any) -> Any:
+        return (inputs[0] * NAN, *inputs[1:]) if task.iteration == 2 else None
+
+    task.generator.register_forward_pre_hook(spoil)
+    with pytest.warns(UserWarning, match="an update is skipped at iteration 3"):
+        fit(tmp_path, task, make_data(image_folder), 4)
+    assert first_non_finite(task.state_dict()) is None
 
 
 def test_a_run_that_can_only_skip_stops(tmp_path: Path, image_folder: Path) -> None:
