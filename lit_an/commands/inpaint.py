@@ -25,6 +25,8 @@ from lit_an.sampling.streaming import claim
 from lit_an.trained.checkpoints import parse_device, weights_hash
 from lit_an.trained.inpainter import TrainedInpainter
 
+_NOTES = 5  # that are shown
+
 
 def run(
     images: str,
@@ -174,6 +176,9 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
         tiles = sum(1 for _ in tiles_with_holes(hole.mask, work.tiling))
         with tqdm(total=tiles, unit="tile", leave=False, disable=tiles < 2) as bar:
             written = write_results(work.inpainter, original, image, hole.mask, request, work.tiling, bar.update)
+    notes = [*original.notes, *hole.notes, *written.notes]
+    if empty:
+        notes.append("there is no hole in it" + (": copied" if written.files else ""))
     return Entry(
         picture.as_posix(),
         "copied" if empty else "made",
@@ -186,7 +191,7 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
         written.tiles,
         round(written.deviation.largest, 3),
         round(written.deviation.share, 6),
-        [*original.notes, *hole.notes, *written.notes, *["there is no hole in it: copied"] * empty],
+        notes,
     )
 
 
@@ -195,6 +200,11 @@ def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
     counts["with notes"] = sum(bool(entry.notes) for entry in entries)
     said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
     print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
+    notes = [f"note: {entry.image}: {note}" for entry in entries if entry.by == "this run" for note in entry.notes]
+    for note in notes[:_NOTES]:
+        print(printable(note), flush=True)
+    if len(notes) > _NOTES:
+        print(f"{len(notes) - _NOTES} more notes are in {REPORT}", flush=True)
     if left_out:
         print(f"Left out, as their names are not those of pictures: {printable(count_by_ending(left_out))}", flush=True)
     deviation = max((entry.known_deviation for entry in entries), default=0.0)
