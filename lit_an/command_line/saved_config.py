@@ -1,20 +1,26 @@
 """Saves the config of a run without its paths, so that the run can be repeated anywhere."""
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace
+from omegaconf import OmegaConf
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from lit_an.files import link_or_copy, replacing
+from lit_an.files.configs import load_config
 
 # Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
 _REPLACED = re.compile(r"config_before_resume_(\d+)\.yaml")
 _SETTINGS = ("seed_everything", "iterations", "model", "data")
+_LENGTH = "iterations"
+_AS_LONG = f"${{{_LENGTH}}}"
 
 
 class SaveConfig(SaveConfigCallback):
@@ -44,7 +50,7 @@ class SaveConfig(SaveConfigCallback):
         config = self.config.clone()
         for name in _OF_THE_CALL:
             config.pop(name, None)
-        text = self.parser.dump(config, skip_none=False)
+        text = as_long_as_the_run(self.parser.dump(config, skip_none=False), self.parser.config_files)  # type: ignore[attr-defined]
         try:
             if path.exists() and path.read_bytes() != text.encode():
                 link_or_copy(path, path.with_name(f"config_before_resume_{_newest_number(path.parent) + 1}.yaml"))
@@ -52,6 +58,40 @@ class SaveConfig(SaveConfigCallback):
                 temporary.write_bytes(text.encode())
         except OSError as error:
             rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
+
+
+def as_long_as_the_run(text: str, files: Sequence[Path]) -> str:
+    """Writes ``${iterations}`` where the files of a config have it, so that a longer run has longer schedules.
+
+    Args:
+        text: the config with all values.
+        files: that it was parsed from.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    length = _node_at(root, (_LENGTH,))
+    places = {place for file in files for place in _places_as_long(OmegaConf.to_container(load_config(file)))}
+    found = (_node_at(root, place) for place in places)
+    # Another value is of an option.
+    marks = {(node.start_mark.index, node.end_mark.index) for node in found if node and node.value == length.value}
+    for start, end in sorted(marks, reverse=True):
+        text = text[:start] + _AS_LONG + text[end:]
+    return text
+
+
+def _places_as_long(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places_as_long(inner, (*place, str(key)))
+    elif value == _AS_LONG:
+        yield place
+
+
+def _node_at(node: Any, place: Sequence[str]) -> Any:
+    """The part of a YAML tree; None if there is no such part."""
+    for name in place:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == name), None)
+    return node
 
 
 def settings_of(config: Any) -> dict[str, bool | int | float | str]:
