@@ -1,5 +1,6 @@
 """The option ``--config``: a file and its bases."""
 
+import re
 from typing import Any
 
 from jsonargparse import ActionConfigFile
@@ -25,15 +26,11 @@ class ConfigOption(ActionConfigFile):
         path = user_path(str(value))
         check_config(path)
         parser.config_files.append(path)
-        chain = chain_of(path)
-        # jsonargparse reads in the encoding of the locale, which every text in ASCII is in.
-        if len(chain) < 2 and chain[0].text.isascii():
-            super().__call__(parser, config, str(path), option_string)
-            keep_last_of_a_kind(config)
-            return
-        for file in chain:
+        for file in chain_of(path):
             try:
                 self.apply_config(parser, config, self.dest, file.text)
             except TypeError as error:
-                raise InputError(f"the config {file.path} cannot be read ({on_one_line(error)})") from error
+                reason = on_one_line(error).removeprefix(f'Parser key "{self.dest}": ')
+                remedy = "; indent with spaces, not tabs" if re.search(r"^ *\t", file.text, re.MULTILINE) else ""
+                raise InputError(f"the config {file.path} cannot be read ({reason}{remedy})") from error
             keep_last_of_a_kind(config)
