@@ -7,6 +7,7 @@ from jsonargparse import ActionConfigFile
 
 from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.command_line.known_configs import check_config
+from lit_an.command_line.saved_config import places_as_long
 from lit_an.errors import InputError
 from lit_an.files import user_path
 from lit_an.files.configs import chain_of, on_one_line
@@ -15,7 +16,7 @@ from lit_an.files.configs import chain_of, on_one_line
 class ConfigOption(ActionConfigFile):
     """Applies the bases of a config before the config itself; see ``lit_an.files.configs``.
 
-    Its parser keeps the files in ``config_files``.
+    Its parser keeps the files in ``config_files`` and their keys that have the length of the run in ``places_as_long``.
     """
 
     def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
@@ -33,4 +34,5 @@ class ConfigOption(ActionConfigFile):
                 reason = on_one_line(error).removeprefix(f'Parser key "{self.dest}": ')
                 remedy = "; indent with spaces, not tabs" if re.search(r"^ *\t", file.text, re.MULTILINE) else ""
                 raise InputError(f"the config {file.path} cannot be read ({reason}{remedy})") from error
+            parser.places_as_long |= places_as_long(file.text)
             keep_last_of_a_kind(config)

@@ -1,19 +1,17 @@
 """Saves the config of a run without its paths, so that the run can be repeated anywhere."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import Namespace
-from omegaconf import OmegaConf
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
 from pytorch_lightning.utilities.rank_zero import rank_zero_warn
 
 from lit_an.files import link_or_copy, replacing
-from lit_an.files.configs import load_config
 
 # Arguments of a single call, which a new run from the saved config must not repeat.
 _OF_THE_CALL = ("ckpt_path", "run_folder")
@@ -50,7 +48,7 @@ class SaveConfig(SaveConfigCallback):
         config = self.config.clone()
         for name in _OF_THE_CALL:
             config.pop(name, None)
-        text = as_long_as_the_run(self.parser.dump(config, skip_none=False), self.parser.config_files)  # type: ignore[attr-defined]
+        text = as_long_as_the_run(self.parser.dump(config, skip_none=False), self.parser.places_as_long)  # type: ignore[attr-defined]
         try:
             if path.exists() and path.read_bytes() != text.encode():
                 link_or_copy(path, path.with_name(f"config_before_resume_{_newest_number(path.parent) + 1}.yaml"))
@@ -60,16 +58,25 @@ class SaveConfig(SaveConfigCallback):
             rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
 
 
-def as_long_as_the_run(text: str, files: Sequence[Path]) -> str:
-    """Writes ``${iterations}`` where the files of a config have it, so that a longer run has longer schedules.
+def places_as_long(text: str) -> set[tuple[str, ...]]:
+    """The keys that a config gives the length of the run, as ``${iterations}``; of each those above it first.
+
+    Example:
+        >>> places_as_long("model: {T_max: '${iterations}', lr: 0.1}")
+        {('model', 'T_max')}
+    """
+    return set(_places_as_long(yaml.safe_load(text))) if _AS_LONG in text else set()
+
+
+def as_long_as_the_run(text: str, places: Collection[tuple[str, ...]]) -> str:
+    """Writes ``${iterations}`` again where a config had it, so that a longer run has longer schedules.
 
     Args:
         text: the config with all values.
-        files: that it was parsed from.
+        places: see ``places_as_long``.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     length = _node_at(root, (_LENGTH,))
-    places = {place for file in files for place in _places_as_long(OmegaConf.to_container(load_config(file)))}
     found = (_node_at(root, place) for place in places)
     # Another value is of an option.
     marks = {(node.start_mark.index, node.end_mark.index) for node in found if node and node.value == length.value}

@@ -43,12 +43,14 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
 
     Attributes:
         config_files: the config files read; the parsed result does not name them if a config has references.
+        places_as_long: their keys that have the length of the run.
     """
 
     nested_options = tuple(option.name for option in options_of("fit"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.config_files: list[Path] = []
+        self.places_as_long: set[tuple[str, ...]] = set()
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
