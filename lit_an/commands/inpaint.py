@@ -26,6 +26,7 @@ from lit_an.trained.checkpoints import parse_device, weights_hash
 from lit_an.trained.inpainter import TrainedInpainter
 
 _NOTES = 5  # that are shown
+_THRESHOLD, _TOLERANCE = 0.5, 16
 
 
 def run(
@@ -37,9 +38,9 @@ def run(
     hole_shape: HoleShape | None = None,
     output: str | None = None,
     write: tuple[Kind, ...] = ("composite",),
-    threshold: float = 0.5,
+    threshold: float = _THRESHOLD,
     inverted: bool = False,
-    tolerance: int = 16,
+    tolerance: int = _TOLERANCE,
     seed: int = 0,
     dilate: int = 0,
     max_pixels: int = 1024 * 1024,
@@ -80,6 +81,8 @@ def run(
     """
     if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, got {quality}")
+    if quality is not None and format not in ("keep", "jpeg"):
+        raise InputError(f"--quality is of JPEG, which --format {format} is not; omit it")
     tiling = Tiling(max_pixels, tile)
     check_tiling(tiling)
     root = user_path(images)
@@ -135,6 +138,14 @@ def _source(
     if len(given) != 1:
         said = " and ".join(given) if given else "none"
         raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
+    for option, is_given, of in (
+        ("--threshold", threshold != _THRESHOLD, "--masks"),
+        ("--inverted", inverted, "--masks"),
+        ("--tolerance", tolerance != _TOLERANCE, "--color_key"),
+        ("--seed", seed != 0, "--hole_shape"),
+    ):
+        if is_given and of not in given:
+            raise InputError(f"{option} is about {of}, but the holes are those of {given[0]}; omit it")
     if masks is not None:
         return HolesFromFiles(masks, threshold, inverted)
     if color_key:
