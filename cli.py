@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     command, *options = (sys.argv[1:] if arguments is None else arguments) or [""]
     if command not in (*TRAINER_COMMANDS, *COMMANDS, _FORMER):
-        return _no_command(command)
+        return _no_command(command, options)
     try:
         if command == _FORMER:
             return _refuse_former(options)
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _no_command(given: str) -> int:
+def _no_command(given: str, following: list[str]) -> int:
     """Answers a command line that begins with no command; returns the exit code."""
     helps = {**TRAINER_COMMANDS, **{name: text for name, (_, text) in COMMANDS.items()}}
     if given == "--version":
@@ -109,20 +109,21 @@ def _no_command(given: str) -> int:
         print(overview(GROUPS, helps), file=sys.stderr)
         return 2
     else:
-        print(f"{overview(GROUPS, helps)}\n\nerror: {unknown_command(given, list(helps))}", file=sys.stderr)
+        print(f"{overview(GROUPS, helps)}\n\nerror: {unknown_command(given, list(helps), following)}", file=sys.stderr)
         return 2
     return 0
 
 
 def _refuse_former(options: list[str]) -> int:
     """The former command accepts its options so that it can name its successors."""
+    from lit_an.commands.checkpoint_option import checkpoint_at
     from lit_an.commands.matching_command import refuse_predict
 
     parser = argparse.ArgumentParser(prog=_FORMER, description="Is now two commands: sample and inpaint.")
     parser.add_argument("--ckpt_path", help="the checkpoint to name the command for")
     parser.add_argument("--config", help="the config it was trained with")
     chosen, _ = parser.parse_known_args(options)
-    return refuse_predict(chosen.ckpt_path, chosen.config)
+    return refuse_predict(None if chosen.ckpt_path is None else checkpoint_at(chosen.ckpt_path), chosen.config)
 
 
 def _run_command(name: str, options: list[str]) -> int:
@@ -133,7 +134,7 @@ def _run_command(name: str, options: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
     options = getattr(module, "spell_out", list)(options)
     run = module.run
-    from lit_an.command_line.parsers import command_parser, refuse_empty_lists, with_flags
+    from lit_an.command_line.parsers import command_parser, refuse_empty_lists, with_short_values
 
     if set(inspect.signature(run).parameters) >= CONFIGURED:
         if asks_for_help(options):
@@ -144,7 +145,7 @@ def _run_command(name: str, options: list[str]) -> int:
         return ConfiguredCommandCli(name, run, **settings(), args=["fit", *options]).exit_code
 
     parser = command_parser(name, run)
-    given = parser.instantiate(parser.parse_args(with_flags(parser, options)))
+    given = parser.instantiate(parser.parse_args(with_short_values(parser, options)))
     refuse_empty_lists(run, given)
     return int(run(**{key: given[key] for key in inspect.signature(run).parameters}))
 

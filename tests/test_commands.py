@@ -60,6 +60,7 @@ def test_predict_names_the_command_for_its_checkpoint(
         f"{checkpoint} is a checkpoint of InpaintingGAN: type python cli.py inpaint --ckpt_path {checkpoint} --images"
     )
     assert said in line
+    assert "is a checkpoint of InpaintingGAN: type" in error_of(["predict", f"--ckpt_path={tmp_path / 'run'}"], capsys)
     monkeypatch.setattr("sys.argv", ["/usr/bin/lit-an"])
     line = error_of(["predict", "--ckpt_path", str(EXPORT), "--write=[png]"], capsys)
     assert line.endswith(f"is an export of a class-conditional generator: type lit-an sample --ckpt_path {EXPORT}")

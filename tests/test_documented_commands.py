@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import cli
-from lit_an.command_line.parsers import command_parser, with_flags
+from lit_an.command_line.parsers import command_parser, with_short_values
 from lit_an.data.sources import Earth
 from tests.inpainting.small_inpainter import write_run
 from tests.photo_folders import make_places
@@ -55,6 +55,7 @@ STAND_INS = {
     "/data/places365": "places365",
     "RUN_FOLDER": "runs/earth_quickstart",
     "runs/ablations/long_range": "runs",
+    "runs/folder64": "runs/earth_quickstart",
     "runs/one": "runs/earth_quickstart",
     "runs/two": "runs/earth_quickstart",
     "cuda:0": "cpu",
@@ -159,7 +160,7 @@ def test_commands_run_as_they_are_written(
         if command.startswith(tuple(PARSED)):
             run_command = importlib.import_module(f"lit_an.commands.{words[0]}").run
             parser = command_parser(words[0], run_command)
-            parser.parse_args(with_flags(parser, words[1:]))
+            parser.parse_args(with_short_values(parser, words[1:]))
             continue
         code = run(words, few_tiles)
         said = capsys.readouterr()

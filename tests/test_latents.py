@@ -19,13 +19,21 @@ def test_truncation_draws_again_what_is_beyond_and_nothing_else() -> None:
         assert not torch.equal(near[~kept], plain[~kept].clamp(-1, 1)), "drawn again, not clamped"
 
 
-@pytest.mark.parametrize("threshold", [0.3, 1.0, 2.0])
+@pytest.mark.parametrize("threshold", [0.0199, 0.3, 1.0, 2.0])
 def test_truncated_latents_have_the_moments_of_a_truncated_normal(threshold: float) -> None:
     values = latents_of([0] * 400, range(400), 250, truncation=threshold)  # 10⁵ values
     density = math.exp(-(threshold**2) / 2) / math.sqrt(2 * math.pi)
     variance = 1 - 2 * threshold * density / math.erf(threshold / math.sqrt(2))
     assert float(values.var()) == pytest.approx(variance, rel=0.02)
     assert float(values.mean()) == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("truncation", [1e-2, 1e-6, 1e-50])
+def test_a_truncation_that_keeps_next_to_nothing_draws_at_once(truncation: float) -> None:
+    latents = latents_of([0, 1, 1], [5, 5, 5], 1000, truncation)
+    assert bool((latents.abs() <= truncation).all())
+    assert torch.equal(latents[1], latents[2])
+    assert truncation == 1e-50 or len(set(latents[:2].flatten().tolist())) > 1990  # float32 has no 1e-50
 
 
 def test_a_latent_depends_on_its_class_and_seed_alone() -> None:

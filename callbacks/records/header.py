@@ -69,7 +69,7 @@ def _data(trainer: pl.Trainer, images: int) -> str:
         told.append(f"{len(data.dataset('train')):,} training images")
     size, classes = getattr(data, "image_size", None), getattr(data, "class_names", None)
     told += [f"{size}×{size} px"] if isinstance(size, int) else []
-    told += [f"{len(classes)} classes"] if classes else []
+    told += [f"{len(classes)} class{'es' * (len(classes) > 1)}"] if classes else []
     processes = f" in each of {trainer.world_size} processes" if trainer.world_size > 1 else ""
     return ", ".join([*told, f"batches of {images}{processes}"])
 

@@ -1,11 +1,13 @@
 """The option ``--config``: a file and its bases."""
 
+import re
 from typing import Any
 
 from jsonargparse import ActionConfigFile
 
 from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.command_line.known_configs import check_config
+from lit_an.command_line.saved_config import places_as_long
 from lit_an.errors import InputError
 from lit_an.files import user_path
 from lit_an.files.configs import chain_of, on_one_line
@@ -14,7 +16,7 @@ from lit_an.files.configs import chain_of, on_one_line
 class ConfigOption(ActionConfigFile):
     """Applies the bases of a config before the config itself; see ``lit_an.files.configs``.
 
-    Its parser keeps the files in ``config_files``.
+    Its parser keeps the files in ``config_files`` and their keys that have the length of the run in ``places_as_long``.
     """
 
     def __call__(self, parser: Any, config: Any, value: Any, option_string: str | None = None) -> None:
@@ -25,15 +27,12 @@ class ConfigOption(ActionConfigFile):
         path = user_path(str(value))
         check_config(path)
         parser.config_files.append(path)
-        chain = chain_of(path)
-        # jsonargparse reads in the encoding of the locale, which every text in ASCII is in.
-        if len(chain) < 2 and chain[0].text.isascii():
-            super().__call__(parser, config, str(path), option_string)
-            keep_last_of_a_kind(config)
-            return
-        for file in chain:
+        for file in chain_of(path):
             try:
                 self.apply_config(parser, config, self.dest, file.text)
             except TypeError as error:
-                raise InputError(f"the config {file.path} cannot be read ({on_one_line(error)})") from error
+                reason = on_one_line(error).removeprefix(f'Parser key "{self.dest}": ')
+                remedy = "; indent with spaces, not tabs" if re.search(r"^ *\t", file.text, re.MULTILINE) else ""
+                raise InputError(f"the config {file.path} cannot be read ({reason}{remedy})") from error
+            parser.places_as_long |= places_as_long(file.text)
             keep_last_of_a_kind(config)

@@ -51,7 +51,16 @@ def versions() -> str:
     return ", ".join([*told, f"Python {sys.version.split()[0]}"])
 
 
-def unknown_command(name: str, known: Sequence[str]) -> str:
-    """The sentence for a command that does not exist."""
+def unknown_command(name: str, known: Sequence[str], following: Sequence[str] = ()) -> str:
+    """The sentence for a command that does not exist.
+
+    Args:
+        name: what is in its place.
+        known: all commands.
+        following: the rest of the command line.
+    """
+    command = next((word for word in following if word in known), None)
+    if name.startswith("-") and command is not None:
+        return f"the command comes first, then its options: {program()} {command} {name} …"
     what = f"there is no option {name} before the command" if name.startswith("-") else f"there is no command {name!r}"
     return f"{what}{nearest(name, (*known, '--help', '--version'))} All are listed above"

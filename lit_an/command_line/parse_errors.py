@@ -17,6 +17,7 @@ _STRUCTURE = re.compile(
 )
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
+_REQUIRED = re.compile(r"the following arguments are required: (.+)")
 # What a type expects, for people who do not program; other types keep their names.
 _IN_WORDS = {
     "int": "a whole number",
@@ -24,6 +25,8 @@ _IN_WORDS = {
     "bool": "true or false",
     "str": "a text",
     "dict": "a mapping",
+    "tuple": "a list",
+    "list": "a list",
 }
 _TYPE = re.compile(r"an? (?:<class ')?([\w.]+)(?:'>)?")
 _CHOICE = re.compile(r"a typing\.Literal\[(.*?)\]")
@@ -49,6 +52,9 @@ def one_sentence(message: str) -> str:
     """
     if no_value := _NO_VALUE.fullmatch(message.strip()):
         return f"{no_value[1]}: its value is missing"
+    if required := _REQUIRED.fullmatch(message.strip()):
+        names = [f"--{name}" for name in required[1].split(", ")]
+        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} required; see --help"
     keys: list[str] = []
     leaves: list[str] = []
     class_path = ""
@@ -95,7 +101,19 @@ def unknown_option(name: str, known: Iterable[str]) -> str:
     name = name.partition("=")[0]
     if not name.startswith("-"):
         return f"{name!r} belongs to no option; see --help"
-    return f"there is no option {name}{nearest(name, known)} See --help"
+    known = list(known)
+    below = [each for each in known if each.endswith(f".{name.lstrip('-')}")]  # such as --data.batch_size
+    return f"there is no option {name}{nearest(below[0], below) if below else nearest(name, known)} See --help"
+
+
+def unknown_key(name: str, known: Iterable[str]) -> str:
+    """The sentence for a key of a config that the command does not have.
+
+    Args:
+        name: with the keys above it.
+        known: the options that there are.
+    """
+    return f"a config has no key {name!r}{nearest(name, [each.lstrip('-') for each in known])} See --help"
 
 
 def _no_class(module: str, name: str) -> str:
@@ -113,7 +131,7 @@ def unknown_argument(key: str, class_path: str, name: str) -> str:
     accepted = arguments_of(class_path)
     place = f"{key}: " if key else ""
     if not accepted:
-        return f"{place}there is no key {name!r} here; see --help"
+        return f"{place}there is no key {name!r} here; options go behind --config, see --help"
     return f"{place}{class_path} has no argument {name!r}{nearest(name, accepted)} It accepts: {', '.join(accepted)}"
 
 

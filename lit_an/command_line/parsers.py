@@ -5,12 +5,12 @@ import re
 import sys
 from argparse import Action
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_origin
 
 from jsonargparse import ArgumentParser
 
 from lit_an.command_line.overview import program
-from lit_an.command_line.parse_errors import one_sentence, unknown_option
+from lit_an.command_line.parse_errors import one_sentence, unknown_key, unknown_option
 from lit_an.errors import InputError
 
 
@@ -21,10 +21,17 @@ class GivenText(str):
 
 
 _UNRECOGNIZED = re.compile(r"[Uu]nrecognized arguments: (\S+)")
+_UNKNOWN_KEY = re.compile(r"Subcommand '\w+' does not accept option '([\w.]+)'")
 
 
 class OneSentenceParser(ArgumentParser):
-    """Ends with exit code 2 and one sentence for a wrong key or value."""
+    """Ends with exit code 2 and one sentence for a wrong key or value.
+
+    Attributes:
+        nested_options: some that are inside a class, to name where a name is wrong.
+    """
+
+    nested_options: Sequence[str] = ()
 
     def _check_value_key(self, action: Action, value: Any, *arguments: Any, **options: Any) -> Any:
         """Lets references to other keys stand: by these values jsonargparse decides what a new class path keeps."""
@@ -38,15 +45,20 @@ class OneSentenceParser(ArgumentParser):
         """Prints the sentence and exits."""
         if not self.exit_on_error:  # a nested parser: the outer one adds the context
             super().error(message, ex)
-        unrecognized = _UNRECOGNIZED.match(message)
-        sentence = unknown_option(unrecognized[1], self._known_options()) if unrecognized else one_sentence(message)
+        if option := _UNRECOGNIZED.match(message):
+            sentence = unknown_option(option[1], self._known_options())
+        elif key := _UNKNOWN_KEY.search(message):
+            sentence = unknown_key(key[1], self._known_options())
+        else:
+            sentence = one_sentence(message)
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
 
     def _known_options(self) -> list[str]:
         """Options of this parser, and of those of its commands."""
         parsers = [each for action in self._actions for each in _parsers_in(action)]
-        return sorted({name for parser in (self, *parsers) for name in parser._option_string_actions})
+        names = {name for parser in (self, *parsers) for name in parser._option_string_actions}
+        return sorted(names.union(self.nested_options))
 
 
 def _parsers_in(action: Action) -> list[ArgumentParser]:
@@ -93,23 +105,36 @@ def refuse_empty_lists(run: Callable[..., int], given: Mapping[str, Any]) -> Non
             raise InputError(f"--{name} is an empty list, so that nothing would be made; omit it, or name what to make")
 
 
-def with_flags(parser: ArgumentParser, options: Sequence[str]) -> list[str]:
-    """Gives ``true`` to options of two values that stand alone, such as ``--dry_run``.
+def with_short_values(parser: ArgumentParser, options: Sequence[str]) -> list[str]:
+    """Spells out what may be short: options of two values that stand alone, such as ``--dry_run``, and lists without
+    brackets.
 
     Args:
         parser: knows which these are.
         options: as they are given.
 
     Example:
-        >>> def run(half: bool = False, output: str = "here") -> int: ...
-        >>> with_flags(command_parser("export", run), ["--half", "--output", "there"])
-        ['--half=true', '--output', 'there']
+        >>> def run(half: bool = False, formats: tuple[str, ...] = ()) -> int: ...
+        >>> with_short_values(command_parser("export", run), ["--half", "--formats", "torch,onnx"])
+        ['--half=true', '--formats', '[torch,onnx]']
     """
-    flags = {name for action in parser._actions if _typehint(action) is bool for name in action.option_strings}
-    spelled = []
+    kinds = {name: _typehint(action) for action in parser._actions for name in action.option_strings}
+    flags = {name for name, kind in kinds.items() if kind is bool}
+    lists = {name for name, kind in kinds.items() if get_origin(kind) is tuple}
+    spelled: list[str] = []
     for option, following in zip(options, [*options, "--"][1:], strict=True):
-        spelled.append(f"{option}=true" if option in flags and following.startswith("-") else option)
+        name, is_set, value = option.partition("=")
+        if option in flags and following.startswith("-"):
+            spelled.append(f"{option}=true")
+        elif is_set and name in lists:
+            spelled.append(f"{name}={_in_brackets(value)}")
+        else:
+            spelled.append(_in_brackets(option) if spelled and spelled[-1] in lists else option)
     return spelled
+
+
+def _in_brackets(value: str) -> str:
+    return value if value.startswith("[") else f"[{value}]"
 
 
 def _typehint(action: Action) -> Any:

@@ -1,9 +1,11 @@
 """Saves the config of a run without its paths, so that the run can be repeated anywhere."""
 
 import re
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonargparse import Namespace
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.cli import SaveConfigCallback
@@ -15,6 +17,8 @@ from lit_an.files import link_or_copy, replacing
 _OF_THE_CALL = ("ckpt_path", "run_folder")
 _REPLACED = re.compile(r"config_before_resume_(\d+)\.yaml")
 _SETTINGS = ("seed_everything", "iterations", "model", "data")
+_LENGTH = "iterations"
+_AS_LONG = f"${{{_LENGTH}}}"
 
 
 class SaveConfig(SaveConfigCallback):
@@ -44,7 +48,7 @@ class SaveConfig(SaveConfigCallback):
         config = self.config.clone()
         for name in _OF_THE_CALL:
             config.pop(name, None)
-        text = self.parser.dump(config, skip_none=False)
+        text = as_long_as_the_run(self.parser.dump(config, skip_none=False), self.parser.places_as_long)  # type: ignore[attr-defined]
         try:
             if path.exists() and path.read_bytes() != text.encode():
                 link_or_copy(path, path.with_name(f"config_before_resume_{_newest_number(path.parent) + 1}.yaml"))
@@ -52,6 +56,49 @@ class SaveConfig(SaveConfigCallback):
                 temporary.write_bytes(text.encode())
         except OSError as error:
             rank_zero_warn(f"{error}; the next checkpoint tries it again", category=UserWarning)
+
+
+def places_as_long(text: str) -> set[tuple[str, ...]]:
+    """The keys that a config gives the length of the run, as ``${iterations}``; of each those above it first.
+
+    Example:
+        >>> places_as_long("model: {T_max: '${iterations}', lr: 0.1}")
+        {('model', 'T_max')}
+    """
+    return set(_places_as_long(yaml.safe_load(text))) if _AS_LONG in text else set()
+
+
+def as_long_as_the_run(text: str, places: Collection[tuple[str, ...]]) -> str:
+    """Writes ``${iterations}`` again where a config had it, so that a longer run has longer schedules.
+
+    Args:
+        text: the config with all values.
+        places: see ``places_as_long``.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    length = _node_at(root, (_LENGTH,))
+    found = (_node_at(root, place) for place in places)
+    # Another value is of an option.
+    marks = {(node.start_mark.index, node.end_mark.index) for node in found if node and node.value == length.value}
+    for start, end in sorted(marks, reverse=True):
+        text = text[:start] + _AS_LONG + text[end:]
+    return text
+
+
+def _places_as_long(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places_as_long(inner, (*place, str(key)))
+    elif value == _AS_LONG:
+        yield place
+
+
+def _node_at(node: Any, place: Sequence[str]) -> Any:
+    """The part of a YAML tree; None if there is no such part."""
+    for name in place:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == name), None)
+    return node
 
 
 def settings_of(config: Any) -> dict[str, bool | int | float | str]:

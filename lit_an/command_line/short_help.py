@@ -34,7 +34,7 @@ _FOLDER = Option("--run_folder", "FOLDER", "where everything goes; default runs/
 _DATA = (
     Option("--data.source", "CLASS", "lit_an.data.sources.ImageFolder, ImageNet, …", "lit_an.data.sources.ImageFolder"),
     Option("--data.source.root", "FOLDER", "of the images", "photographs"),
-    Option("--data.image_size", "N", "pixels", "64"),
+    Option("--data.image_size", "N", "pixels; with classes --model.generator.image_size sets it", "64"),
     Option("--data.batch_size", "N", "images of a step on each device", "8"),
     Option("--data.num_workers", "N", "processes that load images", "2"),
 )
@@ -57,7 +57,8 @@ _GROUPS: dict[str, dict[str, tuple[Option, ...]]] = {
         ),
         "data": _DATA,
         "networks and game": (
-            Option("--model.generator.norm", "NAME", "the norm of the blocks; lit_an norms lists them", "batch"),
+            Option("--model.generator.num_classes", "N", "of the data", "6"),
+            Option("--model.generator.norm", "NAME", "the norm of the blocks; the command norms lists them", "batch"),
             Option("--model.generator.long_range", "NAME", "attentive, self_attention, none, …", "self_attention"),
             Option("--model.generator.base_width", "N", "channels at the finest map", "8"),
             Option(

@@ -12,6 +12,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.accelerators import CPUAccelerator
 from pytorch_lightning.callbacks import Checkpoint, ModelSummary, ProgressBar
 from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
 from lit_an.command_line.many_processes import prepare
@@ -177,13 +178,21 @@ class RunTrainer(Trainer):
             rank_zero_info(f"float32 products and convolutions: {float32_matmul_precision} precision")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported on CPU")  # an error below
-            super().__init__(
-                limit_train_batches=limit_train_batches,
-                limit_val_batches=limit_val_batches,
-                limit_test_batches=limit_test_batches,
-                limit_predict_batches=limit_predict_batches,
-                **kwargs,
-            )
+            try:
+                super().__init__(
+                    limit_train_batches=limit_train_batches,
+                    limit_val_batches=limit_val_batches,
+                    limit_test_batches=limit_test_batches,
+                    limit_predict_batches=limit_predict_batches,
+                    **kwargs,
+                )
+            except MisconfigurationException as error:
+                if "No supported gpu backend" not in str(error):
+                    raise
+                raise InputError(
+                    "--trainer.accelerator gpu: PyTorch finds no GPU on this machine; give cpu or auto, or install a "
+                    "PyTorch for its GPU"
+                ) from error
         if kwargs.get("precision") in _FLOAT16 and isinstance(self.accelerator, CPUAccelerator):
             raise InputError(
                 f"--trainer.precision {kwargs['precision']} is not possible on a CPU, which has no mixed precision of "

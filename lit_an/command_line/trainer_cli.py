@@ -22,10 +22,11 @@ from lit_an.command_line.loggers import place_loggers
 from lit_an.command_line.many_processes import tell_later_nodes
 from lit_an.command_line.nested_options import keep_text_of_paths, with_nested_text
 from lit_an.command_line.notices import say_warnings_plainly, warn_of_slow_arithmetic
+from lit_an.command_line.option_order import unused_options
 from lit_an.command_line.own_config import config_of_run
 from lit_an.command_line.parsers import CommandLineOnly, OneSentenceParser
 from lit_an.command_line.saved_config import SaveConfig, settings_of
-from lit_an.command_line.short_help import ALL
+from lit_an.command_line.short_help import ALL, options_of
 from lit_an.command_line.trainer_arguments import RunTrainer, check_arguments, enabled_callbacks
 from lit_an.errors import InputError, at_least
 from lit_an.files import remove_leftovers, user_path
@@ -42,10 +43,14 @@ class TrainerParser(OneSentenceParser, LightningArgumentParser):
 
     Attributes:
         config_files: the config files read; the parsed result does not name them if a config has references.
+        places_as_long: their keys that have the length of the run.
     """
+
+    nested_options = tuple(option.name for option in options_of("fit"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.config_files: list[Path] = []
+        self.places_as_long: set[tuple[str, ...]] = set()
         super().__init__(*args, **kwargs)
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
@@ -77,6 +82,7 @@ class TrainerCli(LightningCLI):
             require_config(self._typed or command, options)
         elif not options:
             raise InputError(_NO_CHECKPOINT.format(command))
+        self._options = options
         super().__init__(**kwargs, args=[command, *options])
 
     @staticmethod
@@ -129,6 +135,8 @@ class TrainerCli(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Rejects invalid arguments before anything is built."""
+        for sentence in unused_options(self._options, settings_of(self.config[self.subcommand])):
+            rank_zero_warn(sentence, category=UserWarning)
         for name in keep_last_of_a_kind(self.config[self.subcommand]):
             rank_zero_info(f"trainer.callbacks: a run has one {name}; the last of them is used")
         check_arguments(self._get(self.config, "trainer", default={}))

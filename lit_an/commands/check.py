@@ -1,5 +1,8 @@
 """``python cli.py check``: finds problems of a run before it starts."""
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -53,11 +56,33 @@ def run(
     lines += callback_lines(data, trainer)
     place = Path("runs") if run_folder is None else user_path(run_folder)
     lines += resource_lines(model, data, trainer, iterations, price_per_hour, processes_of(trainer), place)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines:
-        print(f"{line.verdict:8} {line.subject:18} {line.text}")
+        print(row_of(line, width))
     problems = sum(line.verdict == "problem" for line in lines)
     print(f"\n{'go' if not problems else f'no: {problems} problem' + 's' * (problems > 1)}")
     return int(problems > 0)
+
+
+def row_of(line: Line, width: int | None = None) -> str:
+    """A row of the table, in a terminal on as many lines as it needs.
+
+    Example:
+        >>> print(row_of(Line("ok", "test", "is val, of which all images were looked at"), 60))
+        ok       test               is val, of which all images were
+                                    looked at
+    """
+    head = f"{line.verdict:8} {line.subject:18} "
+    if width is None or width < 2 * len(head):
+        return head + line.text
+    return textwrap.fill(
+        line.text,
+        width,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def classes_of(model: AdversarialTask) -> int | None:

@@ -1,6 +1,7 @@
 """``python cli.py check CHECKPOINT …``: what is in a checkpoint, and whether it is whole."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +40,8 @@ def run(options: list[str]) -> int:
         try:
             lines, is_good = _lines(path)
         except InputError as error:
-            lines, is_good = [("NOT WHOLE", str(error).removeprefix(f"{path}: "))], False
+            subject = "NOT WHOLE" if path.is_file() else "NONE"
+            lines, is_good = [(subject, str(error).removeprefix(f"{path}: "))], False
         good &= is_good
         for subject, text in lines:
             print(f"  {subject:14} {text}")
@@ -59,6 +61,11 @@ def _checkpoints_at(path: Path) -> list[tuple[Path, str]]:
 
 def _lines(path: Path) -> tuple[list[tuple[str, str]], bool]:
     """The table of a checkpoint, and whether it is fit for use."""
+    if path.is_dir():
+        raise InputError(
+            "the folder holds no checkpoints; to check the images in it, give a config: "
+            f"check --config CONFIG --data.source.root {shlex.quote(str(path))}"
+        )
     digest = check_content(path)
     stored = load_checkpoint(path)
     entries = read_entries(stored, str(path))

@@ -45,11 +45,10 @@ def resource_lines(
         processes: that train together.
         run_folder: where checkpoints go; it need not be there yet.
     """
-    accelerator = str(trainer.get("accelerator", "auto"))
     setting = setting_of(model, data, trainer, processes)
     try:
         costs = estimate(model, setting, iterations)
-        yield _memory_line(model, setting, costs, memory_here(accelerator))
+        yield _memory_line(model, setting, costs, memory_here(setting.on_cpu))
         device = None if setting.on_cpu else device_here()
         if device is not None:
             tf32 = trainer.get("float32_matmul_precision", "highest") != "highest"
@@ -76,12 +75,10 @@ def setting_of(model: AdversarialTask, data: ImageData, trainer: Mapping[str, An
     )
 
 
-def memory_here(accelerator: str) -> int | None:
+def memory_here(on_cpu: bool) -> int | None:
     """Memory of the training device in bytes, or None if this machine has no such device."""
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[1])
-    if accelerator != "cpu":
-        return None
+    if not on_cpu:
+        return int(torch.cuda.mem_get_info()[1]) if torch.cuda.is_available() else None
     return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 

@@ -25,6 +25,9 @@ from lit_an.sampling.streaming import claim
 from lit_an.trained.checkpoints import parse_device, weights_hash
 from lit_an.trained.inpainter import TrainedInpainter
 
+_NOTES = 5  # that are shown
+_THRESHOLD, _TOLERANCE = 0.5, 16
+
 
 def run(
     images: str,
@@ -35,9 +38,9 @@ def run(
     hole_shape: HoleShape | None = None,
     output: str | None = None,
     write: tuple[Kind, ...] = ("composite",),
-    threshold: float = 0.5,
+    threshold: float = _THRESHOLD,
     inverted: bool = False,
-    tolerance: int = 16,
+    tolerance: int = _TOLERANCE,
     seed: int = 0,
     dilate: int = 0,
     max_pixels: int = 1024 * 1024,
@@ -78,6 +81,8 @@ def run(
     """
     if quality is not None and not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, got {quality}")
+    if quality is not None and format not in ("keep", "jpeg"):
+        raise InputError(f"--quality is of JPEG, which --format {format} is not; omit it")
     tiling = Tiling(max_pixels, tile)
     check_tiling(tiling)
     root = user_path(images)
@@ -133,6 +138,14 @@ def _source(
     if len(given) != 1:
         said = " and ".join(given) if given else "none"
         raise InputError(f"give one of --masks, --color_key and --hole_shape, to say where the holes are; got {said}")
+    for option, is_given, of in (
+        ("--threshold", threshold != _THRESHOLD, "--masks"),
+        ("--inverted", inverted, "--masks"),
+        ("--tolerance", tolerance != _TOLERANCE, "--color_key"),
+        ("--seed", seed != 0, "--hole_shape"),
+    ):
+        if is_given and of not in given:
+            raise InputError(f"{option} is about {of}, but the holes are those of {given[0]}; omit it")
     if masks is not None:
         return HolesFromFiles(masks, threshold, inverted)
     if color_key:
@@ -174,6 +187,9 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
         tiles = sum(1 for _ in tiles_with_holes(hole.mask, work.tiling))
         with tqdm(total=tiles, unit="tile", leave=False, disable=tiles < 2) as bar:
             written = write_results(work.inpainter, original, image, hole.mask, request, work.tiling, bar.update)
+    notes = [*original.notes, *hole.notes, *written.notes]
+    if empty:
+        notes.append("there is no hole in it" + (": copied" if written.files else ""))
     return Entry(
         picture.as_posix(),
         "copied" if empty else "made",
@@ -186,7 +202,7 @@ def _one(work: _Work, picture: Path, index: int, request: Request, report: Repor
         written.tiles,
         round(written.deviation.largest, 3),
         round(written.deviation.share, 6),
-        [*original.notes, *hole.notes, *written.notes, *["there is no hole in it: copied"] * empty],
+        notes,
     )
 
 
@@ -195,6 +211,11 @@ def _say(folder: Path, entries: list[Entry], left_out: dict[str, int]) -> None:
     counts["with notes"] = sum(bool(entry.notes) for entry in entries)
     said = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()) if number)
     print(f"The pictures are in {printable(folder)}: {said}; {REPORT} says more", flush=True)
+    notes = [f"note: {entry.image}: {note}" for entry in entries if entry.by == "this run" for note in entry.notes]
+    for note in notes[:_NOTES]:
+        print(printable(note), flush=True)
+    if len(notes) > _NOTES:
+        print(f"{len(notes) - _NOTES} more notes are in {REPORT}", flush=True)
     if left_out:
         print(f"Left out, as their names are not those of pictures: {printable(count_by_ending(left_out))}", flush=True)
     deviation = max((entry.known_deviation for entry in entries), default=0.0)

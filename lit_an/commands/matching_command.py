@@ -70,22 +70,23 @@ def check_command(command: Command, path: Path, config: Path | None = None) -> N
         )
 
 
-def refuse_predict(checkpoint: str | None, config: str | None) -> NoReturn:
+def refuse_predict(path: Path | None, config: str | None) -> NoReturn:
     """Names the command that replaces ``predict`` for a checkpoint.
 
     Args:
-        checkpoint, config: from the command line, or None.
+        path: a ``.ckpt`` file, or the folder or the JSON file of an export; or None.
+        config: from the command line, or None.
 
     Raises:
         InputError: always.
     """
-    if checkpoint is None:
+    if path is None:
         file = Path("FILE")
         raise InputError(
             "predict is two commands now: sample generates images with a class-conditional generator "
             f"({_typed('sample', file)}), inpaint fills holes in pictures ({_typed('inpaint', file)})"
         )
-    path, chosen = user_path(checkpoint), None if config is None else user_path(config)
+    chosen = None if config is None else user_path(config)
     match = match_command(path, chosen)
     if match.command is None:
         raise InputError(f"{path} is {match.description}, which neither of sample and inpaint, once predict, is for")

@@ -1,6 +1,7 @@
 """``python cli.py prepare``: turns a data set into shards of one size."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Literal
@@ -75,7 +76,7 @@ def run(
             print(printable(f"note: in {str(place)!r} {left_out}"))
     print(f"{outcome.failed} unreadable, {len(passed_over(plan))} passed over: {printable(Path(out) / REPORT)}")
     print(f"content hash {outcome.manifest['content_hash']}")
-    print(f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {printable(out)}")
+    print(f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {printable(shlex.quote(out))}")
     return 0
 
 

@@ -22,13 +22,14 @@ class ConfigFile(NamedTuple):
 
 
 def config_folders() -> list[Path]:
-    """Where configs are: ``configs`` in the working folder, and what the package has installed.
+    """Where configs are: ``configs`` in the working folder and in a checkout, and what the package has installed.
 
     That is in ``share`` of an environment, of a user's own installation or of a folder of packages: beside or above the
     package.
     """
     above = Path(__file__).resolve().parents[2:6]
-    found = [Path("configs"), *(each / "share" / "lit_an" / "configs" for each in above)]
+    checkout = [above[0] / "configs"] if (above[0] / "setup.cfg").is_file() else []
+    found = [Path("configs"), *checkout, *(each / "share" / "lit_an" / "configs" for each in above)]
     return [each for each in found if each.is_dir()]
 
 
@@ -49,7 +50,7 @@ def chain_of(path: Path) -> list[ConfigFile]:
     chain: list[ConfigFile] = []
     while True:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
             above = f", the base of {chain[0].path}," if chain else ""

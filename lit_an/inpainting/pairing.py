@@ -29,7 +29,7 @@ def pictures_in(root: Path, without: Iterable[Path] = (), option: str = "--image
     without = list(without)
     for place in without:
         if _lies_in(_real(root), _real(place)):
-            raise InputError(f"{option} {root}: it lies in {place}, which holds masks or results; give the pictures")
+            raise InputError(f"{option} {root}: it lies in {place}, which is for masks or results; give two folders")
     if root.is_file():
         return ImageFiles([Path(root.name)], {})
     found = find_images(root, without)

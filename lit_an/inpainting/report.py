@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,7 +73,10 @@ class Report:
         return entry if self._is_there(entry) else None
 
     def add(self, entry: Entry) -> None:
-        """Adds an entry and writes it to the journal."""
+        """Adds an entry and writes it to the journal, with what an earlier run made of the same content."""
+        former = self._former.get(entry.image)
+        if former is not None and former.key == entry.key and self._is_there(former):
+            entry = _joined(former, entry)
         self.entries.append(entry)
         self._journal(json.dumps(asdict(entry)) + "\n")
 
@@ -93,6 +96,19 @@ class Report:
         path = self.folder / _JOURNAL
         with explain_write_errors(path), path.open("a", encoding="utf-8") as journal:
             journal.write(line)
+
+
+def _joined(former: Entry, entry: Entry) -> Entry:
+    """An entry with the results of a former one that are of other kinds."""
+    of_composite = entry if "composite" in entry.kinds else former
+    return replace(
+        entry,
+        kinds=list(dict.fromkeys([*former.kinds, *entry.kinds])),
+        files=list(dict.fromkeys([*former.files, *entry.files])),
+        known_deviation=of_composite.known_deviation,
+        known_changed=of_composite.known_changed,
+        notes=list(dict.fromkeys([*former.notes, *entry.notes])),
+    )
 
 
 def _in_report(folder: Path) -> list[Entry]:

@@ -79,7 +79,7 @@ def claim(folder: Path, settings: Mapping[str, Any], what: str = "samples") -> N
     elif folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; name a folder with --output")
     elif any(not name.startswith(".") for name in there):
-        raise InputError(f"{folder} holds files of unknown origin; name another folder with --output or remove it")
+        raise InputError(f"{folder} holds files that are not of this command; name another folder with --output")
     else:
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

@@ -1,5 +1,7 @@
 """What a mistyped command line says, through the real parser."""
 
+from pathlib import Path
+
 import pytest
 
 import cli
@@ -34,3 +36,13 @@ def test_one_sentence_and_exit_code_2(argument: str, capsys: pytest.CaptureFixtu
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert CASES[argument] in line
+
+
+def test_an_option_that_a_config_behind_it_replaces_is_named(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("iterations: 2\n")
+    options = ["--iterations=5", f"--config={overlay}", "--trainer.max_epochs=3"]  # the last is refused
+    with pytest.warns(
+        UserWarning, match="--iterations 5 is not used, since a --config behind it says 2; put it behind"
+    ):
+        assert cli.main(["fit", f"--config={SMALL_CLASSES}", *options]) == 2

@@ -7,13 +7,18 @@ import pytest
 import torch
 
 import cli
-from tests.command_line.small_runs import arguments, load
+from tests.command_line.small_runs import SMALL_CLASSES, arguments, load
 from tests.small_disk import fill, small_disk
 from tests.training import logged_rows
 
 
 def iteration(folder: Path) -> int:
     return load(folder)["state_dict"]["_extra_state"]["iteration"]  # type: ignore[index, no-any-return]
+
+
+def periods(folder: Path) -> list[int]:
+    """Of the schedules of both networks."""
+    return [state["T_max"] for state in load(folder)["lr_schedulers"]]  # type: ignore[attr-defined]
 
 
 def spoil(path: Path) -> None:
@@ -127,6 +132,24 @@ def test_a_run_folder_alone_says_its_config(
     assert "holds nothing to execute" in capsys.readouterr().err
 
 
+def test_a_longer_run_has_longer_schedules(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those whose length is that of the run in its config."""
+    decay = "{class_path: torch.optim.lr_scheduler.CosineAnnealingLR, init_args: {T_max: '${iterations}'}}"
+    config = tmp_path / "own.yaml"
+    config.write_text(
+        f"base: {SMALL_CLASSES}\nmodel: {{init_args: {{generator_scheduler: &decay {decay}, discriminator_scheduler: "
+        "*decay}}\n"
+    )
+    folder = tmp_path / "run"
+    argv = [each.replace(SMALL_CLASSES, str(config)) for each in arguments(image_folder, folder)]
+    more = ("--model.discriminator_scheduler.T_max=5", "--trainer.callbacks=callbacks.Checkpointing")
+    assert cli.main([*argv, *more, "--iterations=1", "--trainer.val_check_interval=null"]) == 0
+    assert periods(folder) == [1, 5]
+    monkeypatch.delenv("LIT_AN_RUN_FOLDER")
+    assert cli.main(["fit", f"--ckpt_path={folder}", "--iterations=2"]) == 0
+    assert periods(folder) == [2, 5]
+
+
 def test_a_folder_that_is_taken_is_said_to_go_on_from(
     image_folder: Path, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +166,9 @@ def test_check_says_what_is_in_checkpoints(run: Path, tmp_path: Path, capsys: py
     assert "classes        3: blue, green, red" in said
 
     spoil(run / "checkpoints" / "iteration_0000001.ckpt")
-    assert cli.main(["check", str(run), str(tmp_path / "none")]) == 2
+    assert cli.main(["check", str(run), str(tmp_path / "none"), str(tmp_path)]) == 2
     said = capsys.readouterr().out
-    assert said.count("NOT WHOLE") == 2
+    assert said.count("NOT WHOLE") == 1
+    assert "NONE           there is no such file, nor a run folder with checkpoints" in said
+    assert "NONE           the folder holds no checkpoints; to check the images in it, give a config: check " in said
     assert said.count("numbers        all finite") == 1

@@ -230,7 +230,11 @@ def test_time_is_told_where_the_gpu_is_known_and_nowhere_else(
     assert lines(capsys)["time"] == ("note", "not estimated: the run has no length; give --iterations")
 
 
-def test_memory_of_a_device_that_is_not_here() -> None:
-    assert memory_here("cpu") > 2**28  # type: ignore[operator]
-    if not torch.cuda.is_available():
-        assert memory_here("gpu") is None
+def test_memory_of_a_device_that_is_not_here(imagenet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert memory_here(True) > 2**28  # type: ignore[operator]
+    if torch.cuda.is_available():
+        return
+    assert memory_here(False) is None
+    data = ClassData(ImageFolder(imagenet / "train"), 32, batch_size=4)
+    check_tool.run(make_task("none"), data, {"accelerator": "auto"}, sample=1)
+    assert " GB available" in lines(capsys)["memory"][1]

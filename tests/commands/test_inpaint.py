@@ -115,6 +115,25 @@ def test_a_second_run_makes_what_changed_alone(
     assert "holds other pictures (format keep, now png); name another folder with --output" in capsys.readouterr().err
 
 
+def test_the_report_keeps_the_kinds_of_earlier_runs(
+    checkpoint: Path, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, masks = folders
+    argv = [f"--images={images}", f"--masks={masks}", f"--output={tmp_path / 'out'}"]
+    assert run_inpaint(checkpoint, *argv) == 0
+    alone = report(tmp_path / "out")["b.jpg"]
+    assert run_inpaint(checkpoint, *argv, "--write=[fine]") == 0
+    both = report(tmp_path / "out")["b.jpg"]
+    assert (both["kinds"], both["files"]) == (["composite", "fine"], ["composite/b.jpg", "fine/b.png"])
+    assert both["known_deviation"] == alone["known_deviation"] > 0  # type: ignore[operator]
+    for kind in ("composite", "fine"):
+        assert run_inpaint(checkpoint, *argv, f"--write=[{kind}]") == 0
+    assert capsys.readouterr().out.count("3 found finished;") == 2
+    mask_of().rotate(180).save(masks / "b.png")
+    assert run_inpaint(checkpoint, *argv, "--write=[fine]") == 0
+    assert report(tmp_path / "out")["b.jpg"]["files"] == ["fine/b.png"], "the composite is of another hole"
+
+
 def test_failures_stop_nothing_and_are_told(
     checkpoint: Path, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,7 +162,9 @@ def test_failures_stop_nothing_and_are_told(
     assert "3 failed, 3 found finished, 1 made;" in capsys.readouterr().out
 
 
-def test_an_empty_mask_copies_the_very_file(checkpoint: Path, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_empty_mask_copies_the_very_file(
+    checkpoint: Path, folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     images, masks = folders
     Image.new("L", (56, 40)).save(masks / "b.png")
     out = tmp_path / "out"
@@ -152,6 +173,9 @@ def test_an_empty_mask_copies_the_very_file(checkpoint: Path, folders: tuple[Pat
     assert (out / "composite" / "b.jpg").read_bytes() == (images / "b.jpg").read_bytes()
     entry = report(out)["b.jpg"]
     assert (entry["status"], entry["notes"]) == ("copied", ["there is no hole in it: copied"])
+    assert "\nnote: b.jpg: there is no hole in it: copied\n" in capsys.readouterr().out
+    assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'stages'}", "--write=[coarse]") == 0
+    assert report(tmp_path / "stages")["b.jpg"]["notes"] == ["there is no hole in it"]
     assert run_inpaint(checkpoint, *argv, f"--output={tmp_path / 'png'}", "--format=png") == 0
     assert np.array_equal(pixels(tmp_path / "png" / "composite" / "b.png"), pixels(images / "b.jpg"))
 

@@ -93,7 +93,7 @@ def test_results_are_no_source_of_their_own_folder(
     before = (out / "composite" / "a.png").read_bytes()
     for source in (out / "composite", out / "composite" / "a.png"):
         assert run_inpaint(source, f"--output={out}") == 2
-        assert f"--images {source}: it lies in {out}, which holds masks or results" in capsys.readouterr().err
+        assert f"--images {source}: it lies in {out}, which is for masks or results" in capsys.readouterr().err
     assert (out / "composite" / "a.png").read_bytes() == before
 
 

@@ -26,6 +26,19 @@ BAD_INPUT = {
     "color": (["--color_key=#ggg"], "--color_key '#ggg' is not a color; write it like ff00ff or magenta"),
     "quality": (["--color_key=red", "--quality=0"], "quality must be from 1 to 100, got 0"),
     "threshold": (["--color_key=red", "--threshold=2"], "threshold must be at least 0 and below 1, got 2"),
+    "inverted": (
+        ["--color_key=red", "--inverted"],
+        "--inverted is about --masks, but the holes are those of --color_key",
+    ),
+    "tolerance": (
+        ["--masks={images}", "--tolerance=3"],
+        "--tolerance is about --color_key, but the holes are those of",
+    ),
+    "seed": (["--masks={images}", "--seed=3"], "--seed is about --hole_shape, but the holes are those of --masks"),
+    "quality of PNG": (
+        ["--color_key=red", "--quality=9", "--format=png"],
+        "--quality is of JPEG, which --format png is",
+    ),
     "dilate": (["--color_key=red", "--dilate=-1"], "dilate must be at least 0, got -1"),
     "tile": (["--color_key=red", "--tile=2000"], "a tile of 2000×2000 px is more than max_pixels=1048576"),
     "device": (["--color_key=red", "--device=tpu9"], "--device tpu9 is not available on this machine; choose cpu"),

@@ -136,11 +136,11 @@ def test_a_killed_preparation_goes_on_to_the_same_hash(
 def test_photographs_without_classes_go_through_prepare_and_check(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root, out = make_photographs(tmp_path / "photographs"), tmp_path / "shards"
+    root, out = make_photographs(tmp_path / "photographs"), tmp_path / "my shards"
     source = ("lit_an.data.sources.Photographs", out, f"--source.root={root}", "--source.val_fraction=0.3")
     assert cli.main(prepare(*source)) == 0
     said = capsys.readouterr().out
-    assert f"use it: --data.source lit_an.data.sources.Prepared --data.source.root {out}\n" in said
+    assert f"use it: --data.source lit_an.data.sources.Prepared --data.source.root '{out}'\n" in said
     task = "--model=tests.commands.one_convolution.TinyInpainting"
     data = [
         "--data=lit_an.data.InpaintingData",

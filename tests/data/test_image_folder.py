@@ -125,7 +125,17 @@ def test_class_folders_are_needed(tmp_path: Path) -> None:
         f"{where} holds images but no class folders; it must hold one sub-folder of images per class"
     )
     write(tmp_path / "cat" / "a.png")
-    assert sentence_of(tmp_path) == f"{where} has only one class folder, 'cat'; at least two are needed"
+    assert sentence_of(tmp_path) == (
+        f"{where} has only one class folder, 'cat', and images beside it; move them into it"
+    )
+
+
+def test_images_without_classes_are_one_class(tmp_path: Path) -> None:
+    for number in range(20):
+        write(tmp_path / "all" / f"{number}.png")
+    source = ImageFolder(tmp_path)
+    assert source.class_names == ["all"]
+    assert len(source.pictures("train", 8)) + len(source.pictures("val", 8)) == 20
 
 
 def test_the_folder_below_is_suggested(classes: Path, tmp_path: Path) -> None:

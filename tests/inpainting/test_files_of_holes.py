@@ -105,7 +105,7 @@ def test_masks_and_results_among_the_pictures_are_no_pictures(tmp_path: Path) ->
     assert [path.as_posix() for path in found.images] == ["a.jpg", "sub/B.PNG"]
     assert found.left_out == {".txt": 1}
     for path in (tmp_path / "out", tmp_path / "out" / "c.png"):
-        with pytest.raises(InputError, match=r"it lies in .*out, which holds masks or results; give the pictures"):
+        with pytest.raises(InputError, match=r"it lies in .*out, which is for masks or results; give two"):
             pictures_in(path, [tmp_path / "out"])
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.heic").touch()

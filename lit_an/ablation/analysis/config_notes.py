@@ -70,7 +70,7 @@ def config_of(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / CONFIG
     try:
-        content = OmegaConf.to_container(load_config(path), resolve=False)
+        content = OmegaConf.to_container(load_config(path), resolve=True)
     except (OmegaConfBaseException, YAMLError) as error:
         raise InputError(f"{path} is no valid config ({on_one_line(error)})") from error
     if not isinstance(content, dict):

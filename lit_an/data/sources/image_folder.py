@@ -15,7 +15,8 @@ LAYOUT = "one sub-folder of images per class"
 
 
 class ImageFolder(Source):
-    """Your own images: one sub-folder per class, the classes labeled in the order of their sorted names.
+    """Your own images: one sub-folder per class, the classes labeled in the order of their sorted names; one sub-folder
+    alone for images without classes.
 
     If ``root`` has the sub-folders ``train`` and ``val`` (and ``test``; ``lit_an.data.sources.split_folders`` says how
     else they may be called), each of them holds the class folders of that split. Otherwise a part of the images is held
@@ -85,9 +86,11 @@ def _find_classes(folder: Path) -> list[str]:
         state = "holds images but" if any(map(is_image, files_in(folder))) else "has"
         raise InputError(f"data: the folder {str(folder)!r} {state} no class folders; it must hold {LAYOUT}")
     if len(names) == 1:
-        inside = folder / names[0]
-        hint = f"; did you mean {str(inside)!r}?" if sub_folders(inside) else "; at least two are needed"
-        raise InputError(f"data: the folder {str(folder)!r} has only one class folder, {names[0]!r}{hint}")
+        inside, said = folder / names[0], f"data: the folder {str(folder)!r} has only one class folder, {names[0]!r}"
+        if sub_folders(inside):
+            raise InputError(f"{said}; did you mean {str(inside)!r}?")
+        if any(map(is_image, files_in(folder))):
+            raise InputError(f"{said}, and images beside it; move them into it")
     return names
 
 
