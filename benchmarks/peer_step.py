@@ -9,11 +9,12 @@ ratios of a round are of neighbors in time.
 
 - Theirs: ``train_fns.GAN_training_function`` as it stands, with the arguments of their
   ``scripts/launch_SAGAN_bs128x2_ema.sh`` but for one device, one part of the batch, and attention at --attention-side
-  in both networks. Their script has 64; 32 is where the paper and our recipe have it. Optimizers are those that their
-  networks make.
+  in both networks. Optimizers are those that their networks make.
 - Ours: ``imagenet128_sagan.yaml``, and ``imagenet128_an.yaml`` with AN in place of attention (and none in the
   discriminator), in a loop by hand over the task's loss terms, with the recipe's optimizers and ``GeneratorEMA``.
   Lightning's loop adds below 0.1 % (benchmarks/train_step.py).
+
+--attention-side is where all of them have attention or AN: 32 in the paper and our recipes, 64 in their script.
 
 Both have the same layers and widths; ours have xavier weights, theirs too. Differs: their conditional norms hold tables
 of gains and biases, ours linear layers on one-hot classes of the same size; their attention subsamples keys and values,
@@ -29,6 +30,7 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import statistics
 import sys
 import time
@@ -36,6 +38,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
+import pytorch_lightning as pl
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -62,13 +65,19 @@ def noise(batch: int) -> ClassBatch:
     return ClassBatch(torch.rand(batch, 3, SIDE, SIDE) * 2 - 1, torch.randint(0, CLASSES, (batch,)))
 
 
-def our_step(config: str, batch: int) -> tuple[Step, int]:
+def our_step(config: str, batch: int, attention_side: int) -> tuple[Step, int]:
     """One iteration of a recipe, and the number of its parameters."""
-    task = build(config_of(CONFIGS / config), "cpu")
+    recipe = config_of(CONFIGS / config)
+    for network in ("generator", "discriminator"):
+        arguments = recipe["model"]["init_args"][network].get("init_args", {})
+        if "long_range_resolution" in arguments:
+            arguments["long_range_resolution"] = attention_side
+    task = build(recipe, "cpu")
     generator_optimizer, discriminator_optimizer = (made["optimizer"] for made in task.configure_optimizers())
     average = GeneratorEMA(0.9999)
-    average.setup(None, task, "fit")  # type: ignore[arg-type]
-    average.on_fit_start(None, task)  # type: ignore[arg-type]
+    trainer = pl.Trainer(callbacks=[average], logger=False, enable_checkpointing=False, accelerator="cpu")
+    average.setup(trainer, task, "fit")
+    average.on_fit_start(trainer, task)
     sides = [
         (task.generator, task.discriminator_terms, discriminator_optimizer),
         (task.discriminator, task.generator_terms, generator_optimizer),
@@ -83,7 +92,7 @@ def our_step(config: str, batch: int) -> tuple[Step, int]:
             optimizer.zero_grad()
             other.requires_grad_(True)
         task.iteration += 1
-        average.on_train_batch_end(None, task, None, images, 0)  # type: ignore[arg-type]
+        average.on_train_batch_end(trainer, task, None, images, 0)
 
     return step, sum(parameter.numel() for parameter in task.parameters())
 
@@ -167,13 +176,14 @@ def main() -> None:
     for name in ("rounds", "batch", "threads"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(options, name)}")
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()
     try:
         made = {THEIRS: their_step(options.folder, options.batch, options.attention_side)}
     except InputError as error:
         parser.error(str(error))
-    made |= {name: our_step(config, options.batch) for name, config in OURS.items()}
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    made |= {name: our_step(config, options.batch, options.attention_side) for name, config in OURS.items()}
     print("million parameters: " + ", ".join(f"{name} {count / 1e6:.1f}" for name, (_, count) in made.items()))
     found = measured({name: step for name, (step, _) in made.items()}, options.rounds)
 
