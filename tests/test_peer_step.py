@@ -1,7 +1,6 @@
 """The benchmark beside BigGAN-PyTorch: our side of it, and one sentence without a checkout of theirs."""
 
 import functools
-import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,12 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from lit_an.norms import AttentiveNorm2d
 from lit_an.norms.self_attention import SelfAttention2d
+from tests.benchmark_modules import load_benchmark
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks/peer_step.py"
 
-
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
-    spec = importlib.util.spec_from_file_location("peer_step", BENCHMARK)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def benchmark() -> Any:
+    return load_benchmark("peer_step")
 
 
 @pytest.mark.parametrize(
