@@ -37,6 +37,7 @@ _DATA = (
     Option("--data.image_size", "N", "pixels; with classes --model.generator.image_size sets it", "64"),
     Option("--data.batch_size", "N", "images of a step on each device", "8"),
     Option("--data.num_workers", "N", "processes that load images", "2"),
+    Option("--data.seed", "N", "of image order, crops and holes; default 0", "1"),
 )
 _MACHINE = (
     Option("--trainer.accelerator", "NAME", "cpu, gpu, mps or auto", "cpu"),
@@ -53,7 +54,7 @@ _GROUPS: dict[str, dict[str, tuple[Option, ...]]] = {
             Option("--iterations", "N", "length of the run in all, what a checkpoint has done included", "100"),
             _FOLDER,
             _CHECKPOINT._replace(help=f"goes on from {_CHECKPOINT.help}"),
-            Option("--seed_everything", "N", "of all random numbers; default 0", "1"),
+            Option("--seed_everything", "N", "of weights and latents; default 0", "1"),
         ),
         "data": _DATA,
         "networks and game": (

@@ -15,7 +15,7 @@ from lit_an.data.cropping import Crop, Cropping, check_cropping
 from lit_an.data.sampler import EndlessSampler
 from lit_an.data.sources.base import Pictures, Source, Split
 from lit_an.data.transforms import flips, mirror, to_unit_range
-from lit_an.errors import at_least
+from lit_an.errors import InputError, at_least
 from lit_an.machine.loader import Loader
 from lit_an.machine.workers import leave_signals_to_parent
 from lit_an.seeds import mix_seed
@@ -171,17 +171,17 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
         # The task counts the images it has seen over all ranks: that count is the position in the stream.
         start = getattr(self.trainer.lightning_module, "images_seen", 0) if self.trainer else 0
         sampler = EndlessSampler(len(dataset), self.seed, start, rank, world_size)
-        return self._loader(dataset, self.batch_size * self.batches_per_iteration, sampler)
+        return self._loader("train", self.batch_size * self.batches_per_iteration, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.dataset("val"), self.batch_size)
+        return self._loader("val", self.batch_size)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.dataset("test"), self.batch_size)
+        return self._loader("test", self.batch_size)
 
-    def _loader(
-        self, dataset: Squares[Batch], batch_size: int, sampler: EndlessSampler | None = None
-    ) -> DataLoader[Batch]:
+    def _loader(self, split: Split, batch_size: int, sampler: EndlessSampler | None = None) -> DataLoader[Batch]:
+        dataset = self.dataset(split)
+        self._check_common(split, dataset.pictures)
         left_out = left_out_of(dataset)
         if left_out:
             rank_zero_warn(f"data: {left_out}", category=UserWarning)
@@ -195,6 +195,25 @@ class ImageData(pl.LightningDataModule, Generic[Batch]):
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+    def _check_common(self, split: Split, pictures: Pictures) -> None:
+        """Checks that this process of a run has the pictures of the first: machines may see different files.
+
+        Their draws are numbers of one order, and stand for the same pictures only then.
+
+        Raises:
+            InputError: it has others.
+        """
+        if self.trainer is None or self.trainer.world_size == 1:
+            return
+        mine = (len(pictures), pictures.listing_hash())
+        first: tuple[int, str] = self.trainer.strategy.broadcast(mine)
+        if mine != first:
+            where = f" in {str(pictures.folder)!r}" if pictures.folder is not None else ""
+            raise InputError(
+                f"data: process {self.trainer.global_rank} of the run has other images of {split!r}{where} than "
+                f"process 0 ({mine[0]:,} and {first[0]:,}); give all machines the same files"
+            )
 
 
 def left_out_of(dataset: Squares[Any]) -> str:

@@ -304,7 +304,8 @@ class AdversarialTask(Game, pl.LightningModule):
                 a number in it is not finite.
         """
         self.trainer.precision_plugin.convert_module(self)  # later, and float64 would be rounded to float32 first
-        check_checkpoint(self.state_dict(), checkpoint, keeps_average=self.averaged_weights is not nullcontext)
+        average, names = self.averaged_weights is not nullcontext, getattr(self, "class_names", ())
+        check_checkpoint(self.state_dict(), checkpoint, average, names)
         self._numbers.check_checkpoint(checkpoint)
         if self.trainer.state.fn == "fit":
             self._resumed_from = checkpoint

@@ -258,13 +258,16 @@ def _line(key: str, before: Any, now: Any) -> str:
     return f"model.{key} is {now} in the config and was {before} in the checkpoint; the config's value is used"
 
 
-def check_checkpoint(mine: Mapping[str, Any], checkpoint: Mapping[str, Any], keeps_average: bool) -> None:
-    """Rejects a checkpoint that does not fit, and warns of an average that would be lost.
+def check_checkpoint(
+    mine: Mapping[str, Any], checkpoint: Mapping[str, Any], keeps_average: bool, class_names: Sequence[str] = ()
+) -> None:
+    """Rejects a checkpoint that does not fit; warns of an average that would be lost, and of other classes.
 
     Args:
         mine: state of the task.
         checkpoint: to be restored into it.
         keeps_average: whether a callback of this run averages the generator's weights.
+        class_names: of the data, in the order of their labels.
 
     Raises:
         InputError: a newer format, or a parameter that is missing, unknown or of another shape.
@@ -275,6 +278,16 @@ def check_checkpoint(mine: Mapping[str, Any], checkpoint: Mapping[str, Any], kee
         rank_zero_warn(
             "the checkpoint holds an average of the generator's weights, but this run has no callback that keeps one: "
             "add callbacks.GeneratorEMA to trainer.callbacks to continue it",
+            category=UserWarning,
+        )
+    both = enumerate(zip(entries.class_names, class_names, strict=False))
+    # A task without named classes calls them by their labels.
+    changed = [(label, *pair) for label, pair in both if len({*pair}) > 1 and str(label) not in pair]
+    if changed:
+        label, before, now = changed[0]
+        rank_zero_warn(
+            f"{len(changed)} of {len(class_names)} classes of the data are called otherwise in the checkpoint: {label} "
+            f"is {now!r} and was {before!r}; give the data of that run, unless only names have changed",
             category=UserWarning,
         )
 

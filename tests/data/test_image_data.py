@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,6 +106,30 @@ def test_ranks_validate_with_the_same_items(make: Make) -> None:
         sampler: DistributedSampler[Any] = DistributedSampler(dataset, 2, rank, shuffle=False)
         for index, item in zip(sampler, DataLoader(dataset, None, sampler=sampler), strict=True):
             assert same(item, dataset[index])
+
+
+def test_processes_of_a_run_have_the_same_pictures(tmp_path: Path) -> None:
+    """Machines may see different files: draws of one order would be other pictures there, and of other classes."""
+    roots = [make_classes(tmp_path / name, ("cat", "dog"), 9) for name in ("first", "second")]
+    said: list[object] = []  # by process 0
+
+    def load(rank: int) -> None:
+        data = ClassData(ImageFolder(roots[rank], 0.3), SIZE)
+        data.trainer = SimpleNamespace(  # type: ignore[assignment]
+            world_size=2,
+            global_rank=rank,
+            lightning_module=None,
+            strategy=SimpleNamespace(broadcast=lambda mine: (said.append(mine), said[0])[1]),
+        )
+        data.train_dataloader()
+
+    load(0)
+    load(1)
+    next((roots[1] / "dog").iterdir()).rename(roots[1] / "dog" / "renamed.png")
+    with pytest.raises(
+        InputError, match=rf"^data: process 1 .* other images of 'train' in '{roots[1]}' than process 0"
+    ):
+        load(1)
 
 
 def test_another_seed_is_another_run(make: Make) -> None:

@@ -173,3 +173,26 @@ def test_the_folders_of_the_splits_may_be_called_otherwise(root: Path, names: tu
 def test_the_layout_is_recognized(root: Path, image_folder: Path) -> None:
     assert is_imagenet(root)
     assert not is_imagenet(image_folder)
+
+
+def test_tiny_imagenet_has_its_validation_images_in_a_folder_of_their_own(root: Path) -> None:
+    (root / "val" / "images").mkdir()
+    lines = [f"{name}\t{WNIDS[label]}\t0\t0\t62\t62" for name, label in zip(names(root), SHOWN, strict=True)]
+    (root / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    for name in names(root):
+        (root / "val" / name).rename(root / "val" / "images" / name)
+    labels_are_those_of_the_colors(ImageNet(root), 4)
+    assert ImageNet(root).open("val", 8).name(0) == "images/ILSVRC2012_val_00000002.JPEG"
+
+
+def test_labels_that_are_numbers_are_no_labels(root: Path) -> None:
+    """Such as those of Caffe's val.txt."""
+    (root / "val.txt").write_text("\n".join(f"{name} {label}" for name, label in zip(names(root), SHOWN, strict=True)))
+    assert f"{str(root / 'val.txt')!r} has no line 'file wnid', such as 'ILSVRC2012_val_0" in sentence_of(root)
+
+
+def test_a_validation_folder_that_is_not_whole_is_said(root: Path) -> None:
+    for label, wnid in enumerate(WNIDS[:2]):
+        write(root / "val" / wnid / "0.JPEG", label)
+    assert sentence_of(root).endswith("val' has no folder of the class n01484850; unpack all of it")
+    labels_are_those_of_the_colors(ImageNet(root, classes=[*WNIDS[:2]]), 2)

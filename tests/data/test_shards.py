@@ -3,6 +3,7 @@
 import pickle
 import resource
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -92,6 +93,18 @@ def test_a_shard_that_was_read_travels_to_other_processes(tmp_path: Path) -> Non
     expected = plain(shard[2])
     assert len(pickle.dumps(shard)) < 1000, "not the mapped file"
     assert plain(pickle.loads(pickle.dumps(shard))[2]) == expected
+
+
+def test_an_open_shard_takes_little_memory(tmp_path: Path) -> None:
+    """Each process of a loader opens all shards: of ImageNet's images, 100 bytes each are 128 MB in every process."""
+    write_shard(tmp_path / "a.arrow", samples(10 * BATCH))
+    shard, same = (Shard(tmp_path / "a.arrow", 10 * BATCH) for _ in range(2))
+    same[0]  # what the package keeps is not the shard's
+    tracemalloc.start()
+    shard[0]
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(shard) < 50
 
 
 def test_several_shards_are_one_sequence(tmp_path: Path) -> None:

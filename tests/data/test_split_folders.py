@@ -11,11 +11,12 @@ from lit_an.data.sources.split_folders import split_called, split_folders
 from lit_an.errors import InputError
 from tests.photo_folders import write
 
+LONG = (40 * "7", f"train{40 * '7'}x")  # looked through in every way, they would take years
 NAMES = {
     "train": ("train", "Train", "TRAINING", "seg_train", "training_set", "train_images", "Images-Train", "train2017"),
-    "val": ("val", "Valid", "VALIDATION", "val_256", "valid_set", "imgs_val", "validation-images"),
-    "test": ("test", "Testing", "test_set", "seg_test"),
-    None: ("trains", "trainer", "contest", "valley", "pred", "train_val", "cat", "set", ""),
+    "val": ("val", "Valid", "VALIDATION", "val_256", "valid_set", "imgs_val", "validation-images", "val_source_256"),
+    "test": ("test", "Testing", "test_set", "seg_test", "visual_test_source_256"),
+    None: ("trains", "trainer", "contest", "valley", "pred", "train_val", "cat", "set", "", *LONG),
 }
 
 

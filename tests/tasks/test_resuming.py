@@ -1,6 +1,7 @@
 """A resume: the config says what optimizers and schedules are, the checkpoint how far they have come."""
 
 import logging
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,16 @@ def test_a_run_has_its_length_with_another_number_of_discriminator_steps(
         trainer.fit(task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         assert task.iteration == iterations
     assert {int(state["step"]) for state in task._trainings[0].optimizer.state.values()} == {3}
+
+
+def test_other_classes_under_the_same_labels_are_said(tmp_path: Path, image_folder: Path) -> None:
+    """A class folder that was renamed may move the labels of others."""
+    train(tmp_path / "first", image_folder, 1)
+    moved = shutil.copytree(image_folder, tmp_path / "moved")
+    (moved / "blue").rename(moved / "violet")
+    sentence = "^3 of 3 classes of the data are called otherwise in the checkpoint: 0 is 'green' and was 'blue'; give"
+    with pytest.warns(UserWarning, match=sentence):
+        train(tmp_path / "resumed", moved, 2, last(tmp_path / "first"))
 
 
 def test_what_the_optimizer_has_gathered_is_kept(tmp_path: Path, image_folder: Path) -> None:

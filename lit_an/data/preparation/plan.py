@@ -138,7 +138,6 @@ def _listing_hash(plan: Plan) -> str:
     digest = hashlib.sha256()
     for split, pictures in plan.splits.items():
         digest.update(f"[{split}]\n".encode())
-        labels = pictures.labels
-        for index in range(len(pictures)):
-            digest.update(os.fsencode(f"{pictures.name(index)}\t{0 if labels is None else labels[index]}\n"))
+        for line in pictures.listed():
+            digest.update(line)
     return digest.hexdigest()

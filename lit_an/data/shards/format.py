@@ -123,9 +123,9 @@ class _Values:
 
     def __init__(self, array: Any) -> None:
         offsets, data = array.buffers()[1:]
-        self._ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1].tolist()
+        self._ends = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
         self._data = memoryview(data if data is not None else b"")
-        if any(a > b for a, b in zip(self._ends, self._ends[1:], strict=False)) or self._ends[-1] > len(self._data):
+        if (self._ends[:-1] > self._ends[1:]).any() or self._ends[-1] > len(self._data):
             raise ValueError("its offsets lead out of the file")
 
     def __getitem__(self, row: int) -> memoryview:
@@ -133,20 +133,20 @@ class _Values:
 
 
 class _Batch:
-    """A record batch, its columns ready to be read by row."""
+    """A record batch, its columns ready to be read by row: views of the file, of which a data set has many."""
 
     def __init__(self, batch: Any) -> None:
         columns = {name: batch.column(name) for name in batch.schema.names}
         self._image, self._name = _Values(columns["image"]), columns["name"]
         self._regions = _Values(columns["regions"]) if "regions" in columns else None
-        self._label = columns["label"].to_pylist() if "label" in columns else None
-        self._crc32 = columns["crc32"].to_pylist()
+        self._label = columns.get("label")
+        self._crc32 = columns["crc32"]
 
     def sample(self, row: int) -> tuple[Sample, int]:
         """A sample and the checksum that it should have."""
-        label = None if self._label is None else self._label[row]
+        label = None if self._label is None else self._label[row].as_py()
         regions = None if self._regions is None else self._regions[row]
-        return Sample(self._image[row], self._name[row].as_py(), label, regions), self._crc32[row]
+        return Sample(self._image[row], self._name[row].as_py(), label, regions), self._crc32[row].as_py()
 
 
 def _columns(labeled: bool, mapped: bool) -> list[tuple[str, Any]]:

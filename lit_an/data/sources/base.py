@@ -1,7 +1,8 @@
 """What a source of pictures is: it knows where they are, and nothing of batches, crops or holes."""
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -87,6 +88,19 @@ class Pictures:
     def digest(self, index: int) -> str:
         """Of all that a picture is made of: it changes whenever that does."""
         raise NotImplementedError
+
+    def listed(self) -> Iterator[bytes]:
+        """A line for each picture: its name and its label, 0 where there are no classes."""
+        labels = self.labels
+        for index in range(len(self)):
+            yield os.fsencode(f"{self.name(index)}\t{0 if labels is None else labels[index]}\n")
+
+    def listing_hash(self) -> str:
+        """Says which pictures these are, in which order and of which classes: the same in all processes of a run."""
+        digest = hashlib.sha256()
+        for line in self.listed():
+            digest.update(line)
+        return digest.hexdigest()
 
 
 class FilePictures(Pictures):

@@ -6,7 +6,7 @@ from pathlib import Path
 from lit_an.data.sources.base import FilePictures, Source, Split
 from lit_an.data.sources.image_folder import list_images
 from lit_an.data.sources.imagenet_labels import WORDNET_ID, class_names, validation_labels
-from lit_an.data.sources.listing import ImageFile
+from lit_an.data.sources.listing import ImageFile, spell
 from lit_an.data.sources.split_folders import named_splits
 from lit_an.data.sources.walking import LeftOut, files_in, sub_folders
 from lit_an.errors import InputError
@@ -17,10 +17,10 @@ class ImageNet(Source):
     """ImageNet, or a subset of its classes, labeled in the order of their WordNet ids.
 
     ``root`` holds ``train`` with a folder per class, named by its WordNet id, and ``val``: in the same class folders,
-    or flat. The class of a flat image is read from ``LOC_val_solution.csv``, from a ``val_labels.txt`` (or ``.csv``,
-    ``val.txt``) with lines ``file wnid``, or from the development kit (``ILSVRC2012_validation_ground_truth.txt`` with
-    its ``meta.mat``, which needs SciPy), each in ``root``, in ``val``, or in the kit's own folder below ``root``.
-    ``test`` is ``val``: the labels of ImageNet's test images are not public.
+    or flat, in Tiny ImageNet in ``val/images``. The class of a flat image is read from ``LOC_val_solution.csv``, from a
+    ``val_labels.txt`` (or ``.csv``, ``val.txt``) with lines ``file wnid``, or from the development kit
+    (``ILSVRC2012_validation_ground_truth.txt`` with its ``meta.mat``, which needs SciPy), each in ``root``, in ``val``,
+    or in the kit's own folder below ``root``. ``test`` is ``val``: the labels of ImageNet's test images are not public.
 
     A class is called by its WordNet id, followed by its first word where ``LOC_synset_mapping.txt`` or ``words.txt``
     is there.
@@ -57,21 +57,29 @@ class ImageNet(Source):
         folder = self.splits.get(split)
         if folder is None:
             raise InputError(f"data: {str(self.root)!r} has no folder 'val'; unpack ILSVRC2012_img_val.tar into one")
-        files, left_out = list_images(folder, self.wnids) if _has_wnids(folder) else self._flat(folder)
+        files, left_out = self._sorted(folder) if _has_wnids(folder) else self._flat(folder)
         return FilePictures.labeled(folder, files, left_out)
 
+    def _sorted(self, folder: Path) -> tuple[list[ImageFile], LeftOut]:
+        missing = sorted(set(self.wnids) - set(sub_folders(folder)))
+        if missing:
+            raise InputError(f"data: {str(folder)!r} has no folder of the class {spell(missing)}; unpack all of it")
+        return list_images(folder, self.wnids)
+
     def _flat(self, folder: Path) -> tuple[list[ImageFile], LeftOut]:
-        there = files_in(folder)
+        is_flat = any(map(is_image, files_in(folder))) or not (folder / "images").is_dir()
+        inside = "" if is_flat else "images/"
+        there = files_in(folder / inside)
         images = list(filter(is_image, there))
         if not images:
             raise InputError(f"data: the folder {str(folder)!r} holds neither class folders nor images")
         label_of = {wnid: label for label, wnid in enumerate(self.wnids)}
         wnid_of = validation_labels(self.root, folder, images, self.val_labels)
-        files = [ImageFile(name, label_of[wnid]) for name, wnid in wnid_of.items() if wnid in label_of]
+        files = [ImageFile(inside + name, label_of[wnid]) for name, wnid in wnid_of.items() if wnid in label_of]
         missing = set(range(len(self.wnids))) - {file.label for file in files}
         if missing:
             raise InputError(f"data: no image in {str(folder)!r} is of the class {self.wnids[min(missing)]}")
-        left_out = LeftOut([name for name in there if not is_image(name)])
+        left_out = LeftOut([inside + name for name in there if not is_image(name)])
         return sorted(files, key=lambda file: (file.label, file.path)), left_out
 
 

@@ -41,6 +41,11 @@ def validation_labels(root: Path, folder: Path, images: Sequence[str], given: Pa
     if file.name == GROUND_TRUTH:
         return devkit_labels(file, images)
     pairs = read_pairs(file)
+    if not pairs:
+        raise InputError(
+            f"data: {str(file)!r} has no line 'file wnid', such as '{images[0]} n01440764'; replace or remove it, or "
+            f"name another with val_labels"
+        )
     # LOC_val_solution.csv leaves out the ending.
     labels = {name: pairs.get(name) or pairs.get(Path(name).stem) for name in images}
     missing = next((name for name, wnid in labels.items() if wnid is None), None)

@@ -28,6 +28,7 @@ class ShardPictures(Pictures):
         self.side: int
         self.samples, self.stored_as, self.side = shards.samples(split), shards.stored_as, shards.image_size
         self._labels = shards.labels(split)
+        self._content = f"{shards.manifest['content_hash']} {split}"
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -53,6 +54,9 @@ class ShardPictures(Pictures):
     def digest(self, index: int) -> str:
         sample = self.samples[index]
         return hashlib.sha256(bytes(sample.image) + bytes(sample.regions or b"")).hexdigest()
+
+    def listing_hash(self) -> str:
+        return self._content  # names would be read one by one, from all shards
 
 
 class Prepared(Source):

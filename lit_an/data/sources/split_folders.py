@@ -9,7 +9,10 @@ from lit_an.data.sources.walking import sub_folders
 from lit_an.errors import InputError
 
 # What data sets call their splits, with what they put before and behind: Train, seg_train, training_set, val2017, …
-_AFFIX = r"(?:seg|set|images?|imgs?|pics?|pictures?|photos?|data(?:set)?|split|folder|original|raw|jpe?g|png|\d+)"
+_AFFIX = (
+    r"(?:seg|set|images?|imgs?|pics?|pictures?|photos?|data(?:set)?|split|folder|source|visual|original|raw|jpe?g|png"
+    r"|\d+(?!\d))"  # a number as a whole, or a long one would be parted in all ways, which takes for ever
+)
 _NAME = re.compile(
     rf"(?:{_AFFIX}[\s._-]*)*(?:(?P<train>train(?:ing)?)|(?P<val>val(?:id(?:ation)?)?)|(?P<test>test(?:ing)?))"
     rf"(?:[\s._-]*{_AFFIX})*"
