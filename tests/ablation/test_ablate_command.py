@@ -1,5 +1,6 @@
 """The command: a small grid of real trainings, from the plan to the report, killed half-way."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -198,6 +199,18 @@ def test_what_a_plan_varies_is_not_replaced_without_a_word(
 ) -> None:
     assert cli.main(["ablate", str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", *options]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_runs_of_seeds_that_the_plan_has_no_more_are_named_in_the_report(tmp_path: Path) -> None:
+    plan, output = read_plan(_plan_of_options(tmp_path)), tmp_path / "out"
+    for cell in cells_of(dataclasses.replace(plan, seeds=(0, 3)), output):
+        write_run(cell.folder, cell.variant.name, cell.seed, iterations=50)
+        cells.write_record(cell, code_hash(), "done", exit_code=0)
+    study = study_of_cells(plan, cells_of(plan, output), "", "")
+    assert study is not None
+    assert study.seeds == (0,)
+    named = "attentive/seed_3, none/seed_3"
+    assert study.notes == (f"The plan does not have these runs in {output}, so they are left out: {named}.",)
 
 
 def test_a_cluster_s_machines_are_not_measured_on_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

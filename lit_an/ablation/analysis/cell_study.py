@@ -8,6 +8,8 @@ from lit_an.ablation.analysis.study import Missing, Study
 from lit_an.ablation.bench.cells import Cell, has_run, read_record
 from lit_an.ablation.bench.plan import Plan
 
+_SHOWN = 8  # names of runs
+
 
 def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -> Study | None:
     """The runs of a plan that are done, and of the others why they are missing; None if none is done.
@@ -32,7 +34,7 @@ def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -
         baseline=runs[0].variant if baseline is None else baseline.name,
         figures=plan.figures,
         missing=tuple(Missing(cell.name, _reason(cell)) for cell in cells if cell not in done),
-        notes=(*_notes(done, runs), *notes_on_equal_configs(runs)),
+        notes=(*_notes(done, runs), *notes_on_equal_configs(runs), *_left_out(cells)),
         plan=text,
         commands=(command,),
     )
@@ -45,6 +47,16 @@ def _notes(done: Sequence[Cell], runs: Sequence[Run]) -> tuple[str, ...]:
     if len(codes) == 1:
         return ()
     return (f"The runs are of different versions of the code (hashes {', '.join(sorted(codes))}).",)
+
+
+def _left_out(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Runs that stand in the folder and are no cells, such as those of seeds that an earlier call had."""
+    folder, known = cells[0].folder.parents[1], {cell.record for cell in cells}
+    names = [f"{path.parent.name}/{path.stem}" for path in sorted(folder.glob("*/seed_*.json")) if path not in known]
+    if not names:
+        return ()
+    shown = ", ".join([*names[:_SHOWN], *(["…"] if len(names) > _SHOWN else [])])
+    return (f"The plan does not have these runs in {folder}, so they are left out: {shown}.",)
 
 
 def _reason(cell: Cell) -> str:
