@@ -210,7 +210,7 @@ def test_runs_of_seeds_that_the_plan_has_no_more_are_named_in_the_report(tmp_pat
     assert study is not None
     assert study.seeds == (0,)
     named = "attentive/seed_3, none/seed_3"
-    assert study.notes == (f"The plan does not have these runs in {output}, so they are left out: {named}.",)
+    assert study.notes[-1] == f"The plan does not have these runs in {output}, so they are left out: {named}."
 
 
 def test_a_cluster_s_machines_are_not_measured_on_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
