@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import cli
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
 
-FIGURES = ("fid", "kid", "precision", "recall")
+FIGURES = ("fid", "kid", "precision", "recall", "hole_psnr", "hole_lpips")  # of both tasks
 
 
 class Changed(Callback):
@@ -68,9 +68,11 @@ def measure(run: Path, how: str) -> dict[str, float]:
         callback = json.dumps({"class_path": "__main__.Changed"})
         if cli.main([*arguments, f"--trainer.callbacks+={callback}"]):
             sys.exit(f"{run} cannot be validated")
-        (file,) = Path(folder).glob("metrics_val_*.json")
-        figures = json.loads(file.read_text())["figures"]
-    return {name: float(figures[name]) for name in FIGURES}
+        files = list(Path(folder).glob("metrics_val_*.json"))
+        if not files:
+            sys.exit(f"{run} measures nothing: its config has no metrics; see configs/metrics/")
+        figures = json.loads(files[0].read_text())["figures"]
+    return {name: float(figures[name]) for name in FIGURES if name in figures}
 
 
 def main() -> None:
@@ -84,7 +86,8 @@ def main() -> None:
             if how in LAYOUTS and not has_layout(run):
                 continue
             found = measure(run, how)
-            rows.append(f"| {run.parent.name}, {run.name} | {how} | " + " | ".join(f"{v:.4g}" for v in found.values()))
+            cells = [f"{found[name]:.4g}" if name in found else "–" for name in FIGURES]
+            rows.append(f"| {run.parent.name}, {run.name} | {how} | {' | '.join(cells)} |")
             print(rows[-1], flush=True)
     print("\n".join([f"\n| run | layer | {' | '.join(FIGURES)} |", f"|{'---|' * (2 + len(FIGURES))}", *rows]))
 

@@ -76,7 +76,7 @@ class RunRecord(Callback):
         return bool(ready)
 
     def _start(self) -> dict[str, Any]:
-        return {"command": sys.argv, "time": _now(), "iteration": self._first}
+        return {"command": sys.argv, "time": _now(), "iteration": self._first, "code": code_hash()}
 
     def _write(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
         """Writes the record; a training goes on without it."""

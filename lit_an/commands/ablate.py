@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 from lit_an.ablation.analysis.cell_study import study_of_cells
 from lit_an.ablation.analysis.study import study_of
-from lit_an.ablation.bench.cells import Cell, State, cells_of, put_aside, state_of
+from lit_an.ablation.bench.cells import Cell, State, cells_of, is_busy, put_aside, state_of
 from lit_an.ablation.bench.cluster import run_on_cluster
 from lit_an.ablation.bench.costs import Cost, cost_of, iterations_of
 from lit_an.ablation.bench.plan import SEED, Plan, config_hash
 from lit_an.ablation.bench.plan_files import parse_vary, read_plan, short_names, values_as_levels, whole_numbers
 from lit_an.ablation.bench.plan_table import plan_lines
-from lit_an.ablation.bench.processes import CAN_GO_ON, command_line, run_here
+from lit_an.ablation.bench.processes import CAN_GO_ON, STILL_RUNS, command_line, run_here
 from lit_an.ablation.bench.slots import slots_of
 from lit_an.ablation.report.files import write_report
 from lit_an.code_version import code_hash
@@ -65,10 +65,11 @@ def run(
         plan: YAML file of what is compared; it may stand without --plan (docs/ablations.md).
         config: in place of a plan, the config to start from; may be given several times.
         vary: with --config, what is varied, KEY=a,b,c; may be given several times, seed_everything=0,1,2 among them.
-        output: folder of the runs; None takes runs/ablations/NAME.
-        jobs: runs at a time; None takes one for each GPU, or one.
+        output: folder of the runs; None takes runs/ablations/NAME. With --report, folder of the report.
+        jobs: runs at a time on this machine; None takes one for each GPU, or one.
         other_code: what becomes of runs of another version of this code: again, or keep, which mixes versions.
-        measure_cost: run a few iterations of each variant first, to say what the plan takes.
+        measure_cost: run a few iterations of each variant first, to say what the plan takes; not for slurm, whose
+            machines are others.
         executor: here, or by submitit: slurm, or local for processes of this machine.
         job: parameters of submitit's executor, such as {slurm_partition: gpu, timeout_min: 600, gpus_per_node: 1}.
         dry_run: print the plan and its cost, and start nothing.
@@ -78,8 +79,14 @@ def run(
         0; 1 if a run failed; 130 or 143 if a signal stopped it; 75 if runs ended that can go on.
     """
     if report is not None:
-        return _report_only(user_path(report), plan or config or vary)
+        if plan or config or vary or jobs is not None or job or dry_run:
+            raise InputError("ablate: --report only reads runs that are there; beside it there is only --output")
+        return _report_only(user_path(report), None if output is None else user_path(output))
     _check_installed()
+    if job and executor == "here":
+        raise InputError("ablate: --job is of a cluster's jobs; give --executor slurm or local too")
+    if jobs is not None and executor != "here":
+        raise InputError("ablate: --jobs is of this machine; a cluster decides how many run at a time, so leave it out")
     chosen = _plan(plan, config or [], vary or [])
     folder = user_path(output) if output is not None else Path("runs", "ablations", chosen.name)
     if jobs is not None:
@@ -93,6 +100,7 @@ def run(
         folder.mkdir(parents=True, exist_ok=True)
     if holder := hold(folder / ".lock"):
         raise InputError(f"ablate: {holder} works in {folder} already; wait for its end, or choose another --output")
+    measure_cost = measure_cost and executor != "slurm"
     return _bench(chosen, folder, slots, other_code == "keep", measure_cost, executor, job or {}, dry_run)
 
 
@@ -123,12 +131,14 @@ def _bench(
         temporary.write_text(plan.text(folder), encoding="utf-8")
     for cell in todo:
         if states[cell] in _AFRESH:
+            if is_busy(cell):
+                _say(f"{cell.name}: {STILL_RUNS}")
             _say(f"{cell.name}: what was there is in {put_aside(cell, folder)}")
     if executor == "here":
         ended = run_here(todo, code, command, slots, _say)
     else:
         ended = run_on_cluster(todo, code, command, executor, parameters, folder / "jobs", _say)
-    _report(plan, cells, folder)
+    _report(plan, cells, folder / "report")
     if ended.stopped_by is not None or len(ended.outcomes) < len(todo):
         _say("not all runs are done; the same command goes on with them")
         return 128 + ended.stopped_by if ended.stopped_by is not None else CAN_GO_ON
@@ -221,26 +231,25 @@ def _cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _report(plan: Plan, cells: Sequence[Cell], folder: Path) -> bool:
-    """Reports the runs that are done; returns whether there are any."""
+def _report(plan: Plan, cells: Sequence[Cell], place: Path) -> bool:
+    """Reports the runs that are done in a folder; returns whether there are any."""
     study = study_of_cells(plan, cells, plan.text(Path.cwd()), shlex.join(["python", "cli.py", *sys.argv[1:]]))
     if study is None:
         return False
-    for path in write_report(study, folder / "report"):
+    for path in write_report(study, place):
         print(f"  {path}")
     return True
 
 
-def _report_only(folder: Path, others: object) -> int:
-    if others:
-        raise InputError("ablate: --report only reads runs that are there; leave --plan, --config and --vary out")
+def _report_only(folder: Path, place: Path | None) -> int:
+    place = folder / "report" if place is None else place
     if not folder.is_dir():
         raise InputError(f"ablate --report {folder}: there is no such folder")
     if (folder / PLAN).is_file():
         plan = read_plan(folder / PLAN)
-        if not _report(plan, cells_of(plan, folder), folder):
+        if not _report(plan, cells_of(plan, folder), place):
             raise InputError(f"ablate --report {folder}: none of its runs is done yet")
         return 0
-    for path in write_report(study_of(folder), folder / "report"):
+    for path in write_report(study_of(folder), place):
         print(f"  {path}")
     return 0

@@ -113,6 +113,21 @@ def levels_of(figure: str, result: Mapping[str, Any]) -> dict[str, float]:
         >>> levels_of("psnr", {"figures": {"psnr": 30.0}, "baselines": {"mean": {"figures": {"psnr": 27.5}}}})
         {'mean': 27.5}
     """
-    found = {name: one["figures"].get(figure) for name, one in (result.get("baselines") or {}).items()}
+    baselines = (result.get("baselines") or {}).items()
+    found = {label_of_baseline(name, one): one["figures"].get(figure) for name, one in baselines}
     found["floor"] = result.get("figures", {}).get(f"{figure}_floor")
     return {name: value for name, value in found.items() if value is not None}
+
+
+def label_of_baseline(name: str, baseline: Mapping[str, Any]) -> str:
+    """The name of a baseline; where it filled a part of the images only, as slow ones do, with their number.
+
+    Args:
+        name: such as ``biharmonic``.
+        baseline: its entry in a ``metrics_….json``.
+
+    Example:
+        >>> label_of_baseline("mean", {"images": 512}), label_of_baseline("biharmonic", {"images": 16, "model": {}})
+        ('mean', 'biharmonic of 16 images')
+    """
+    return f"{name} of {baseline['images']} images" if "model" in baseline else name

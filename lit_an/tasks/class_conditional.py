@@ -1,5 +1,6 @@
 """Class-conditional image generation: a projection GAN with attentive normalization."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from lit_an.losses.mode_seeking import mode_seeking_loss
 from lit_an.seeds import mix_seed
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread
+from lit_an.tasks.draws import draw_on
 from lit_an.tasks.log_rows import log_means
 from lit_an.tasks.preview import Preview
 from lit_an.tensors.precision import at_least_float32
@@ -164,7 +166,7 @@ class ClassConditionalGAN(AdversarialTask):
         with torch.no_grad():
             fake = (self._shared or self._generate(batch.label)).image.detach()
         # One pass for both is faster than two.
-        logits = self._judge(self.augmentation(_joined(real, fake)), batch.label.repeat(2))
+        logits = self._judge_augmented(_joined(real, fake), batch.label.repeat(2))
         real_logits, fake_logits = logits.chunk(2)
         self.augmentation.observe(real_logits)
         if self.logs_now:
@@ -177,9 +179,7 @@ class ClassConditionalGAN(AdversarialTask):
         return terms
 
     def generator_terms(self, batch: ClassBatch) -> Terms:
-        def discriminate(image: Tensor) -> Tensor:
-            return self._judge(self.augmentation(image), batch.label)
-
+        discriminate = partial(self._judge_augmented, label=batch.label)
         fakes, self._shared = self._shared or self._generate(batch.label), None
         fake_logits = discriminate(fakes.image)
         adversarial = self.adversarial.generator_loss(lambda: discriminate(self._laid_out(batch.image)), fake_logits)
@@ -198,7 +198,9 @@ class ClassConditionalGAN(AdversarialTask):
 
     def _generate(self, label: Tensor) -> _Fakes:
         latent = self._fitting(self._draw_latents(len(label), label.device))
-        return _Fakes(self.generator(latent, label), latent)
+        fakes = _Fakes(self.generator(latent, label), latent)
+        draw_on()
+        return fakes
 
     def _draw_latents(self, count: int, device: torch.device) -> Tensor:
         return torch.randn(count, self._latent_dim, device=device)
@@ -207,12 +209,15 @@ class ClassConditionalGAN(AdversarialTask):
         logits: Tensor = self.discriminator(self._laid_out(image), label)
         return at_least_float32(logits)
 
-    def _gradient_penalties(self, real: Tensor, fake: Tensor, label: Tensor) -> Terms:
-        def discriminate(image: Tensor) -> Tensor:
-            return self._judge(self.augmentation(image), label)
+    def _judge_augmented(self, image: Tensor, label: Tensor) -> Tensor:
+        logits = self._judge(self.augmentation(image), label)
+        draw_on()
+        return logits
 
+    def _gradient_penalties(self, real: Tensor, fake: Tensor, label: Tensor) -> Terms:
         if self.iteration % self.penalty_every:
             return {}
+        discriminate = partial(self._judge_augmented, label=label)
         penalties = {
             "r1_penalty": (self.r1_weight, lambda: zero_centered_penalty(discriminate, real)),
             "r2_penalty": (self.r2_weight, lambda: zero_centered_penalty(discriminate, fake)),

@@ -13,6 +13,7 @@ from lit_an.losses.adversarial import ADVERSARIAL_LOSSES
 from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from lit_an.tasks.adversarial import AdversarialTask, Terms
 from lit_an.tasks.collapse import game_scalars, relative_spread_in_holes
+from lit_an.tasks.draws import draw_on
 from lit_an.tasks.filling_losses import FillingLosses, FillingWeights
 from lit_an.tasks.log_rows import log_means
 from lit_an.tasks.preview import Preview
@@ -192,6 +193,7 @@ class InpaintingGAN(AdversarialTask):
             output: CriticOutput = critic(self._laid_out(image), batch.mask)
             return output.logits
 
+        draw_on()  # the networks have run
         return wgan_gradient_penalty(discriminate, batch.image, fake, batch.mask)
 
     # Evaluation

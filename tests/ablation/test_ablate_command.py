@@ -1,5 +1,6 @@
 """The command: a small grid of real trainings, from the plan to the report, killed half-way."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,9 @@ import cli
 import lit_an.commands.ablate as ablate_module
 from lit_an.ablation.analysis.cell_study import study_of_cells
 from lit_an.ablation.bench import cells
-from lit_an.ablation.bench.cells import cells_of, state_of
+from lit_an.ablation.bench.cells import Cell, cells_of, state_of
 from lit_an.ablation.bench.plan_files import read_plan
+from lit_an.ablation.bench.processes import CAN_GO_ON, Ended
 from lit_an.ablation.report.formatting import date_text
 from lit_an.code_version import code_hash
 from tests.ablation.small_studies import write_run
@@ -83,6 +86,7 @@ def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Pat
     assert record["parameters"]["generator"] > 0
     assert record["operations"]["generator"] > 0
     assert record["starts"][0]["iteration"] == 0
+    assert record["starts"][0]["code"] == record["code"] == code_hash()
 
 
 def test_the_plan_says_what_it_costs_before_anything_is_started(image_folder: Path, tmp_path: Path) -> None:
@@ -152,6 +156,9 @@ def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tm
         (["--config=a.yaml", "--vary=x=1", "--vary=x=2"], "--vary x is given twice; give it once, with all values"),
         (["--report=nowhere"], "there is no such folder"),
         (["--report=.", "--config=a.yaml"], "--report only reads runs"),
+        (["--report=.", "--jobs=2"], "--report only reads runs that are there; beside it there is only --output"),
+        (["--config=a.yaml", "--job={timeout_min: 5}"], "--job is of a cluster's jobs; give --executor"),
+        (["--config=a.yaml", "--jobs=2", "--executor=slurm"], "--jobs is of this machine; a cluster decides"),
     ],
 )
 def test_what_cannot_be_run_is_one_sentence(
@@ -192,6 +199,39 @@ def test_what_a_plan_varies_is_not_replaced_without_a_word(
 ) -> None:
     assert cli.main(["ablate", str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", *options]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_runs_of_seeds_that_the_plan_has_no_more_are_named_in_the_report(tmp_path: Path) -> None:
+    plan, output = read_plan(_plan_of_options(tmp_path)), tmp_path / "out"
+    for cell in cells_of(dataclasses.replace(plan, seeds=(0, 3)), output):
+        write_run(cell.folder, cell.variant.name, cell.seed, iterations=50)
+        cells.write_record(cell, code_hash(), "done", exit_code=0)
+    study = study_of_cells(plan, cells_of(plan, output), "", "")
+    assert study is not None
+    assert study.seeds == (0,)
+    named = "attentive/seed_3, none/seed_3"
+    assert study.notes[-1] == f"The plan does not have these runs in {output}, so they are left out: {named}."
+
+
+def test_a_cluster_s_machines_are_not_measured_on_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    submitted: list[int] = []
+
+    def submit(cells: Sequence[Cell], *others: object) -> Ended:
+        submitted.append(len(cells))
+        return Ended([])
+
+    monkeypatch.setattr(ablate_module, "run_on_cluster", submit)
+    options = [str(_plan_of_options(tmp_path)), f"--output={tmp_path / 'out'}", "--executor=slurm"]
+    assert cli.main(["ablate", *options]) == CAN_GO_ON
+    assert submitted == [2]
+    assert not (tmp_path / "out" / "costs.json").exists()
+
+
+def test_a_report_of_runs_of_others_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "a", "none", iterations=50)
+    assert cli.main(["ablate", f"--report={tmp_path / 'runs'}", f"--output={tmp_path / 'mine'}"]) == 0
+    assert (tmp_path / "mine" / "index.html").is_file()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a"]
 
 
 def test_a_diverged_run_begins_anew_and_one_that_failed_otherwise_goes_on(

@@ -25,7 +25,13 @@ def _cells(page: str | None) -> list[list[str]]:
 def _filled(psnr: float) -> dict[str, Any]:
     by_bin = {"00-10": {"images": 5, "hole_psnr": psnr}, "20-30": {"images": 3, "hole_psnr": psnr - 4, "l1": 0.1}}
     mean = {"images": 8, "figures": {"hole_psnr": 15.0}, "by_bin": {"20-30": {"images": 3, "hole_psnr": 11.5}}}
-    return {"figures": {"hole_psnr": psnr}, "by_bin": by_bin, "baselines": {"mean": mean}}
+    slow = {
+        "images": 2,
+        "figures": {},
+        "by_bin": {"20-30": {"images": 2, "hole_psnr": 12.5}},
+        "model": {"hole_psnr": psnr},
+    }
+    return {"figures": {"hole_psnr": psnr}, "by_bin": by_bin, "baselines": {"mean": mean, "slow": slow}}
 
 
 def test_figures_by_hole_area_are_means_over_seeds_beside_fillings() -> None:
@@ -40,6 +46,7 @@ def test_figures_by_hole_area_are_means_over_seeds_beside_fillings() -> None:
         ["a", "21.0 ± 1.4", "17.0 ± 1.4"],
         ["b", "31.0 ± 1.4", "27.0 ± 1.4"],
         ["mean filling", "–", "11.5"],
+        ["slow filling of 2 images", "–", "12.5"],
     ]
     assert "Images in each bin: 00-10 %: 5, 20-30 %: 3." in page
     assert "PSNR in holes ↑ by the share" in page
@@ -86,7 +93,10 @@ def test_bins_are_those_of_the_iteration_at_which_figures_are_compared() -> None
     without = _run("a", 1)
     runs = (without, _run("a", 0, results={10: _filled(20)}), dataclasses.replace(longer, curves={"hole_psnr": points}))
     page = by_hole_area(Study("s", runs, "a", figures=("hole_psnr",)))
-    assert _cells(page)[1:] == [["a", "20.0", "16.0"], ["b", "30.0", "26.0"], ["mean filling", "–", "11.5"]]
+    assert _cells(page)[1:] == [
+        *(["a", "20.0", "16.0"], ["b", "30.0", "26.0"]),
+        *(["mean filling", "–", "11.5"], ["slow filling of 2 images", "–", "12.5"]),
+    ]
     assert "at iteration 10:" in page
     assert "Images in each bin: 00-10 %: 5, 20-30 %: 3." in page
 

@@ -1,5 +1,6 @@
 """Plans: which runs follow from them, and which plans are refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from lit_an.errors import InputError
 
 CONFIG = Path("configs/class_conditional/earth_quickstart.yaml")
 LAYERS = values_as_levels("model.generator.long_range", ["none", "attentive"])
-REGIONS = values_as_levels("model.generator.long_range_kwargs.num_regions", [4, 8, 16])
+REGIONS_OPTION = "model.generator.long_range_kwargs.num_regions"
+REGIONS = values_as_levels(REGIONS_OPTION, [4, 8, 16])
 
 
 def plan(**more: object) -> Plan:
@@ -28,9 +30,22 @@ def test_a_grid_has_all_combinations_in_order() -> None:
 
 def test_one_factor_at_a_time_departs_from_the_first_levels() -> None:
     found = plan(design="one_at_a_time")
-    assert names(found) == ["reference", "8", "16", "attentive"]
+    assert names(found) == ["reference", "attentive", "8", "16"]
     levels = [tuple(variant.levels.values()) for variant in found.variants()]
-    assert levels == [("none", "4"), ("none", "8"), ("none", "16"), ("attentive", "4")]
+    assert levels == [("none", "4"), ("attentive", "4"), ("none", "8"), ("none", "16")]
+
+
+def test_many_factors_are_no_more_than_their_levels() -> None:
+    many = {f"f{number}": (Level("first"), Level(f"other {number}")) for number in range(30)}
+    assert len(plan(factors=many, design="one_at_a_time").variants()) == 31
+
+
+def test_a_long_name_is_a_folder_that_can_be_made_and_tells_variants_apart(tmp_path: Path) -> None:
+    levels = values_as_levels("x", [f"{'é' * 200}{number}" for number in (1, 2)])
+    folders = {variant.folder for variant in plan(factors={"x": levels}).variants()}
+    for folder in folders:
+        (tmp_path / folder).mkdir()
+    assert len(folders) == 2
 
 
 def test_only_keeps_what_it_names() -> None:
@@ -73,6 +88,14 @@ def test_values_are_spelled_as_the_command_line_takes_them() -> None:
         ({"factors": {"layer": LAYERS + LAYERS}}, "layer must have different levels"),
         ({"baseline": {"norm": "none"}}, "'norm' is not varied; varied are layer, regions"),
         ({"baseline": {"layer": "non"}}, "layer has no level 'non'; it has none, attentive"),
+        (
+            {"baseline": {"layer": "attentive", "regions": "8"}, "design": "one_at_a_time"},
+            "its baseline .layer: attentive, regions: 8. is no variant that runs",
+        ),
+        (
+            {"baseline": {"layer": "none"}, "only": ({"layer": "attentive"},)},
+            "its baseline .layer: none. is no variant",
+        ),
         ({"only": ({"regions": "5"},)}, "regions has no level '5'; it has 4, 8, 16"),
         ({"factors": {"x": (Level("a b"), Level("a_b"))}}, "two variants would share a folder"),
     ],
@@ -117,12 +140,32 @@ def test_a_plan_of_a_file_says_the_same_when_it_is_written_and_read_again(tmp_pa
     read = read_plan(path)
     assert read.name == "question"
     assert read.options["x"] == "${iterations}"
-    assert names(read) == ["reference", "8", "none"]
-    assert read.variants()[2].configs == (tmp_path / "base.yaml", tmp_path / "none.yaml")
+    assert names(read) == ["reference", "none", "8"]
+    assert read.variants()[1].configs == (tmp_path / "base.yaml", tmp_path / "none.yaml")
     again = tmp_path / "elsewhere" / "plan.yaml"
     again.parent.mkdir()
     again.write_text(read.text(again.parent))
     assert read_plan(again) == read
+
+
+def test_the_plan_of_the_documentation_is_read(tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "ablations.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    (tmp_path / "plan.yaml").write_text(text)
+    read = read_plan(tmp_path / "plan.yaml")
+    assert names(read) == ["none, 4", "attentive, 4", "attentive, 8", "attentive, 16"]
+    baseline = read.baseline_variant()
+    assert baseline is not None
+    assert baseline.name == "none, 4"
+    (tmp_path / "full.yaml").write_text(text.replace("num_regions: 4}", f"{REGIONS_OPTION}: 4}}"))
+    assert read_plan(tmp_path / "full.yaml").only == read.only
+
+
+def test_a_factor_takes_the_place_of_that_of_a_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("config: a.yaml\nvary: {x: {a: {k: 1}, b: {k: 2}}, y: [1, 2]}\n")
+    path = tmp_path / "plan.yaml"
+    path.write_text("base: base.yaml\nvary: {x: {c: {k: 3}}}\n")
+    assert names(read_plan(path)) == ["c, 1", "c, 2"]
 
 
 @pytest.mark.parametrize(

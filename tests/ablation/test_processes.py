@@ -13,7 +13,7 @@ import pytest
 from callbacks.progress import Progress, log_line
 from lit_an.ablation.bench.cells import Cell, cells_of, locked, put_aside, read_record, state_of
 from lit_an.ablation.bench.plan import Level, Plan
-from lit_an.ablation.bench.processes import progress, run_here
+from lit_an.ablation.bench.processes import STILL_RUNS, progress, run_here
 from tests.ablation.stand_in import STEPS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -98,6 +98,24 @@ def test_a_run_saves_and_ends_when_the_bench_is_killed_and_a_second_bench_waits_
     assert outcome.status == "done"
     assert len(starts(cell)) == 2
     assert 0 < starts(cell)[1] < STEPS
+
+
+def test_a_signal_ends_the_wait_for_a_run_that_an_earlier_call_started(tmp_path: Path) -> None:
+    """It may hang; others begin before it, and one line says what is waited for."""
+    busy, other = cells(tmp_path, Level("busy"), Level("other"))
+    said: list[str] = []
+
+    def stop_in_the_end() -> None:
+        while (read_record(other) or {}).get("status") != "done":
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop_in_the_end, daemon=True).start()
+    with locked(busy):
+        ended = run_here([busy, other], CODE, COMMAND, [SLOT], said.append)
+    assert ended.stopped_by == signal.SIGINT
+    assert [outcome.cell.name for outcome in ended.outcomes] == ["other, seed 0"]
+    assert [line for line in said if line.startswith("busy")] == [f"busy, seed 0: {STILL_RUNS}"]
 
 
 def test_a_run_that_the_system_killed_has_failed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The plans that come with the project: each variant is what it says, and builds."""
 
 import importlib
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from omegaconf import OmegaConf
 from lit_an.ablation.bench.plan import Variant, arguments_of
 from lit_an.ablation.bench.plan_files import read_plan
 from lit_an.files.configs import load_config
+from lit_an.norms import AttentiveNorm2d
 from tests.test_configs import ROOT, parsed
 
 PLANS = sorted(ROOT.glob("configs/ablations/plans/*.yaml"))
@@ -41,6 +43,26 @@ def test_a_plan_compares_with_a_variant_that_runs(path: Path) -> None:
     plan = read_plan(path)
     assert plan.baseline_variant() is not None
     assert len(plan.seeds) == 3
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_variants_differ_in_what_they_train_and_a_reference_is_the_recipe(path: Path) -> None:
+    """An option that a recipe leaves out has the norm's default."""
+    variants = read_plan(path).variants()
+    recipe = OmegaConf.to_container(OmegaConf.merge(*map(load_config, variants[0].configs)))
+    options = [name for variant in variants for name in variant.options if name.startswith("model.")]
+    values = {name: _of_recipe(recipe, name) for name in dict.fromkeys(options)}
+    trained = [repr([variant.options.get(name, value) for name, value in values.items()]) for variant in variants]
+    assert len(set(trained)) == len(trained)
+    if read_plan(path).design == "one_at_a_time":
+        assert trained[0] == repr(list(values.values()))
+
+
+def _of_recipe(recipe: Any, option: str) -> Any:
+    try:
+        return value_of(recipe, option)
+    except KeyError:
+        return inspect.signature(AttentiveNorm2d).parameters[option.rpartition(".")[2]].default
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,7 @@ def test_latex_is_balanced_and_escaped(folder: Path, study: Study) -> None:
     widths = {line.count("&") - line.count(r"\&") for line in text.splitlines() if line.endswith(r"\\")}
     assert widths == {3, 4}, "two tables of four figures and two of three"
     assert tex("a_b & 5 % {x} \\") == r"a\_b \& 5 \% \{x\} \textbackslash{}"
+    assert tex("<1|2>") == r"\textless{}1\textbar{}2\textgreater{}", "LaTeX's first font has other characters there"
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")

@@ -1,11 +1,13 @@
 """Studies of run folders, wherever they were made."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from lit_an.ablation.analysis.study import Missing, Study, study_of
+from lit_an.ablation.report.page_facts import provenance
 from lit_an.errors import InputError
 from tests.ablation.small_studies import small_run, write_json, write_record, write_run
 
@@ -136,3 +138,33 @@ def test_a_study_of_the_same_run_twice_is_refused() -> None:
     for other in (run, small_run("a", 0, {})):
         with pytest.raises(InputError, match="both a, seed 0"):
             Study("s", (run, other), "a")
+
+
+def test_variants_that_are_one_training_are_named(tmp_path: Path) -> None:
+    """As where an option of a plan stands over the overlays of its levels."""
+    for variant, level in (("attentive", "AN"), ("attentive", "also AN"), ("none", "none")):
+        for seed in (0, 1):
+            run = write_run(tmp_path / level / f"seed_{seed}", variant, seed)
+            write_record(run, levels={"norm": level}, seed=seed)
+    told = [note for note in study_of(tmp_path).notes if "one and the same config" in note]
+    assert told == ["AN; also AN: these variants have one and the same config, so nothing is compared."]
+
+
+def test_a_run_beside_those_of_a_bench_is_told_apart_by_more_than_its_name(tmp_path: Path) -> None:
+    for variant in ("attentive", "none"):
+        run = write_run(tmp_path / variant / "seed_0", variant, 0)
+        write_record(run, levels={"long_range": variant}, seed=0, arguments=[f"--model.generator.long_range={variant}"])
+    write_run(tmp_path / "another", "none", 0, batch=8)
+    assert any("batch" in note for note in study_of(tmp_path).notes)
+
+
+def test_a_run_that_went_on_with_other_code_is_of_both(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "a")
+    facts = json.loads((run / "run.json").read_text())
+    starts = [{**facts["starts"][0], "code": code * 64} for code in "ab"]
+    write_json(run / "run.json", {**facts, "code": "b" * 64, "starts": starts})
+    (only,) = study_of(tmp_path).runs
+    assert only.codes == {"a" * 64, "b" * 64}
+    page = provenance(Study("s", (only,), only.variant))
+    assert page is not None
+    assert "The runs are of different code." in page

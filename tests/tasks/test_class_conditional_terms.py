@@ -18,6 +18,7 @@ from lit_an.norms import total_penalty
 from lit_an.seeds import mix_seed
 from lit_an.tasks import ClassConditionalGAN
 from lit_an.tasks.class_conditional import _PREVIEW_SEED
+from lit_an.tasks.draws import draw_on
 from tests.adversarial_games import GAMES
 from tests.randomizing import randomized
 from tests.training import ADAM, keep_logged, make_task, make_trainer
@@ -100,7 +101,9 @@ def test_each_penalty_is_taken_at_its_images() -> None:
     torch.manual_seed(1)
     terms = task.discriminator_terms(BATCH)
     fake = fakes(task).detach()
-    between = wgan_gradient_penalty(judge(task), BATCH.image, fake)  # draws what comes after the latents
+    for _ in range(4):  # passes of the generator, and of the discriminator for the game and two penalties
+        draw_on()
+    between = wgan_gradient_penalty(judge(task), BATCH.image, fake)
     expected = {
         "r1_penalty": 4 * 0.3 * zero_centered_penalty(judge(task), BATCH.image),
         "r2_penalty": 4 * 0.5 * zero_centered_penalty(judge(task), fake),

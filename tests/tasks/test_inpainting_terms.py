@@ -12,9 +12,11 @@ from lit_an.batch import Inpainted, InpaintingBatch, collate
 from lit_an.losses import ADVERSARIAL_LOSSES, confidence_map, id_mrf_loss
 from lit_an.losses.backbone_features import BackboneFeatures
 from lit_an.losses.features import VGG19Features
-from lit_an.networks import GlobalAndLocalCritics
+from lit_an.losses.gradient_penalty import wgan_gradient_penalty
+from lit_an.networks import CoarseToFineGenerator, GlobalAndLocalCritics
 from lit_an.norms import total_penalty
 from lit_an.tasks import InpaintingGAN
+from lit_an.tasks.draws import draw_on
 from tests.adversarial_games import GAMES
 from tests.randomizing import randomized
 from tests.training import keep_logged, make_inpainting_task, make_photographs, make_trainer
@@ -79,6 +81,7 @@ def test_the_penalty_of_each_critic_is_in_its_hole() -> None:
     torch.manual_seed(1)
     expected = torch.zeros(())
     for critic in task.discriminator.critics:  # type: ignore[union-attr]
+        draw_on()
         share = torch.rand(2, 1, 1, 1)
         between = ((1 - share) * batch.image + share * filled).requires_grad_()
         logits = critic(between, batch.mask).logits
@@ -86,6 +89,24 @@ def test_the_penalty_of_each_critic_is_in_its_hole() -> None:
         norms = (gradient * batch.mask).flatten(1).norm(dim=1)
         expected = expected + (norms - 1).square().mean()
     torch.testing.assert_close(penalty, 0.5 * expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_penalties_of_runs_that_differ_in_a_norm_draw_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def noting(*arguments: Any) -> Tensor:
+        seen.append(torch.get_rng_state())
+        return wgan_gradient_penalty(*arguments)
+
+    monkeypatch.setattr("lit_an.tasks.inpainting.wgan_gradient_penalty", noting)
+    for long_range in ("none", "attentive"):
+        task = make_inpainting_task()
+        task.generator = CoarseToFineGenerator(width=2, long_range=long_range)
+        torch.manual_seed(1)
+        task.discriminator_terms(make_batch())
+    assert len(seen) == 2 * 2
+    assert all(map(torch.equal, seen[:2], seen[2:]))
+    assert not torch.equal(seen[0], seen[1])
 
 
 def test_each_side_has_the_penalty_of_its_own_norms() -> None:

@@ -10,6 +10,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
+from lit_an.augmentations import Augmentation
+from lit_an.losses.gradient_penalty import wgan_gradient_penalty
 from tests.randomizing import randomized
 from tests.training import (
     make_data,
@@ -103,6 +105,44 @@ def test_no_latent_is_used_twice(tmp_path: Path, image_folder: Path) -> None:
     latents = torch.cat(given["latent"]).tolist()
     # 3 steps of the discriminator and one of the generator, of 4 images each.
     assert len(latents) == len({tuple(latent) for latent in latents}) == 2 * 4 * 4
+
+
+class Noting(Augmentation):
+    """Notes the state that the next random numbers follow from."""
+
+    def __init__(self) -> None:
+        self.states: list[Tensor] = []
+
+    def __call__(self, image: Tensor) -> Tensor:
+        self.states.append(torch.get_rng_state())
+        return image
+
+
+def test_runs_that_differ_in_a_norm_draw_the_same_numbers(
+    tmp_path: Path, image_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attentive normalization samples positions between the draws of latents, augmentations and penalties."""
+    seen: dict[str, list[Tensor]] = {}
+    for long_range in ("none", "attentive"):
+        task = make_task(long_range, discriminator_steps=2, gradient_penalty_weight=1.0)
+        task.augmentation, draw = (note := Noting()), task._draw_latents
+
+        def noted_latents(*arguments: Any, note: Any = note, draw: Any = draw) -> Any:
+            note(torch.empty(0))
+            return draw(*arguments)
+
+        def noted_penalty(*arguments: Any, note: Any = note) -> Any:
+            note(torch.empty(0))
+            return wgan_gradient_penalty(*arguments)
+
+        task._draw_latents = noted_latents  # type: ignore[method-assign]
+        monkeypatch.setattr("lit_an.tasks.class_conditional.wgan_gradient_penalty", noted_penalty)
+        trainer = make_trainer(tmp_path / long_range, task, 1, limit_val_batches=0)
+        trainer.fit(task, datamodule=make_data(image_folder))
+        seen[long_range] = note.states
+    # Latents, augmentation, penalty, augmentation of two steps; latents and augmentation of the generator's.
+    assert len(seen["none"]) == len(seen["attentive"]) == 2 * 4 + 2
+    assert all(map(torch.equal, *seen.values()))
 
 
 def test_draws_are_a_function_of_the_run_the_iteration_and_the_rank(monkeypatch: pytest.MonkeyPatch) -> None:

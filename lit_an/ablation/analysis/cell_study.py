@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
-from lit_an.ablation.analysis.runs import read_run
+from lit_an.ablation.analysis.config_notes import notes_on_equal_configs
+from lit_an.ablation.analysis.runs import Run, read_run
 from lit_an.ablation.analysis.study import Missing, Study
 from lit_an.ablation.bench.cells import Cell, has_run, read_record
 from lit_an.ablation.bench.plan import Plan
+
+_SHOWN = 8  # names of runs
 
 
 def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -> Study | None:
@@ -31,18 +34,29 @@ def study_of_cells(plan: Plan, cells: Sequence[Cell], text: str, command: str) -
         baseline=runs[0].variant if baseline is None else baseline.name,
         figures=plan.figures,
         missing=tuple(Missing(cell.name, _reason(cell)) for cell in cells if cell not in done),
-        notes=_notes(done),
+        notes=(*_notes(done, runs), *notes_on_equal_configs(runs), *_left_out(cells)),
         plan=text,
         commands=(command,),
     )
 
 
-def _notes(done: Sequence[Cell]) -> tuple[str, ...]:
-    """What a reader must know to compare the runs."""
+def _notes(done: Sequence[Cell], runs: Sequence[Run]) -> tuple[str, ...]:
+    """What a reader must know to compare the runs, also of those that went on with other code."""
     codes = {str((read_record(cell) or {}).get("code"))[:12] for cell in done}
+    codes |= {code[:12] for run in runs for code in run.codes}
     if len(codes) == 1:
         return ()
     return (f"The runs are of different versions of the code (hashes {', '.join(sorted(codes))}).",)
+
+
+def _left_out(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Runs that stand in the folder and are no cells, such as those of seeds that an earlier call had."""
+    folder, known = cells[0].folder.parents[1], {cell.record for cell in cells}
+    names = [f"{path.parent.name}/{path.stem}" for path in sorted(folder.glob("*/seed_*.json")) if path not in known]
+    if not names:
+        return ()
+    shown = ", ".join([*names[:_SHOWN], *(["…"] if len(names) > _SHOWN else [])])
+    return (f"The plan does not have these runs in {folder}, so they are left out: {shown}.",)
 
 
 def _reason(cell: Cell) -> str:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lit_an.ablation.analysis.levels import beside
+from lit_an.ablation.analysis.levels import beside, settings_text
 from lit_an.ablation.analysis.runs import Run
 from lit_an.errors import InputError
 from lit_an.files.configs import load_config, on_one_line
@@ -28,11 +28,11 @@ def along(factor: str, keys: Sequence[str]) -> str:
 
 
 def notes_on_configs(runs: Sequence[Run], records: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In what the configs of runs of benches differ beside their levels, and beside what the bench set.
+    """In what the configs of runs differ beside their levels, and beside what a bench set.
 
     Args:
-        runs: with a record of the bench.
-        records: theirs, in the same order.
+        runs: of benches, and others beside them.
+        records: of the bench, in the same order; empty ones of the others.
 
     Raises:
         InputError: a config cannot be read.
@@ -62,6 +62,22 @@ def notes_on_folders(runs: Sequence[Run]) -> list[str]:
     return [f"The runs read their data in different folders: {', '.join(shown)}."]
 
 
+def notes_on_equal_configs(runs: Sequence[Run]) -> list[str]:
+    """That variants are one and the same training, such as where an option of a plan stands over its levels' overlays.
+
+    Raises:
+        InputError: a config cannot be read.
+    """
+    alike: dict[tuple[int, str], dict[str, None]] = {}
+    for run in runs:
+        if (run.folder / CONFIG).is_file():
+            alike.setdefault((run.seed, settings_text(config_of(run.folder))), {})[run.variant] = None
+    groups = dict.fromkeys(tuple(variants) for variants in alike.values() if len(variants) > 1)
+    return [
+        f"{'; '.join(group)}: these variants have one and the same config, so nothing is compared." for group in groups
+    ]
+
+
 def config_of(folder: Path) -> Mapping[str, Any]:
     """The content of a run's ``config.yaml``, nested.
 
@@ -79,10 +95,11 @@ def config_of(folder: Path) -> Mapping[str, Any]:
 
 
 def _varied(records: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The options that a bench gave its runs different values of."""
+    """The options that a bench gave its runs different values of; other runs have no record."""
     given = [
-        dict(str(each).removeprefix("--").partition("=")[::2] for each in record.get("arguments") or ())
+        dict(str(each).removeprefix("--").partition("=")[::2] for each in record["arguments"])
         for record in records
+        if record.get("arguments")
     ]
     names = dict.fromkeys(name for options in given for name in options)
     return [name for name in names if name and len({options.get(name) for options in given}) > 1]

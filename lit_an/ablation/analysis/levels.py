@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 SEED = "seed_everything"
 # Where a run writes and reads, and how it goes along, are no part of what is compared.
+_WRITTEN = {"run_folder", "ckpt_path", "save_dir", "default_root_dir", "logger"}
 _NOT_COMPARED = {
-    *("run_folder", "ckpt_path", "root", "folder", "cache_dir", "data_dir", "save_dir", "default_root_dir", "logger"),
+    *_WRITTEN,
+    *("root", "folder", "cache_dir", "data_dir"),
     *("num_workers", "timeout_minutes", "grace_seconds", "enable_progress_bar", "enable_model_summary", "refresh_rate"),
 }
 _PARTS = {"model": 0, "data": 1}
@@ -85,6 +87,12 @@ def beside(configs: Sequence[Mapping[str, Any]], of_runs: Sequence[Mapping[str, 
         name = alone if alone is not None else " and ".join(factors) if all_of_them else ""
         found.setdefault(name, []).append(".".join(key))
     return found
+
+
+def settings_text(config: Mapping[str, Any]) -> str:
+    """All settings of a config as a text, without seeds and where a run writes: equal for equal trainings."""
+    left_out = {SEED, "seed", *_WRITTEN}
+    return repr(sorted((".".join(key), repr(value)) for key, value in _leaves((), config) if not left_out & {*key}))
 
 
 def _differing(configs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], list[Any]]:

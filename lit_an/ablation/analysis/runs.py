@@ -68,6 +68,13 @@ class Run:
         """Of its results the last; empty without one."""
         return self.results[max(self.results)] if self.results else {}
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """Hashes of the code that ran it, of all its starts."""
+        starts = self.facts.get("starts")
+        told = [self.facts, *(starts if isinstance(starts, list) else ())]
+        return frozenset(str(each["code"]) for each in told if isinstance(each, Mapping) and each.get("code"))
+
     def at(self, figure: str, iteration: int) -> float | None:
         """A figure at an iteration; None if it was not measured there."""
         return next((point.value for point in self.curves.get(figure, ()) if point.iteration == iteration), None)

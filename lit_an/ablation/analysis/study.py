@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lit_an.ablation.analysis.config_notes import CONFIG, along, config_of, notes_on_configs, notes_on_folders
+from lit_an.ablation.analysis.config_notes import (
+    CONFIG,
+    along,
+    config_of,
+    notes_on_configs,
+    notes_on_equal_configs,
+    notes_on_folders,
+)
 from lit_an.ablation.analysis.levels import SEED, levels_of
 from lit_an.ablation.analysis.runs import Run, read_run
 from lit_an.ablation.bench.cells import FORMER
@@ -120,9 +127,11 @@ def study_of(folder: Path, baseline: str | None = None) -> Study:
         else:
             told = {str(factor): str(level) for factor, level in record["levels"].items()}
             runs.append(read_run(each, told, _seed(each, record.get("seed"))))
-    notes = [along(factor, keys) for factor, keys in found.along.items()]
-    benched = [run for run in runs if run.folder not in levels]
-    notes += notes_on_configs(benched, [records[run.folder] for run in benched])
+    if len(levels) == len(runs):
+        notes = [along(factor, keys) for factor, keys in found.along.items()]
+    else:
+        notes = notes_on_configs(runs, [{} if run.folder in levels else records[run.folder] for run in runs])
+    notes += notes_on_equal_configs(runs)
     study = Study(
         folder.resolve().name,
         tuple(runs),

@@ -166,6 +166,18 @@ def locked(cell: Cell) -> Iterator[IO[str]]:
         yield lock
 
 
+def is_busy(cell: Cell) -> bool:
+    """Whether a process of a cell lives, such as one that a call before this one has started."""
+    try:
+        with cell.lock.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is none, or it cannot be asked
+        return False
+    return False
+
+
 def _moved(cell: Cell, place: Path) -> Path:
     number = 1
     while any((place / f"{cell.folder.name}_{number}{ending}").exists() for ending in ("", ".json", ".log")):

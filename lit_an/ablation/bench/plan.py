@@ -18,6 +18,7 @@ from lit_an.files.configs import chain_of
 Design = Literal["grid", "one_at_a_time"]
 SEED = "seed_everything"
 _REFERENCE = "reference"  # the first level of every factor
+_LONGEST = 255  # bytes of the name of a folder
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Variant:
     @property
     def folder(self) -> str:
         """Name of its folder: as in tables, without what file systems do not like."""
-        return "__".join(_file_name(level) for level in self.shown.values()) or "all"
+        return _shortened("__".join(_file_name(level) for level in self.shown.values())) or "all"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,12 @@ class Plan:
         folders = [variant.folder for variant in self.variants()]
         if not folders:
             raise InputError(f"plan {self.name}: `only` leaves nothing to run")
+        if self.baseline and self.baseline_variant() is None:
+            wanted = ", ".join(f"{factor}: {level}" for factor, level in self.baseline.items())
+            raise InputError(
+                f"plan {self.name}: its baseline ({wanted}) is no variant that runs, with the first levels of other "
+                "factors; name one that `design` and `only` keep"
+            )
         if len(set(folders)) != len(folders):
             raise InputError(f"plan {self.name}: two variants would share a folder ({', '.join(sorted(folders))})")
 
@@ -119,7 +126,8 @@ class Plan:
         combinations: Iterable[tuple[Level, ...]] = itertools.product(*self.factors.values())
         if self.design == "one_at_a_time":
             first = tuple(levels[0] for levels in self.factors.values())
-            combinations = (each for each in combinations if sum(a != b for a, b in zip(each, first, strict=True)) <= 1)
+            changed = ((place, level) for place, levels in enumerate(self.factors.values()) for level in levels[1:])
+            combinations = [first, *((*first[:place], level, *first[place + 1 :]) for place, level in changed)]
         found = [self._variant(dict(zip(names, each, strict=True))) for each in combinations]
         return [each for each in found if not self.only or any(_matches(each, one) for one in self.only)]
 
@@ -212,6 +220,14 @@ def _from(place: Path, paths: Iterable[Path]) -> list[str]:
 
 def _file_name(level: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", level).strip("._") or "_"
+
+
+def _shortened(name: str) -> str:
+    """A name that file systems take; of a longer one the beginning, and a hash that tells it from others."""
+    if len(name.encode()) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: _LONGEST - 10].decode(errors='ignore')}__{digest}"
 
 
 def _matches(variant: Variant, wanted: Mapping[str, str]) -> bool:

@@ -11,7 +11,7 @@ from yaml import YAMLError
 
 from lit_an.ablation.bench.plan import SEED, Level, Plan, spell
 from lit_an.errors import InputError
-from lit_an.files.configs import load_config, on_one_line
+from lit_an.files.configs import chain_of, load_config, on_one_line
 
 _KEYS = ("base", "name", "config", "options", "vary", "seeds", "design", "only", "baseline", "figures")
 # Options that the bench gives to each cell.
@@ -19,13 +19,14 @@ _OURS = ("run_folder", "ckpt_path", SEED, "config", "print_config", "help")
 
 
 def read_plan(path: Path) -> Plan:
-    """Reads a plan; paths in it are relative to its folder.
+    """Reads a plan; paths in it are relative to its folder. A factor takes the place of its base's of the same name.
 
     Raises:
         InputError: the file cannot be read or is no plan.
     """
     try:
         content = OmegaConf.to_container(load_config(path))
+        varied = [OmegaConf.to_container(OmegaConf.create(file.text)) for file in chain_of(path)]
     except (OmegaConfBaseException, YAMLError) as error:
         raise InputError(f"{path} is no YAML: {on_one_line(error)}") from error
     if not isinstance(content, dict):
@@ -34,19 +35,22 @@ def read_plan(path: Path) -> Plan:
     if unknown:
         raise InputError(f"{path}: a plan has no key {unknown[0]!r}; its keys are {', '.join(_KEYS[1:])}")
     place = path.parent
-    vary = content.get("vary") or {}
-    if not isinstance(vary, dict):
-        raise InputError(f"{path}: vary must name factors, each with its levels, got {vary!r}")
+    vary: dict[str, Any] = {}
+    for given in (each.get("vary") or {} for each in varied if isinstance(each, dict)):
+        if not isinstance(given, dict):
+            raise InputError(f"{path}: vary must name factors, each with its levels, got {given!r}")
+        vary |= {str(name): levels for name, levels in given.items()}
+    names = {key: short for key, short in short_names(vary).items() if isinstance(vary[key], list)}
     only = _list(content.get("only"), f"{path}: only", "levels by factor")
     return Plan(
         str(content.get("name") or path.stem),
         _paths(content.get("config"), place, f"{path}: config"),
         _options(content.get("options") or {}, f"{path}: options"),
-        {str(name): _levels(str(name), given, place, path) for name, given in vary.items()},
+        {names.get(key, key): _levels(key, given, place, path) for key, given in vary.items()},
         whole_numbers(content.get("seeds") or [0], f"{path}: seeds"),
         content.get("design") or "grid",
-        tuple(_names(each, path) for each in only),
-        _names(content.get("baseline") or {}, path),
+        tuple(_names(each, path, names) for each in only),
+        _names(content.get("baseline") or {}, path, names),
         _texts(content.get("figures"), f"{path}: figures", "names of figures"),
     )
 
@@ -164,7 +168,7 @@ def _list(given: Any, where: str, what: str) -> list[Any]:
     return given or []
 
 
-def _names(given: Any, path: Path) -> dict[str, str]:
+def _names(given: Any, path: Path, names: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(given, dict):
         raise InputError(f"{path}: baseline and each of only name a level by factor, got {given!r}")
-    return {str(factor): spell(level) for factor, level in given.items()}
+    return {names.get(str(factor), str(factor)): spell(level) for factor, level in given.items()}

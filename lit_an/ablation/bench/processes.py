@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Literal, NamedTuple
 
-from lit_an.ablation.bench.cells import Cell, locked, write_record
+from lit_an.ablation.bench.cells import Cell, is_busy, locked, write_record
 from lit_an.durations import in_words
 from lit_an.files import explain_write_errors
 from lit_an.machine.workers import named_launcher
@@ -27,6 +27,7 @@ _STOPPED = (CAN_GO_ON, *(sign for number in (signal.SIGINT, signal.SIGTERM) for 
 _PROGRESS = re.compile(
     r"iteration \d+ of .* left|iteration \d+, [\d.]+ (img/s|s/it)|(metrics: .*|validation) \d+ of \d+"
 )
+STILL_RUNS = "a process that an earlier call started still runs it; waits for its end"
 _POLL = 0.1  # seconds
 _FIRST, _PAUSE = 20.0, 60.0  # seconds to the first lines about running cells, and between later ones
 _LAST_LINES = 8
@@ -117,6 +118,8 @@ def run_here(
 ) -> Ended:
     """Runs cells in their order, as many at a time as there are slots; a cell that fails stops nothing.
 
+    A cell that another process still runs waits for that, behind the others.
+
     The first SIGINT or SIGTERM lets no further cell begin and asks the running ones to save; the second kills them.
 
     Args:
@@ -128,12 +131,21 @@ def run_here(
     """
     waiting, ended = list(cells), list[Outcome]()
     running: dict[int, RunningCell] = {}
+    busy: set[Cell] = set()  # as far as it was said
     with _stop_signals() as received:
         told, said = 0, time.monotonic() + _FIRST - _PAUSE
         while running or (waiting and not received):
             free = [slot for slot in range(len(slots)) if slot not in running]
-            while waiting and free and not received:
-                slot, cell = free.pop(0), waiting.pop(0)
+            for cell in list(waiting) if free else ():
+                if received or not free:
+                    break
+                if is_busy(cell):
+                    if cell not in busy:
+                        say(f"{cell.name}: {STILL_RUNS}")
+                        busy.add(cell)
+                    continue
+                slot = free.pop(0)
+                waiting.remove(cell)
                 say(f"{cell.name}: starts in {cell.folder}")
                 running[slot] = RunningCell(cell, code, command, slots[slot])
             if len(received) > told:

@@ -197,7 +197,7 @@ def provenance(study: Study) -> Html | None:
     parts.append(element("ul", told) if told else None)
     if any(len(found) > 1 for found in versions.values()):
         parts.append(element("p", "The runs are of different versions of a package.", class_="missing"))
-    if len({code for run in study.runs if (code := run.facts.get("code"))}) > 1:
+    if len({code for run in study.runs for code in run.codes}) > 1:
         parts.append(element("p", "The runs are of different code.", class_="missing"))
     if study.runs:
         parts.append(_run_table(study))

@@ -9,6 +9,7 @@ from lit_an.ablation.analysis.study import Study
 from lit_an.ablation.report.formatting import ARROWS, mean_text
 from lit_an.ablation.report.markup import Html, breakable, data_table, element
 from lit_an.metrics.directions import kind_of
+from lit_an.run_report.charts_of_run import label_of_baseline
 
 _NONE = "–"
 # In the order of a table; the learned layout of each variant, then what stands beside it.
@@ -60,8 +61,9 @@ def _by_bin(
     for _, result in found:
         baselines = _section(result, "baselines")
         for name in baselines:
-            fillings.setdefault(name, _bins(_section(baselines, name)))
-    yield from ((f"{name} filling", [bins]) for name, bins in fillings.items())
+            baseline = _section(baselines, name)
+            fillings.setdefault(label_of_baseline(f"{name} filling", baseline), _bins(baseline))
+    yield from ((name, [bins]) for name, bins in fillings.items())
 
 
 def _bins(result: Mapping[str, Any]) -> Mapping[str, Any]:
