@@ -80,3 +80,17 @@ def test_a_network_is_edited_in_the_block_alone() -> None:
     assert torch.equal(edited, expected)
     assert not torch.equal(edited[1], before[1])
     assert torch.equal(after, before)
+
+
+def test_a_compiled_network_is_edited_too() -> None:
+    torch._dynamo.reset()
+    norm, x = randomized(AttentiveNorm2d(8, num_regions=4)).eval(), torch.randn(2, 8, 6, 6)
+    compiled, moves = torch.compile(norm, backend="eager"), [Move(Region(0, 1), Region(1, 2))]
+    with torch.no_grad():
+        before = compiled(x)
+        with edited_regions(norm, moves):
+            edited = compiled(x)
+        assert torch.equal(compiled(x), before)
+        with edited_regions(norm, moves):
+            torch.testing.assert_close(edited, norm(x))
+    assert not torch.equal(edited, before)
