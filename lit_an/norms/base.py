@@ -145,7 +145,7 @@ def without_compiler() -> AbstractContextManager[object]:
 
 
 def is_called_as(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether a call computes what the class does: the module is not hooked, wrapped or replaced, nor its ``forward``."""
+    """Whether a call computes what the class does: neither the module nor its ``forward`` is hooked or replaced."""
     return type(module).forward is kind.forward and "forward" not in vars(module) and not is_hooked(module)
 
 
