@@ -11,7 +11,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 
-from callbacks.one_per_run import refuse_second
+from callbacks.one_per_run import check_place
 from callbacks.saving.changed_processes import check_common_start, hosts_of, line_of_change
 from callbacks.saving.checkpoint_files import CheckpointFiles
 from callbacks.saving.signal_inbox import STOP_SIGNALS, SignalInbox, rank_of_signal, signal_of_rank
@@ -182,7 +182,7 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes Lightning read and write checkpoint files as this library does."""
-        refuse_second(trainer, self)
+        check_place(trainer, self)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # Lightning's default
             trainer.strategy.checkpoint_io = CheckpointFiles()
         self._folder = CheckpointFolder(Path(trainer.default_root_dir, "checkpoints"), self.keep)

@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from callbacks.one_per_run import refuse_second
+from callbacks.one_per_run import check_place
 from lit_an.checkpoints.format import read_entries, write_entries
 from lit_an.errors import InputError
 from lit_an.norms.running_statistics import running_statistics
@@ -59,17 +59,16 @@ class GeneratorEMA(Callback):
         self._swapped = False
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
-        refuse_second(trainer, self)
+        check_place(trainer, self)
         self._task = task
         task.averaged_weights = self.averaged_weights
         task.average = lambda: self._held
 
     def on_fit_start(self, trainer: pl.Trainer, task: AdversarialTask) -> None:
-        if not self._held:
-            self._held = {name: tensor.detach().clone() for name, tensor in _state(task).items()}
-        # A checkpoint's average is on another device, and may have another precision.
-        live = _state(task)
-        self._held = {name: tensor.to(live[name]) for name, tensor in self._held.items()}
+        for tensor, names in _state(task):
+            # A checkpoint's average is on another device, and may have another precision.
+            known = self._held.get(names[0])
+            self._held |= dict.fromkeys(names, tensor.detach().clone() if known is None else known.to(tensor))
 
     @torch.no_grad()
     def on_train_batch_end(
@@ -101,9 +100,10 @@ class GeneratorEMA(Callback):
 
     def _swap(self) -> None:
         assert self._task is not None
-        for name, tensor in _state(self._task).items():
-            mine, self._held[name] = self._held[name].to(tensor.device), tensor.data
+        for tensor, names in _state(self._task):
+            mine, live = self._held[names[0]].to(tensor.device), tensor.data
             tensor.data = mine
+            self._held |= dict.fromkeys(names, live)
         self._swapped = not self._swapped
 
     def _stand_in(self, *args: Any) -> None:
@@ -125,7 +125,7 @@ class GeneratorEMA(Callback):
         if not self._swapped:
             return self._held
         assert self._task is not None
-        return {name: tensor.data for name, tensor in _state(self._task).items()}
+        return {name: tensor.data for tensor, names in _state(self._task) for name in names}
 
     def on_save_checkpoint(self, trainer: pl.Trainer, task: AdversarialTask, checkpoint: dict[str, Any]) -> None:
         write_entries(checkpoint, average=self.average)
@@ -137,6 +137,13 @@ class GeneratorEMA(Callback):
         self._held = dict(read_entries(checkpoint, "the checkpoint").average)
 
 
-def _state(task: AdversarialTask) -> dict[str, Tensor]:
-    """The generator's own parameters and persistent buffers by name, not copies of them."""
-    return task.generator.state_dict(keep_vars=True)
+def _state(task: AdversarialTask) -> list[tuple[Tensor, list[str]]]:
+    """The generator's own parameters and persistent buffers, not copies of them, each with all names that it has.
+
+    A part that is used in several places has several names.
+    """
+    names: dict[int, list[str]] = {}
+    state = task.generator.state_dict(keep_vars=True)
+    for name, tensor in state.items():
+        names.setdefault(id(tensor), []).append(name)
+    return [(state[each[0]], each) for each in names.values()]

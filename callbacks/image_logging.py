@@ -12,7 +12,7 @@ from torch import Tensor
 
 from callbacks.checkpointing import was_stopped
 from callbacks.loggers import Picture, show_picture
-from callbacks.one_per_run import refuse_second
+from callbacks.one_per_run import check_place
 from lit_an.errors import InputError, OutputError
 from lit_an.files import remove_leftovers
 from lit_an.pictures.animation import animation_suffix, choose_frames, write_animation
@@ -55,7 +55,7 @@ class PictureLogger(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Removes what a killed run was writing in the folder."""
-        refuse_second(trainer, self)
+        check_place(trainer, self)
         folder = Path(trainer.default_root_dir, self.folder)
         if stage == "fit" and trainer.is_global_zero and folder.is_dir():
             remove_leftovers(folder)

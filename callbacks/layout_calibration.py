@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from callbacks.one_per_run import refuse_second
+from callbacks.one_per_run import check_place
 from lit_an.batch import collate
 from lit_an.errors import InputError
 from lit_an.norms.attentive.calibration import calibrate_layouts
@@ -52,7 +52,7 @@ class LayoutCalibration(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Calibrates before other callbacks copy the weights and a strategy wraps them. A checkpoint overwrites it."""
-        refuse_second(trainer, self)
+        check_place(trainer, self)
         has_layouts = any(isinstance(module, SemanticLayout) for module in task.modules())
         if stage != "fit" or task.iteration > 0 or not has_layouts:
             return

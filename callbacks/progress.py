@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ProgressBar
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
+from callbacks.one_per_run import check_place
 from lit_an.durations import in_words
 from lit_an.machine.memory import peak_memory
 from lit_an.tasks.adversarial import AdversarialTask
@@ -91,6 +92,7 @@ class IterationProgressBar(ProgressBar):
     # Training
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        check_place(trainer, self)
         super().setup(trainer, pl_module, stage)
         self._terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         if not trainer.is_global_zero:

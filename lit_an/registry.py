@@ -75,6 +75,9 @@ class Registry(Generic[T]):
             InputError: the name is unknown; the sentence suggests the nearest name and lists all.
         """
         names = self.names()
+        if not isinstance(name, str):
+            given = getattr(name, "__name__", repr(name))
+            raise InputError(f"a {self.kind} is named by a text, got {given}. Known: {', '.join(names)}")
         if name not in self._entries and name in self._broken:
             raise InputError(self._broken[name])
         if name not in self._entries:

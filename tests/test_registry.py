@@ -73,3 +73,10 @@ def test_a_broken_entry_point_is_named_and_the_others_stay(monkeypatch: pytest.M
     for name, sentence in (("ghost", "No module named 'no_such_module_anywhere'"), ("number", "is not a callable")):
         with pytest.raises(InputError, match=sentence):
             shapes.get(name)
+
+
+def test_a_class_in_the_place_of_a_name_is_named() -> None:
+    shapes = Registry[str]("shape")
+    shapes.register("text")(str)
+    with pytest.raises(InputError, match=r"a shape is named by a text, got str\. Known: text"):
+        shapes.get(str)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from torch import Tensor
 from callbacks.checkpointing import Checkpointing, was_stopped
 from callbacks.measuring.outcomes import in_first_process, share_outcome
 from callbacks.measuring.result_files import file_beside_others
-from callbacks.one_per_run import refuse_second
+from callbacks.one_per_run import check_place
 from callbacks.progress import IterationProgressBar
 from lit_an.batch import collate
 from lit_an.errors import InputError, OutputError, at_least
@@ -95,7 +95,7 @@ class Measuring(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Creates the extractor, so that errors appear before training."""
-        refuse_second(trainer, self)
+        check_place(trainer, self)
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"

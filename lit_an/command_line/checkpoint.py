@@ -31,12 +31,13 @@ class Start(NamedTuple):
     folder: str | None
 
 
-def choose_start(given: str | None, run_folder: str) -> Start:
+def choose_start(given: str | None, run_folder: str, trains: bool) -> Start:
     """The checkpoint that ``--ckpt_path`` means, the same in every process that this one starts.
 
     Args:
         given: a file, a run folder, ``auto``, or None.
         run_folder: the folder that ``auto`` means.
+        trains: whether a training starts there, or something that only looks at the checkpoint.
 
     Raises:
         InputError: a run folder that does not exist, or whose checkpoints are all damaged.
@@ -47,18 +48,19 @@ def choose_start(given: str | None, run_folder: str) -> Start:
     if given != AUTO and not folder.is_dir():
         return Start(str(folder), None)
     if not ("LOCAL_RANK" in os.environ and VARIABLE in os.environ):  # else the first process has chosen
-        os.environ[VARIABLE] = _newest_in(folder, given)
+        os.environ[VARIABLE] = _newest_in(folder, given, trains)
     return Start(os.environ[VARIABLE] or None, str(folder.parent if folder.name == "checkpoints" else folder))
 
 
-def _newest_in(folder: Path, given: str) -> str:
+def _newest_in(folder: Path, given: str, trains: bool) -> str:
     place = checkpoints_in(folder) if folder.is_dir() else None
     if place is None:
         if folder.is_dir() and not is_empty(folder) and not is_run_folder(folder):
             raise InputError(
                 f"--ckpt_path {given}: the folder {folder} holds no run; give a run folder or a .ckpt file of one"
             )
-        rank_zero_info(f"--ckpt_path {given}: {folder} has no checkpoint yet, so a new run begins there")
+        if trains:
+            rank_zero_info(f"--ckpt_path {given}: {folder} has no checkpoint yet, so a new run begins there")
         return ""
     newest = newest_whole(place)
     for sentence in newest.damaged:
@@ -68,7 +70,7 @@ def _newest_in(folder: Path, given: str) -> str:
             f"--ckpt_path {given}: none of the checkpoints in {place} can be used (the newest: {newest.damaged[0]}); "
             "move them away to begin anew"
         )
-    rank_zero_info(f"--ckpt_path {given}: resuming from {newest.path}")
+    rank_zero_info(f"--ckpt_path {given}: {'resuming from' if trains else 'taking'} {newest.path}")
     return str(newest.path)
 
 

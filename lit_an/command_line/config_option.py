@@ -27,7 +27,14 @@ class ConfigOption(ActionConfigFile):
         path = user_path(str(value))
         check_config(path)
         parser.config_files.append(path)
-        for file in chain_of(path):
+        chain = chain_of(path)
+        for file in chain:
+            lines = [line for line in file.text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+            if not lines and len(chain) > 1:  # a base is all that it has
+                continue
+            if not lines or lines[0].startswith("- "):
+                what = "is a list" if lines else "is empty"
+                raise InputError(f"the config {file.path} {what}; a config has lines of KEY: VALUE")
             try:
                 self.apply_config(parser, config, self.dest, file.text)
             except TypeError as error:

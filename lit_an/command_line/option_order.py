@@ -23,7 +23,7 @@ def unused_options(options: Sequence[str], used: Mapping[str, bool | int | float
     for place, (option, following) in enumerate(zip(options, [*options[1:], ""], strict=True)):
         name, is_set, value = option.partition("=")
         if name.startswith("--"):
-            given[name.removeprefix("--")] = place, value if is_set else following
+            given[name.removeprefix("--").replace(".init_args", "")] = place, value if is_set else following
     return [
         f"--{name} {value} is not used, since a --config behind it says {used[name]}; put it behind that"
         for name, (place, value) in given.items()

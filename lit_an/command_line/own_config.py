@@ -7,7 +7,7 @@ from lit_an.errors import InputError
 from lit_an.files import user_path
 
 _NAME = "config.yaml"
-_OTHER_SOURCES = ("--config", "-c", "--model", "--data", "--help", "-h", "--print_config")
+_OTHER_SOURCES = ("--config", "-c", "--model", "--data", "--help", "-h")
 
 
 def config_of_run(options: list[str]) -> Path | None:

@@ -12,9 +12,12 @@ from lit_an.registry import nearest
 _KEY = re.compile(r'Parser key "([^"]+)"')
 _CLASS = re.compile(r"Problem with given class_path '([\w.]+)'")
 _STRUCTURE = re.compile(
-    r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>$|- Expected a path "
-    r"|(- )?Not of type Path_)"
+    r"^(Does not validate against|Subtypes|Errors:|Given value|- Expected a <class 'NoneType'>(\. Got value: .*)?$"
+    r"|- Expected a path |(- )?Not of type Path_)"
 )
+_GOT = ". Got value: "
+_JARGON = re.compile(r"^Not of type \w+: ")
+_IMPORT_PATH = re.compile(r"a dot import path string: .*")
 _NO_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _NO_VALUE = re.compile(r"argument (\S+): expected one argument")
 _REQUIRED = re.compile(r"the following arguments are required: (.+)")
@@ -27,6 +30,7 @@ _IN_WORDS = {
     "dict": "a mapping",
     "tuple": "a list",
     "list": "a list",
+    "collections.abc.Iterable": "a list",
 }
 _TYPE = re.compile(r"an? (?:<class ')?([\w.]+)(?:'>)?")
 _CHOICE = re.compile(r"a typing\.Literal\[(.*?)\]")
@@ -65,20 +69,23 @@ def one_sentence(message: str) -> str:
             class_path, leaves = found[0], leaves if class_path else []
         rest = _CLASS.sub("", _KEY.sub("", line)).lstrip("-").strip(": ")
         if rest and not _STRUCTURE.match(rest) and not _STRUCTURE.match(line):
-            leaves.append(rest)
+            leaves.append(_JARGON.sub("", rest))
     key = ".".join(keys)
     given = re.search(r"^\s*Given value: (?!NestedArg|Namespace)(.+)$", message, re.MULTILINE)
     if not leaves:
         return " ".join(message.split())
     # Of a union's options the first complaint stands for all, unless each only names what it expected.
-    expected = [each for each in leaves if each.startswith("Expected")]
-    leaf = " or ".join(dict.fromkeys(expected)) if leaves[0].startswith("Expected") else leaves[0]
+    leaf = leaves[0]
+    if leaf.startswith("Expected"):
+        expected = [each.partition(_GOT) for each in leaves if each.startswith("Expected")]
+        kinds = dict.fromkeys(_IMPORT_PATH.sub("a class", what) for what, _, _ in expected)
+        leaf = " or ".join(kinds) + next((_GOT + value for _, _, value in expected if value), "")
     unknown = _UNKNOWN.search(leaf)
     if unknown:
         return unknown_argument(key, class_path, unknown.group(1) or unknown.group(2))
     if missing := _NO_ATTRIBUTE.search(leaf):
         return f"{f'{key}: ' if key else ''}{_no_class(*missing.groups())}"
-    leaf = leaf.replace(". Got value: ", ", got ").replace(" or Expected a", " or a")
+    leaf = leaf.replace(_GOT, ", got ").replace(" or Expected a", " or a")
     if leaf.startswith("Expected"):
         expected_part, got, rest = leaf.partition(", got ")
         expected_part = _CHOICE.sub(lambda found: f"one of {found[1]}", expected_part)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, get_origin
 
 from jsonargparse import ArgumentParser
 
+from lit_an.command_line.command_help import CommandHelp
 from lit_an.command_line.overview import program
 from lit_an.command_line.parse_errors import one_sentence, unknown_key, unknown_option
 from lit_an.errors import InputError
@@ -84,7 +85,7 @@ def command_parser(name: str, run: Callable[..., int], skip: Collection[str] = (
         run: its typed arguments are the options; its docstring is the help.
         skip: arguments that are no options.
     """
-    parser = OneSentenceParser(prog=f"{program()} {name}")
+    parser = OneSentenceParser(prog=f"{program()} {name}", formatter_class=CommandHelp)
     parser.description = (inspect.getdoc(run) or "").partition("\n")[0]
     parser.add_function_arguments(run, as_group=False, skip=set(skip))
     return parser

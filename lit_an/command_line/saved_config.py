@@ -101,11 +101,12 @@ def _node_at(node: Any, place: Sequence[str]) -> Any:
     return node
 
 
-def settings_of(config: Any) -> dict[str, bool | int | float | str]:
+def settings_of(config: Any, *more: str) -> dict[str, bool | int | float | str]:
     """The plain values of a config that say what is trained, by option; a class is the value of its option.
 
     Args:
         config: of one command, parsed.
+        more: further parts of it, such as ``trainer``.
 
     Example:
         >>> settings_of({"model": {"class_path": "a.GAN", "init_args": {"lr": 0.1}}, "trainer": {"devices": 1}})
@@ -122,7 +123,7 @@ def settings_of(config: Any) -> dict[str, bool | int | float | str]:
         elif isinstance(content, (bool, int, float, str)):
             found[key] = content
 
-    for name in _SETTINGS:
+    for name in (*_SETTINGS, *more):
         walk(name, config.get(name))
     return found
 

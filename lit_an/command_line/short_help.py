@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from lit_an.command_line.overview import program
 
 ALL = "--help_all"
-_NAME, _WIDTH = 34, 80
+_NAME, WIDTH = 34, 80
 
 
 class Option(NamedTuple):
@@ -123,7 +123,7 @@ def command_help(command: str, parser: Any) -> str:
         f"It takes the configs and overrides of fit too, as in {program()} {command} --config CONFIG; "
         f"{program()} fit --help lists them."
     )
-    return f"{own}\n\n{textwrap.fill(also, _WIDTH)}"
+    return f"{own}\n\n{textwrap.fill(also, WIDTH)}"
 
 
 def asks_for_help(options: Sequence[str]) -> bool:
@@ -133,7 +133,7 @@ def asks_for_help(options: Sequence[str]) -> bool:
 
 def _lines(option: Option) -> list[str]:
     head = f"  {option.name} {option.value}".rstrip()
-    wrapped = textwrap.wrap(option.help, _WIDTH - _NAME - 1)
+    wrapped = textwrap.wrap(option.help, WIDTH - _NAME - 1)
     if len(head) >= _NAME:
         return [head, *(f"{'':{_NAME}} {text}" for text in wrapped)]
     return [f"{head if place == 0 else '':{_NAME}} {text}" for place, text in enumerate(wrapped)]

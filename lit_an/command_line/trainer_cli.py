@@ -118,7 +118,8 @@ class TrainerCli(LightningCLI):
         if config.get("run_folder") is not None:
             config["run_folder"] = str(user_path(_text(config["run_folder"], "run_folder")))
         own = config.get("run_folder") or str(Path("runs", self._name_of_first_config()))
-        self._start = choose_start(config.get("ckpt_path"), own)
+        trains = self.config.subcommand == "fit" and not self._typed
+        self._start = choose_start(config.get("ckpt_path"), own, trains)
         config["ckpt_path"] = self._start.checkpoint
         iterations = config.get("iterations")
         if self._start.checkpoint is None:
@@ -126,7 +127,7 @@ class TrainerCli(LightningCLI):
                 raise InputError(f"{self._start.folder} holds no checkpoint yet; train it with fit")
             return
         done = iteration_of(self._start.checkpoint)
-        if self.config.subcommand == "fit" and iterations is not None and done >= iterations:
+        if trains and iterations is not None and done >= iterations:
             rank_zero_warn(
                 f"already at {done} of {iterations} iterations, so nothing is left to train; a larger --iterations "
                 f"goes on from {self._start.checkpoint}",
@@ -135,7 +136,7 @@ class TrainerCli(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Rejects invalid arguments before anything is built."""
-        for sentence in unused_options(self._options, settings_of(self.config[self.subcommand])):
+        for sentence in unused_options(self._options, settings_of(self.config[self.subcommand], "trainer")):
             rank_zero_warn(sentence, category=UserWarning)
         for name in keep_last_of_a_kind(self.config[self.subcommand]):
             rank_zero_info(f"trainer.callbacks: a run has one {name}; the last of them is used")

@@ -65,8 +65,8 @@ def run(
         plan: YAML file of what is compared; it may stand without --plan (docs/ablations.md).
         config: in place of a plan, the config to start from; may be given several times.
         vary: with --config, what is varied, KEY=a,b,c; may be given several times, seed_everything=0,1,2 among them.
-        output: folder of the runs; None takes runs/ablations/NAME. With --report, folder of the report.
-        jobs: runs at a time on this machine; None takes one for each GPU, or one.
+        output: folder of the runs, or with --report of the report. Default: runs/ablations/NAME.
+        jobs: runs at a time on this machine. Default: one for each GPU, or one.
         other_code: what becomes of runs of another version of this code: again, or keep, which mixes versions.
         measure_cost: run a few iterations of each variant first, to say what the plan takes; not for slurm, whose
             machines are others.

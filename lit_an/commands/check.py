@@ -40,7 +40,7 @@ def run(
         max_overlap: largest share of val and test images that may also be in train.
         iterations: from the config.
         price_per_hour: of one device, in any currency: the run's price is shown where its time is.
-        run_folder: from the config; None is a folder in runs/.
+        run_folder: of the run: the disk that needs the space. Default: a folder in runs/.
 
     Returns:
         0 if the run can start, 1 if the table lists problems.

@@ -38,7 +38,7 @@ def run(
         format: how images are stored: raw loads fastest, png keeps every pixel too, jpeg is smallest.
         quality: of jpeg, 1 to 100.
         images_per_shard: pictures that go into one shard.
-        num_workers: processes; None takes one for each core.
+        num_workers: processes. Default: one for each core.
         max_failed: share of images that may be unreadable, 0 to 1; above it the exit code is 1.
         part: ``K/N`` makes the K-th of N parts of the shards, for several machines that share the folder, such as a
             SLURM array; the last to finish writes the manifest, which is the same as from one.

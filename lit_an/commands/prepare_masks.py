@@ -26,7 +26,7 @@ def run(
         image_size: side of the masks in pixels.
         per_bin: masks of each size.
         bins: sizes in per cent of the image, some of 00-10, 10-20, 20-30, 30-40, 40-50, 50-60 and
-            60-100; None takes all but the last.
+            60-100. Default: all but the last.
         seed: chooses the masks.
         max_draws: consecutive masks that fit no open bin before the command gives up.
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lit_an.batch import Inpainted
 from lit_an.errors import InputError
+from lit_an.tensors.holes import is_hole
 from lit_an.trained.inpainter import TrainedInpainter
 
 # Least side that the generators take.
@@ -79,14 +80,14 @@ def inpaint(
     Args:
         inpainter: from ``load_inpainter``.
         image: (1, 3, H, W), in [-1, 1].
-        mask: (1, 1, H, W), 1 = hole.
+        mask: (1, 1, H, W), of any type, above 0.5 = hole.
         tiling: when to cut the image, and how.
         tick: called after each tile.
 
     Raises:
         InputError: an image with a side below 8 px, not enough memory, or an output that is not finite.
     """
-    tiling = tiling or Tiling()
+    tiling, mask = tiling or Tiling(), is_hole(mask).to(image.dtype)
     height, width = image.shape[-2:]
     if min(height, width) < SMALLEST:
         raise InputError(f"it is {width}×{height} px; the generator takes {SMALLEST} px a side and more")

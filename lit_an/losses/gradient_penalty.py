@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lit_an.errors import InputError
+from lit_an.tensors.holes import weight_of
 from lit_an.tensors.precision import at_least_float32, without_autocast
 
 Discriminator = Callable[[Tensor], Tensor]
@@ -50,7 +51,7 @@ def wgan_gradient_penalty(
             it everywhere.
 
     Raises:
-        InputError: the mask's shape does not match the images.
+        InputError: shapes that do not match.
 
     Source: Gulrajani et al., "Improved training of Wasserstein GANs", NeurIPS 2017 (arXiv 1704.00028), equation 3; with
         a mask Yu et al., "Generative image inpainting with contextual attention" (DeepFill v1), CVPR 2018 (arXiv
@@ -61,6 +62,11 @@ def wgan_gradient_penalty(
         >>> float(wgan_gradient_penalty(lambda x: 3 * x.flatten(1).sum(1), image, image))
         4.0
     """
+    if real.shape != fake.shape:
+        raise InputError(
+            f"the gradient penalty needs a fake image for each real one, got {tuple(real.shape)} and "
+            f"{tuple(fake.shape)}"
+        )
     true, made = at_least_float32(real), at_least_float32(fake)
     share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=true.dtype)
     gradient = _gradient(discriminator, torch.lerp(true, made, share))
@@ -70,7 +76,7 @@ def wgan_gradient_penalty(
                 f"the gradient penalty's mask must be (B, 1, H, W) of the images {tuple(real.shape)}, "
                 f"got {tuple(mask.shape)}"
             )
-        gradient = gradient * mask.expand_as(real).flatten(1)
+        gradient = gradient * weight_of(mask).expand_as(real).flatten(1)
     return (gradient.norm(dim=1) - 1).square().mean()
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lit_an.errors import InputError
 from lit_an.tensors.precision import at_least_float32, without_autocast
 
 # Keeps the loss of equal images finite.
@@ -25,6 +26,9 @@ def mode_seeking_loss(image: Tensor, latent: Tensor, label: Tensor) -> Tensor:
     Returns:
         Scalar ≥ 0; 0, with a gradient of 0, if no class is there twice.
 
+    Raises:
+        InputError: shapes other than these.
+
     Source: Mao et al., "Mode seeking generative adversarial networks for diverse image synthesis", CVPR 2019 (arXiv
         1903.05628), equation 4, inverted as in the authors' code.
     Differs: pairs are found in the batch, where theirs are two passes of one class; sums, so that no pair of latents
@@ -36,6 +40,11 @@ def mode_seeking_loss(image: Tensor, latent: Tensor, label: Tensor) -> Tensor:
         >>> round(float(mode_seeking_loss(image, latent, label)), 3)  # one pair: 0.5 apart, latents 1 apart
         2.0
     """
+    if label.shape != image.shape[:1] or latent.dim() != 2 or len(latent) != len(image):
+        raise InputError(
+            f"mode_seeking_loss takes latents ({len(image)}, L) and labels ({len(image)},) of {len(image)} images, got "
+            f"{tuple(latent.shape)} and {tuple(label.shape)}"
+        )
     with without_autocast(image):
         image, latent = at_least_float32(image), at_least_float32(latent)
         order = label.argsort(stable=True)

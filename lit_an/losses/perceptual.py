@@ -12,6 +12,7 @@ from torch import Tensor
 from lit_an.batch import CriticOutput
 from lit_an.errors import InputError
 from lit_an.losses.reconstruction import hole_l1
+from lit_an.tensors.holes import weight_of
 from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
@@ -102,7 +103,7 @@ def _l1(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return F.l1_loss(at_least_float32(prediction), at_least_float32(target))
     height, width = prediction.shape[2:]
-    return hole_l1(prediction, target, F.adaptive_avg_pool2d(mask, (height, width)))
+    return hole_l1(prediction, target, F.adaptive_avg_pool2d(weight_of(mask), (height, width)))
 
 
 def _gram(features: Tensor) -> Tensor:

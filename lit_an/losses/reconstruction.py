@@ -1,7 +1,7 @@
 """Reconstruction losses of inpainting: absolute differences inside and outside the holes, and the confidence map.
 
 Each image has the same weight regardless of the size of its hole: losses average over an image's pixels first, then
-over the batch. Smaller is better.
+over the batch. Smaller is better. Masks may be of any type; of whole numbers all above 0 is hole.
 """
 
 import functools
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lit_an.errors import InputError
+from lit_an.tensors.holes import weight_of
 from lit_an.tensors.precision import at_least_float32, without_autocast
 
 
@@ -48,6 +49,7 @@ def hole_l1(
         (0.5, 0.125)
     """
     _check_shapes(prediction, image, mask)
+    mask = weight_of(mask)
     weight = mask if confidence is None else confidence
     if weight.shape != mask.shape:
         raise InputError(
@@ -78,7 +80,7 @@ def context_l1(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         0.5
     """
     _check_shapes(prediction, image, mask)
-    known = 1 - mask
+    known = 1 - weight_of(mask)
     return _weighted_l1(prediction, image, known, known.sum((1, 2, 3)))
 
 
@@ -100,7 +102,7 @@ def confidence_map(
         iterations: ≥ 1.
 
     Returns:
-        (B, 1, H, W), in [0, 1], of the mask's type.
+        (B, 1, H, W), in [0, 1], of the mask's type, or float32 if that holds whole numbers.
 
     Raises:
         InputError: an argument out of its range.
@@ -118,6 +120,7 @@ def confidence_map(
         >>> ninths.round()[0, 0, 2].tolist()  # known pixels around a hole's rim and center
         [0.0, 3.0, 0.0, 3.0, 0.0]
     """
+    mask = weight_of(mask)
     size = max(1, round(min(mask.shape[-2:]) / 4)) if kernel_size is None else kernel_size
     deviation = 0.625 * size if standard_deviation is None else standard_deviation
     if size < 1 or iterations < 1 or not deviation > 0:

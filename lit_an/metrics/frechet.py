@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lit_an.metrics.feature_pairs import check_features
+
 
 class Moments(NamedTuple):
     """Running sums of features; those of two sets, added field by field, are those of their union.
@@ -67,11 +69,15 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def frechet_distance_of_features(first: Tensor, second: Tensor) -> float:
     """The same from (M, D) and (N, D) features; much faster for fewer images than features.
 
+    Raises:
+        InputError: fewer than two images of a side, or features of different widths.
+
     Example:
         >>> features = torch.tensor([[0.0, 1.0, 2.0], [1.0, 0.0, 0.0]])
         >>> round(frechet_distance_of_features(features, features + 1), 6)
         3.0
     """
+    check_features("the Fréchet distance", first, second, 2)
     parts = []
     for features in (first.double(), second.double()):
         mean = features.mean(0)

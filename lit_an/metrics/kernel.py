@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lit_an.errors import at_least
+from lit_an.metrics.feature_pairs import check_features
+
 # Rows of a matrix of kernel values at a time: 50,000 columns of float64 are then 400 MB.
 _ROWS = 1000
 
@@ -37,9 +40,15 @@ def kernel_distance(
         subset_size: images of each side in a subset; of fewer images, all are taken.
         seed: chooses the subsets.
 
+    Raises:
+        InputError: fewer images, features of different widths, or a subset of fewer than two.
+
     Source: Bińkowski et al., "Demystifying MMD GANs", ICLR 2018, section 4.
     """
     fake, real = fake.double(), real.double()
+    check_features("the kernel distance", fake, real, 2)
+    at_least("kernel_distance", 1, subsets=subsets)
+    at_least("kernel_distance", 2, subset_size=subset_size)
     size = min(subset_size, len(fake), len(real))
     if size == len(fake) == len(real):  # every subset would hold all images
         return KernelDistance(squared_mmd(fake, real), 0.0, size)
@@ -56,12 +65,16 @@ def squared_mmd(fake: Tensor, real: Tensor) -> float:
 
     Kernel: (x·y / D + 1)³. Unbiased because no image is paired with itself.
 
+    Raises:
+        InputError: fewer than two images of a side, or features of different widths.
+
     Source: Gretton et al., "A kernel two-sample test", JMLR 2012, equation 3.
 
     Example:
         >>> round(squared_mmd(torch.tensor([[0.0], [1.0]]), torch.tensor([[1.0], [1.0]])), 6)
         0.0
     """
+    check_features("the squared MMD", fake, real, 2)
     m, n = len(fake), len(real)
     within = _kernel_sum(fake, fake, True) / (m * (m - 1)) + _kernel_sum(real, real, True) / (n * (n - 1))
     return within - 2 * _kernel_sum(fake, real, False) / (m * n)

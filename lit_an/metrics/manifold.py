@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lit_an.metrics.feature_pairs import check_features
+
 # Rows of a matrix of distances at a time: 50,000 columns of float64 are then 400 MB.
 _ROWS = 1000
 
@@ -35,10 +37,13 @@ def manifold_scores(fake: Tensor, real: Tensor) -> ManifoldScores:
         fake, real: (M, D), (N, D) features, more than 5 images each. Precision grows and recall falls with the
             number of the images that carry the balls, so compare figures of the same counts only.
 
+    Raises:
+        InputError: fewer images, or features of different widths.
+
     Source: Kynkäänniemi et al., "Improved precision and recall metric …", NeurIPS 2019, equation 2; Naeem et al.,
     "Reliable fidelity and diversity metrics for generative models", ICML 2020, equations 4 and 5.
     """
-    assert min(len(fake), len(real)) > DENSITY_NEIGHBORS
+    check_features("precision to coverage", fake, real, DENSITY_NEIGHBORS + 1)
     fake, real = fake.double(), real.double()
     real_near, real_far = _radii(real)
     fake_near, _ = _radii(fake)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_an.errors import InputError
 from lit_an.metrics.pixel_errors import hole_mean
 
 _WINDOW, _SIGMA = 11, 1.5  # px
@@ -44,6 +45,9 @@ def structural_similarity(image: Tensor, other: Tensor, mask: Tensor) -> Similar
         image, other: (B, C, H, W), in [-1, 1], of at least 11 px a side.
         mask: (B, 1, H, W), 1 = hole, 0 = known.
 
+    Raises:
+        InputError: smaller images.
+
     Source: Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 2004.
 
     Example:
@@ -51,6 +55,7 @@ def structural_similarity(image: Tensor, other: Tensor, mask: Tensor) -> Similar
         >>> [round(float(value), 6) for value in structural_similarity(image, image, torch.ones(1, 1, 16, 16))]
         [1.0, 1.0]
     """
+    _check_side("SSIM", image, SMALLEST_SSIM)
     luminance, contrast = _maps(image.double(), other.double())
     similarity = luminance * contrast
     return Similarity(_mean_of_whole_windows(similarity), hole_mean(similarity, mask))
@@ -62,9 +67,13 @@ def multiscale_similarity(image: Tensor, other: Tensor) -> Tensor:
     Args:
         image, other: (B, C, H, W), in [-1, 1], of at least 176 px a side.
 
+    Raises:
+        InputError: smaller images.
+
     Source: Wang, Simoncelli, Bovik, "Multiscale structural similarity for image quality assessment", Asilomar 2003.
     Differs: a scale of negative similarity counts as 0, since its power is not a real number.
     """
+    _check_side("MS-SSIM", image, SMALLEST_MS_SSIM)
     image, other = image.double(), other.double()
     product = torch.ones(len(image), dtype=torch.float64, device=image.device)
     for scale, weight in enumerate(_SCALE_WEIGHTS):
@@ -75,6 +84,11 @@ def multiscale_similarity(image: Tensor, other: Tensor) -> Tensor:
         mean = _mean_of_whole_windows(luminance * contrast if coarsest else contrast)
         product *= mean.clamp_min(0) ** weight
     return product
+
+
+def _check_side(what: str, image: Tensor, least: int) -> None:
+    if min(image.shape[-2:]) < least:
+        raise InputError(f"{what} needs images of at least {least} px a side, got {tuple(image.shape)}")
 
 
 def _maps(image: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,9 @@
 """What a norm is: a module from (B, C, H, W) to the same shape, with an optional condition."""
 
 import math
+import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
@@ -136,12 +138,26 @@ def is_hooked(module: nn.Module) -> bool:
     return any(hooks) or torch.nn.modules.module._has_any_global_hook()
 
 
-def is_plain(convolution: nn.Module) -> bool:
-    """Whether a convolution's parameters say what a call computes: it is not hooked, wrapped or replaced.
+def without_compiler() -> AbstractContextManager[object]:
+    """Inside, networks that ``torch.compile`` has wrapped run as they were written, which calls hooks that are new."""
+    # Whoever has compiled something has imported it, which takes seconds.
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+
+
+def is_called_as(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a call computes what the class does: neither the module nor its ``forward`` is hooked or replaced."""
+    return type(module).forward is kind.forward and "forward" not in vars(module) and not is_hooked(module)
+
+
+def is_pointwise(convolution: nn.Module) -> bool:
+    """Whether a call multiplies each position by the weight and adds the bias: so that the two say what it computes.
 
     Spectral norm and weight norm of ``torch.nn.utils`` and pruning set the weight in a hook; parametrizations do not.
     """
-    return type(convolution).forward is nn.Conv2d.forward and not is_hooked(convolution)
+    return is_called_as(convolution, nn.Conv2d) and all(
+        getattr(convolution, name) == usual
+        for name, usual in (("kernel_size", (1, 1)), ("stride", (1, 1)), ("padding", (0, 0)), ("groups", 1))
+    )
 
 
 @runtime_checkable

@@ -51,7 +51,9 @@ class _Conditional(Norm2d):
             raise InputError(
                 f"{type(self).__name__} needs a condition of shape (B, {self.gain.in_features}), got {given}"
             )
-        gain, shift = self.gain(condition)[:, :, None, None], self.shift(condition)[:, :, None, None]
+        # Not of the weight: reading one that is divided by its singular value iterates.
+        vector = condition.to(next(self.gain.parameters()).dtype)
+        gain, shift = self.gain(vector)[:, :, None, None], self.shift(vector)[:, :, None, None]
         return (1 + gain) * self.norm(x) + shift
 
 

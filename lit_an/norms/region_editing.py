@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_an.errors import InputError
 from lit_an.norms.attentive.functional import regional_moments
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
+from lit_an.norms.base import without_compiler
 
 
 class Region(NamedTuple):
@@ -94,7 +95,7 @@ def edited_regions(layer: nn.Module, moves: Sequence[Move], share: float = 1.0) 
     """While the block runs, the output of a layer has moved moments; its own layout says where its regions are.
 
     The output is edited and not the normalized part alone, from which the layer has just removed these moments. A
-    layout that samples itself, in training, is drawn anew for the edit.
+    layout that samples itself, in training, is drawn anew for the edit. Compiled networks run as they were written.
 
     Args:
         layer: one of ``layers_with_regions``.
@@ -108,6 +109,7 @@ def edited_regions(layer: nn.Module, moves: Sequence[Move], share: float = 1.0) 
 
     hook = layer.register_forward_hook(edit)
     try:
-        yield
+        with without_compiler():
+            yield
     finally:
         hook.remove()

@@ -22,8 +22,8 @@ def use_statistics(
 ) -> TrainedGenerator:
     """Sets which batch-norm statistics a generator uses; without batch norm it has no effect.
 
-    - ``running``: those that came with the weights: averages kept in training (where the weights are an average too,
-      see ``callbacks.GeneratorEMA``), or what an export holds.
+    - ``running``: those that the generator holds: averages kept in training (where the weights are an average too,
+      see ``callbacks.GeneratorEMA``), what an export holds, or what ``standing`` has put in their place.
     - ``standing``: estimated with these weights and this truncation; see ``standing_statistics``.
     - ``batch``: each batch is normalized by its own statistics, so that an image depends on the others.
 
@@ -48,7 +48,6 @@ def use_statistics(
         for norm in statistics_keepers(generator):
             norm.train()
             norm.momentum = 0.0  # type: ignore[assignment]  # the stored statistics stay as they are
-        generator.description = replace(generator.description, statistics="batch")
     return generator
 
 

@@ -24,6 +24,16 @@ def is_hole(mask: Tensor) -> Tensor:
     return mask > 0.5
 
 
+def weight_of(mask: Tensor) -> Tensor:
+    """A mask as a factor: whole numbers and bools become 0 or 1, floats, which may be shares of a hole, stay.
+
+    Example:
+        >>> weight_of(torch.tensor([False, True])).tolist(), weight_of(torch.tensor([0.0, 0.25])).tolist()
+        ([0.0, 1.0], [0.0, 0.25])
+    """
+    return mask if mask.is_floating_point() else is_hole(mask).float()
+
+
 def erase(image: Tensor, mask: Tensor) -> Tensor:
     """The image with 0, gray, in the holes.
 

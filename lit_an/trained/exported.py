@@ -48,7 +48,9 @@ def save_exported(generator: TrainedNetwork, folder: str | Path, half: bool = Fa
     """
     safetensors = _safetensors("export")
     folder = Path(folder)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in generator.network.state_dict().items()}
+    # Copies, since safetensors refuses tensors that share memory, as a part that is used in several places has them.
+    state = generator.network.state_dict()
+    weights = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in state.items()}
     if half:
         weights = {name: _halved(name, tensor) for name, tensor in weights.items()}
     # The same weights give the same bytes: no time stamp is written.

@@ -152,3 +152,20 @@ def test_validate_from_a_checkpoint_uses_the_average(tmp_path: Path, image_folde
 def test_an_argument_out_of_range_is_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         GeneratorEMA(**wrong)
+
+
+def test_a_part_in_two_places_is_averaged_once_and_keeps_training(tmp_path: Path, image_folder: Path) -> None:
+    """Its tensors have two names in the state; validations put the average in their place and take it out again."""
+    found: dict[bool, dict[str, torch.Tensor]] = {}
+    for average in (False, True):
+        task, ema = make_task(), GeneratorEMA(decay=0.6)
+        task.generator.again = task.generator.final_norm
+        trainer = make_trainer(tmp_path, task, 3, [ema] if average else [], val_check_interval=1)
+        trainer.fit(task, datamodule=make_data(image_folder))
+        found[average] = {name: tensor.clone() for name, tensor in task.generator.state_dict().items()}
+    assert all(torch.equal(tensor, found[False][name]) for name, tensor in found[True].items())
+    twice = [name for name in ema.average if name.startswith("again.")]
+    assert twice
+    assert all(torch.equal(ema.average[name], ema.average[f"final_norm{name[5:]}"]) for name in twice)
+    task.generator.load_state_dict(ema.average)
+    assert all(torch.equal(task.generator.state_dict()[name], ema.average[name]) for name in ema.average)

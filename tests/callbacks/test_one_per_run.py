@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 from jsonargparse import Namespace
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.demos.boring_classes import BoringModel
 
 import callbacks
-from callbacks import Checkpointing, GeneratorEMA, SampleGridLogger
+from callbacks import Checkpointing, GeneratorEMA, LayoutCalibration, SampleGridLogger
 from lit_an.command_line.callback_options import keep_last_of_a_kind
 from lit_an.errors import InputError
 from tests.training import make_data, make_task, make_trainer
@@ -38,3 +40,12 @@ def test_a_second_one_is_refused_in_python(kind: type[Callback], tmp_path: Path,
     with pytest.raises(InputError, match=f"more than one {kind.__name__}, and a run takes one; leave one out"):
         trainer.fit(task, datamodule=make_data(image_folder))
     assert task.iteration == 0
+
+
+@pytest.mark.parametrize("kind", [GeneratorEMA, LayoutCalibration, SampleGridLogger])
+def test_a_module_that_is_no_task_is_refused(kind: type[Callback], tmp_path: Path) -> None:
+    trainer = pl.Trainer(
+        callbacks=[kind()], default_root_dir=tmp_path, accelerator="cpu", logger=False, enable_checkpointing=False
+    )
+    with pytest.raises(InputError, match=f"{kind.__name__} follows the iterations of a task of lit_an"):
+        trainer.fit(BoringModel())

@@ -66,6 +66,24 @@ def test_the_options_of_the_short_help_exist(command: str) -> None:
     assert config["data"]["init_args"]["source"]["init_args"]["root"] == "photographs"  # type: ignore[index]
 
 
+@pytest.mark.parametrize("command", set(cli.COMMANDS) - {"check"})
+def test_the_help_of_a_command_is_in_words_on_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = said(capsys, command, "--help")
+    assert code == 0
+    assert max(map(len, out.splitlines())) <= 80
+    assert not [word for word in ("type:", "null", "None", "``", "Literal", "Optional", "<class") if word in out]
+
+
+def test_values_and_defaults_are_those_that_one_types(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = said(capsys, "export", "--help")
+    assert "export --ckpt_path CKPT_PATH [options]" in out
+    assert "  --formats FORMATS,… " in out
+    assert "  --half  " in out
+    assert "  --standing_passes N " in out
+    assert "  --statistics running|standing" in out
+    assert "Default: safetensors,torch,onnx." in " ".join(out.split())
+
+
 def test_the_help_of_check_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "check", "--help")
     assert code == 0
@@ -98,6 +116,7 @@ MISTYPED = {
     ("fit", QUICK, "--max_epochs", "8"): "there is no option --max_epochs, did you mean '--trainer.max_epochs'?",
     ("fit", QUICK, "--trainer.acelerator=cpu"): "there is no option --trainer.acelerator, did you mean",
     ("sample", "--first_sed=3"): "there is no option --first_sed, did you mean '--first_seed'?",
+    ("sample", "--classes="): "error: classes: '' is no list of names",
     ("sample", "more"): "'more' belongs to no option",
     ("sample", "--write", "sheeet"): "write: expected one of 'png', 'npz', 'sheet', ",
     ("inpaint", "--masks=masks"): "--images is required; see --help",

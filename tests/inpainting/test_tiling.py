@@ -148,3 +148,14 @@ def test_a_generator_of_another_task_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="it takes no mask; give a checkpoint of InpaintingGAN"):
         trained(NoMask())
+
+
+@pytest.mark.parametrize(("kind", "one"), [(torch.bool, 1), (torch.uint8, 255)])
+@pytest.mark.parametrize("most", [64 * 64, 32 * 32])
+def test_a_mask_of_any_type_is_the_same_hole(kind: torch.dtype, one: int, most: int) -> None:
+    torch.manual_seed(0)
+    inpainter, image, mask = trained(SmallInpainter()), torch.rand(1, 3, 40, 56), strokes(40, 56)
+    expected = inpaint(inpainter, image, mask, Tiling(max_pixels=most))
+    found = inpaint(inpainter, image, (one * mask).to(kind), Tiling(max_pixels=most))
+    assert torch.equal(found.inpainted.fine, expected.inpainted.fine)
+    assert found.tiles == expected.tiles

@@ -85,3 +85,8 @@ def test_a_mask_of_another_shape_is_refused() -> None:
     real, fake, mask = pair()
     with pytest.raises(InputError, match=r"must be \(B, 1, H, W\) of the images \(2, 3, 4, 4\), got \(2, 4, 4\)"):
         wgan_gradient_penalty(judge, real, fake, mask[:, 0])
+
+
+def test_fakes_of_another_number_are_refused() -> None:
+    with pytest.raises(InputError, match="needs a fake image for each real one"):
+        wgan_gradient_penalty(lambda x: x.sum((1, 2, 3)), torch.zeros(4, 3, 8, 8), torch.zeros(1, 3, 8, 8))

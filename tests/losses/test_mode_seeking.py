@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from lit_an.errors import InputError
 from lit_an.losses import mode_seeking_loss
 
 
@@ -46,3 +47,10 @@ def test_equal_images_have_a_large_finite_loss() -> None:
     assert 1e4 < float(loss) < float("inf")
     half = mode_seeking_loss(torch.zeros(2, 3, 4, 4, dtype=torch.bfloat16), latent.bfloat16(), label)
     assert half.dtype == torch.float32
+
+
+def test_labels_and_latents_of_other_shapes_are_refused() -> None:
+    image, latent, label = batch(2, 0, 2)
+    for wrong in ((latent, label[:, None]), (latent, label[:2]), (latent[:2], label)):
+        with pytest.raises(InputError, match=r"takes latents \(3, L\) and labels \(3,\) of 3 images"):
+            mode_seeking_loss(image, *wrong)

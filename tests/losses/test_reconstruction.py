@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lit_an.errors import InputError
-from lit_an.losses import confidence_map, context_l1, hole_l1
+from lit_an.losses import confidence_map, context_l1, hole_l1, perceptual_loss, wgan_gradient_penalty
 
 
 def some_masks() -> Tensor:
@@ -217,3 +217,18 @@ def test_confidence_keeps_its_precision_under_autocast() -> None:
 def test_confidence_refuses_what_makes_no_kernel(bad: dict[str, float]) -> None:
     with pytest.raises(InputError, match="must be at least 1 and standard_deviation above 0, got"):
         confidence_map(torch.zeros(1, 1, 8, 8), **bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kind", "one"), [(torch.bool, True), (torch.uint8, 255), (torch.int64, 1)])
+def test_a_mask_of_any_type_is_the_same_hole(kind: torch.dtype, one: int) -> None:
+    mask, (prediction, image) = some_masks().float(), some_images()
+    other = torch.where(mask > 0, one, 0).to(kind)
+    for loss in (hole_l1, context_l1):
+        assert torch.equal(loss(prediction, image, mask), loss(prediction, image, other))
+    assert torch.equal(confidence_map(mask), confidence_map(other))
+    maps = [{"map": F.avg_pool2d(each, 2)} for each in (prediction, image)]
+    assert torch.equal(perceptual_loss(*maps, mask=mask), perceptual_loss(*maps, mask=other))
+    torch.manual_seed(0)
+    expected = wgan_gradient_penalty(lambda x: x.square().sum((1, 2, 3)), image, prediction, mask)
+    torch.manual_seed(0)
+    assert torch.equal(wgan_gradient_penalty(lambda x: x.square().sum((1, 2, 3)), image, prediction, other), expected)

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 
+from lit_an.errors import InputError
 from lit_an.metrics.feature_set import add_sums
 from lit_an.metrics.frechet import frechet_distance, frechet_distance_of_features, moments_of
 from lit_an.metrics.inception import inception_score, score_sums, splits_of
@@ -174,3 +176,12 @@ def test_precision_to_coverage_of_one_set_twice_and_of_two_far_apart() -> None:
     assert collapsed.precision == 1
     assert collapsed.recall < 0.05
     assert collapsed.coverage < 0.1
+
+
+@pytest.mark.parametrize("figure", [frechet_distance_of_features, kernel_distance, squared_mmd, manifold_scores])
+def test_too_few_images_and_other_features_are_refused(figure: Callable[..., object]) -> None:
+    some = torch.randn(9, 3)
+    with pytest.raises(InputError, match=r"needs at least \d images of either side"):
+        figure(some[:1], some)
+    with pytest.raises(InputError, match=r"takes features \(M, D\) and \(N, D\) of one network"):
+        figure(some, torch.randn(9, 4))

@@ -10,6 +10,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from lit_an.errors import InputError
 from lit_an.metrics.similarity import multiscale_similarity, structural_similarity
 
 
@@ -118,3 +119,11 @@ def test_each_image_has_its_own_value() -> None:
         alone = structural_similarity(image[part], other[part], mask[part])
         assert float(alone.ssim) == pytest.approx(float(together.ssim[number]), abs=1e-12)
         assert float(alone.hole_ssim) == pytest.approx(float(together.hole_ssim[number]), abs=1e-12)
+
+
+def test_images_that_are_too_small_are_refused() -> None:
+    image = torch.zeros(1, 3, 200, 10)
+    with pytest.raises(InputError, match=r"^SSIM needs images of at least 11 px a side"):
+        structural_similarity(image, image, image[:, :1])
+    with pytest.raises(InputError, match="MS-SSIM needs images of at least 176 px a side"):
+        multiscale_similarity(image, image)

@@ -57,3 +57,12 @@ def test_spectral_norm_divides_gain_and_shift_by_their_largest_singular_value() 
 def test_bad_arguments_get_one_sentence(kwargs: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         ConditionalBatchNorm2d(**{"num_features": 4, "condition_features": 3, **kwargs})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["conditional_batch", "conditional_instance"])
+def test_a_condition_of_any_type_is_taken(name: str) -> None:
+    norm = NORMS.create(name, 4, condition_features=3, initialization="orthogonal").bfloat16()
+    x, one_hot = torch.randn(2, 4, 6, 6).bfloat16(), torch.eye(3)[:2]
+    expected = norm(x, one_hot.bfloat16())
+    for kind in (torch.float32, torch.int64, torch.bool):
+        assert torch.equal(norm(x, one_hot.to(kind)), expected)

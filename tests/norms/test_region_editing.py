@@ -80,3 +80,16 @@ def test_a_network_is_edited_in_the_block_alone() -> None:
     assert torch.equal(edited, expected)
     assert not torch.equal(edited[1], before[1])
     assert torch.equal(after, before)
+
+
+def test_a_compiled_network_is_edited_too() -> None:
+    torch._dynamo.reset()
+    network = nn.Sequential(nn.Conv2d(3, 8, 1), randomized(AttentiveNorm2d(8, num_regions=4))).eval()
+    compiled, moves = torch.compile(network, backend="eager"), [Move(Region(0, 1), Region(1, 2))]
+    with torch.no_grad():
+        before = compiled(x := torch.randn(2, 3, 6, 6))
+        with edited_regions(network[1], moves):
+            edited = compiled(x)
+            torch.testing.assert_close(edited, network(x))
+        assert torch.equal(compiled(x), before)
+    assert not torch.equal(edited, before)

@@ -82,6 +82,21 @@ def test_a_class_whose_name_is_no_text(generator: TrainedGenerator, tmp_path: Pa
     assert class_sheet(generator, [0, 1], [0, 1]).shape[0] == 3
 
 
+class Tied(ResNetGenerator):
+    """Holds one of its parts under two names."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.again = self.final_norm
+
+
+def test_a_part_under_two_names_is_stored(tmp_path: Path) -> None:
+    arguments = {"image_size": 32, "num_classes": 3, "latent_dim": 8, "base_width": 2}
+    generator = TrainedGenerator(Tied(**arguments), Description(f"{__name__}.Tied", dict(arguments)))
+    loaded = load_exported(save_exported(generator, tmp_path))
+    assert torch.equal(sample(loaded, [0, 2], [1, 1]), sample(generator, [0, 2], [1, 1]))
+
+
 @pytest.mark.parametrize("deep", ["", "deep"])
 def test_a_file_in_the_place_of_the_folder(generator: TrainedGenerator, deep: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")

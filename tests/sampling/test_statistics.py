@@ -67,6 +67,7 @@ def test_batch_statistics_normalize_each_batch_and_store_nothing(generator: Trai
     stored = statistics_of(generator)
     running = sample(generator, [0, 1, 2], [0, 0, 0])
     use_statistics(generator, "batch")
+    assert generator.description.statistics == "running", "of the statistics that it holds"
     outputs: list[torch.Tensor] = []
     handle = batch_norms(generator)[0].register_forward_hook(lambda *args: outputs.append(args[2].detach()))
     together = sample(generator, [0, 1, 2], [0, 0, 0])

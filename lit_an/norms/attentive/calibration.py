@@ -4,9 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.distributed
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from lit_an.errors import InputError
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
+from lit_an.norms.base import without_compiler
 
 
 @torch.no_grad()
@@ -16,7 +20,8 @@ def calibrate_layouts(
     """Runs a network once in training mode and calibrates each semantic layout just before it is used.
 
     Only the entity filters change. Modes, buffers (running statistics, vectors of spectral norm) and PyTorch's random
-    state are restored.
+    state are restored. A network in ``DistributedDataParallel`` has the first process's filters in all processes, each
+    of which must call this.
 
     Args:
         network: holds the layouts.
@@ -27,7 +32,7 @@ def calibrate_layouts(
         The factor of each layout that has run, by module name.
 
     Raises:
-        InputError: what ``SemanticLayout.calibrate`` raises.
+        InputError: what ``SemanticLayout.calibrate`` raises, or none of the layouts has run.
 
     Example:
         >>> from lit_an.norms import AttentiveNorm2d
@@ -49,7 +54,7 @@ def calibrate_layouts(
     modes = [(module, module.training) for module in network.modules()]
     devices = {parameter.device.index for parameter in network.parameters() if parameter.device.type == "cuda"}
     try:
-        with torch.random.fork_rng(devices=sorted(devices)):
+        with torch.random.fork_rng(devices=sorted(devices)), without_compiler():
             network.train()
             run()
     finally:
@@ -59,4 +64,12 @@ def calibrate_layouts(
             module.training = mode
         for buffer, former in buffers:
             buffer.copy_(former)
+    if layouts and not factors:
+        raise InputError(
+            f"calibrate_layouts: none of the network's {len(layouts)} layouts has run; run this very network, not a "
+            "copy of it"
+        )
+    for wrapper in (module for module in network.modules() if isinstance(module, DistributedDataParallel)):
+        for layout in (module for module in wrapper.modules() if isinstance(module, SemanticLayout)):
+            torch.distributed.broadcast(layout.entities.data, group=wrapper.process_group, group_src=0)
     return factors

@@ -11,7 +11,7 @@ import lit_an.norms.attentive.functional as AN
 from lit_an.errors import InputError
 from lit_an.norms.attentive.orthogonality import Orthogonality, orthogonality_penalty
 from lit_an.norms.attentive.semantic_layout import SemanticLayout
-from lit_an.norms.base import ConditionKind, Norm2d, is_hooked, is_plain, pointwise, residual_scale
+from lit_an.norms.base import ConditionKind, Norm2d, is_called_as, is_pointwise, pointwise, residual_scale
 from lit_an.norms.registry import register_norm
 from lit_an.tensors.precision import without_autocast
 
@@ -149,10 +149,8 @@ class AttentiveNorm2d(Norm2d):
 
     def _calls_parts(self) -> bool:
         """Whether somebody hooked, wrapped or replaced a part, so that its weights do not say what calling it does."""
-        layout = self.layout
-        as_made = type(layout).forward is SemanticLayout.forward and not is_hooked(layout)
-        projects_as_made = self.value is None or is_plain(self.value)
-        return not (as_made and projects_as_made and layout.can_be_filters())
+        projects_as_made = self.value is None or is_pointwise(self.value)
+        return not (is_called_as(self.layout, SemanticLayout) and projects_as_made and self.layout.can_be_filters())
 
     def penalty(self) -> Tensor:
         """How far the layout's entity filters are from orthogonal ones: a scalar, see ``orthogonality_penalty``."""

@@ -7,7 +7,7 @@ import lit_an.norms.attentive.functional as AN
 from lit_an.errors import InputError
 from lit_an.norms.attentive.orthogonality import Orthogonality, check_form
 from lit_an.norms.attentive.self_sampling import features_at, sampled_layout
-from lit_an.norms.base import is_plain, pointwise
+from lit_an.norms.base import is_pointwise, pointwise
 from lit_an.tensors.clipping import clip
 from lit_an.tensors.precision import without_autocast
 
@@ -125,7 +125,9 @@ class SemanticLayout(nn.Module):
 
     def can_be_filters(self) -> bool:
         """Whether ``filters`` gives the whole layout: ``key`` and ``query`` are neither hooked nor replaced."""
-        return not self.self_sampling or (is_plain(self.key) and is_plain(self.query))
+        return not self.self_sampling or all(
+            is_pointwise(part) and part.bias is not None for part in (self.key, self.query)
+        )
 
     def filters(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """The 1×1 filters that make the logits of a feature map, drawn anew in training.
@@ -205,11 +207,12 @@ class SemanticLayout(nn.Module):
             raise InputError("SemanticLayout: features that are equal at every position cannot calibrate a layout")
         offset = torch.zeros_like(mean) if self.centered else mean
         low, high = 1e-4, 1e4
-        for _ in range(40):  # The sharper, the fewer: halves an interval of factors, on a logarithmic scale.
-            factor = (low * high) ** 0.5
-            layout = AN.semantic_layout(centered, offset, factor * self.entities[None], None, self.temperature)
-            entropy = -torch.special.xlogy(layout, layout).sum(1).mean()
-            low, high = (factor, high) if entropy.exp() > target else (low, factor)
+        with without_autocast(x):
+            for _ in range(40):  # The sharper, the fewer: halves an interval of factors, on a logarithmic scale.
+                factor = (low * high) ** 0.5
+                layout = AN.semantic_layout(centered, offset, factor * self.entities[None], None, self.temperature)
+                entropy = -torch.special.xlogy(layout, layout).sum(1).mean()
+                low, high = (factor, high) if entropy.exp() > target else (low, factor)
         self.entities.mul_(factor)
         return factor
 

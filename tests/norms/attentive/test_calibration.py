@@ -1,5 +1,7 @@
 """Layouts start as sharp as asked on the features that they get, and nothing else changes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from torch.nn.utils import parametrizations
 from lit_an.errors import InputError
 from lit_an.metrics.layout import layout_statistics
 from lit_an.norms import AttentiveNorm2d, SemanticLayout, calibrate_layouts
+from tests.training import run_in_two_processes
 
 
 def regions_per_position(layout: SemanticLayout, x: torch.Tensor) -> float:
@@ -75,3 +78,45 @@ def test_the_default_fits_any_number_of_regions(num_regions: int) -> None:
     layout, x = SemanticLayout(32, num_regions=num_regions), torch.randn(4, 32, 16, 16)
     layout.calibrate(x)
     assert regions_per_position(layout, x) == pytest.approx(num_regions**0.712, rel=1e-3)
+
+
+def test_autocast_around_the_network_changes_nothing() -> None:
+    x, factors = torch.randn(4, 8, 16, 16), []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        norm = AttentiveNorm2d(8, num_regions=4)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            factors.append(calibrate_layouts(norm, lambda norm=norm: norm(x))["layout"])
+    assert factors[0] == factors[1]
+
+
+def test_a_network_that_does_not_run_is_refused() -> None:
+    norm, other = AttentiveNorm2d(8, num_regions=4), AttentiveNorm2d(8, num_regions=4)
+    with pytest.raises(InputError, match="none of the network's 1 layouts has run; run this very network"):
+        calibrate_layouts(norm, lambda: other(torch.randn(2, 8, 6, 6)))
+    assert calibrate_layouts(nn.Conv2d(3, 3, 1), lambda: None) == {}
+
+
+def test_a_network_that_was_compiled_and_has_run_is_calibrated() -> None:
+    torch._dynamo.reset()
+    norm, x = AttentiveNorm2d(8, num_regions=4), torch.randn(2, 8, 6, 6)
+    compiled = torch.compile(norm, backend="eager")
+    with torch.no_grad():
+        compiled(x)
+    assert set(calibrate_layouts(norm, lambda: compiled(x))) == {"layout"}
+
+
+def calibrate_in_a_process(rank: int, port: str, folder: str) -> None:
+    torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    torch.manual_seed(0)
+    wrapped = nn.parallel.DistributedDataParallel(AttentiveNorm2d(8, num_regions=4))
+    x = (1 + rank) * torch.randn(2, 8, 6, 6)
+    calibrate_layouts(wrapped, lambda: wrapped(x))
+    torch.save(wrapped.module.layout.entities.detach(), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_processes_that_train_together_have_the_same_filters(tmp_path: Path) -> None:
+    run_in_two_processes(calibrate_in_a_process, str(tmp_path))
+    assert torch.equal(*(torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)))
