@@ -205,7 +205,7 @@ def test_a_diverged_run_begins_anew_and_one_that_failed_otherwise_goes_on(
         cells.write_record(cell, code_hash(), "failed", exit_code=code)
     assert [state_of(cell, code_hash()) for cell in (diverged, failed)] == ["diverged", "failed"]
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.stand_in"])
+    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.bench.stand_in"])
     assert cli.main(["ablate", str(plan), f"--output={output}", "--measure_cost=false"]) == 0
     assert [(cell.folder / "starts").read_text() for cell in (diverged, failed)] == ["0\n", "4\n"]
     assert (output / "former" / "none" / "seed_0_1" / "saved").read_text() == "4"
