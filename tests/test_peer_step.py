@@ -1,26 +1,31 @@
 """The benchmark beside BigGAN-PyTorch without a checkout of it: one sentence."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks/peer_step.py"
+from tests.benchmark_modules import loaded
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("options", "sentence"),
     [
-        (["{folder}"], "has no layers.py; give the folder of a checkout of github.com/ajbrock/BigGAN-PyTorch"),
-        (["{folder}", "--rounds=0"], "--rounds must be at least 1, got 0"),
+        ([], "has no layers.py; give the folder of a checkout of github.com/ajbrock/BigGAN-PyTorch"),
+        (["--rounds=0"], "--rounds must be at least 1, got 0"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_measured(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_said_and_nothing_is_measured(
+    options: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "BigGAN.py").touch()
-    command = [sys.executable, BENCHMARK, *(argument.format(folder=tmp_path) for argument in arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 2
-    assert sentence in result.stderr
-    assert "Traceback" not in result.stderr
-    assert result.stdout == ""
+    monkeypatch.setattr("sys.argv", ["peer_step.py", str(tmp_path), "--threads=1", *options])
+    with pytest.raises(SystemExit) as ended:
+        loaded("peer_step").main()
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert said.out == ""

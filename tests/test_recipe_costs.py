@@ -1,27 +1,21 @@
 """The tables of costs in docs/recipes.md: their command lines, and parameters beside the published networks."""
 
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lit_an.training_costs.devices import USABLE
 from lit_an.training_costs.estimate import Setting, estimate
+from tests.benchmark_modules import BENCHMARKS, loaded
 from tests.test_configs import parsed
 
-PATH = Path(__file__).parent.parent / "benchmarks/recipes.py"
+ROOT = BENCHMARKS.parent
 
 
 @pytest.fixture(scope="module")
 def recipes() -> Any:
-    spec = importlib.util.spec_from_file_location("recipe_costs", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("recipes")
 
 
 def test_a_recipe_counts_its_own_networks(recipes: Any) -> None:
@@ -37,8 +31,6 @@ def test_a_recipe_counts_its_own_networks(recipes: Any) -> None:
 
 
 # The table of machines in docs/recipes.md.
-
-ROOT = PATH.parent.parent
 
 
 def rows_of_machines() -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 """The loop by hand in ``benchmarks/train_step.py`` does the work of Lightning's, so that their times compare."""
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,20 +7,15 @@ from typing import Any
 import pytest
 
 from callbacks import GeneratorEMA
+from tests.benchmark_modules import loaded
 from tests.training import make_data, make_task, make_trainer
 
-PATH = Path(__file__).parent.parent / "benchmarks/train_step.py"
 ITERATIONS = 2
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
-    spec = importlib.util.spec_from_file_location("train_step", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("train_step")
 
 
 @pytest.mark.parametrize("options", [{"share_fakes": True}, {"discriminator_steps": 2}, {"accumulate": 2}], ids=str)

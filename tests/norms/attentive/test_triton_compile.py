@@ -1,14 +1,14 @@
 """The Triton kernels compiled for GPUs that are not here: no register is spilled, and shared memory suffices."""
 
-import importlib.util
 import os
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
-PATH = Path(__file__).parent.parent.parent.parent / "benchmarks/triton_kernels.py"
+from tests.benchmark_modules import loaded
+
 REGISTERS = 255
 # Of the 99 KiB of the smallest device of compute capability 8, so that two programs run at a time; of 227 KiB, four.
 SHARED = {80: 99 * 1024 // 2, 90: 227 * 1024 // 4, 100: 227 * 1024 // 4}
@@ -16,16 +16,11 @@ STACK = {80: 0, 90: 0, 100: 40}  # bytes; the compiler for the last one keeps so
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
+def benchmark() -> Any:
     pytest.importorskip("triton")
     if os.environ.get("TRITON_INTERPRET") == "1":
         pytest.skip("the interpreter takes the compiler's place")
-    spec = importlib.util.spec_from_file_location("triton_kernels_benchmark", PATH)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("triton_kernels")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +28,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
 
 
-def check(benchmark: ModuleType, shape: object, capability: int, names: set[str]) -> None:
+def check(benchmark: Any, shape: object, capability: int, names: set[str]) -> None:
     launches = [launch for launch in benchmark.launches_of(shape) if launch.name in names]
     assert len(launches) >= len(names)
     for launch in launches:
@@ -46,21 +41,21 @@ def check(benchmark: ModuleType, shape: object, capability: int, names: set[str]
 
 
 @pytest.mark.parametrize("capability", [80, 90])
-def test_the_kernels_that_hold_most_compile_without_spills(benchmark: ModuleType, capability: int) -> None:
+def test_the_kernels_that_hold_most_compile_without_spills(benchmark: Any, capability: int) -> None:
     shape = benchmark.SHAPES[-1]  # float32, 16 regions: the recipes' with most registers
     check(benchmark, shape, capability, {"region_sums", "joint_gradient"})
 
 
 @pytest.mark.slow  # a hundred compilations
 @pytest.mark.parametrize("capability", [80, 90, 100])
-def test_all_kernels_compile_without_spills(benchmark: ModuleType, capability: int) -> None:
+def test_all_kernels_compile_without_spills(benchmark: Any, capability: int) -> None:
     names = {"region_sums", "normalized", "joint_gradient", "input_gradient", "weight_gradient"}
     for shape in benchmark.COMPILED:
         check(benchmark, shape, capability, names)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_bounds_count_every_map_once(dtype: torch.dtype, benchmark: ModuleType) -> None:
+def test_bounds_count_every_map_once(dtype: torch.dtype, benchmark: Any) -> None:
     """Against the maps that launches are given, and by hand."""
     shape = benchmark.Shape(2, 32, 64, 16, dtype, False, "")
     forward, backward = benchmark.bounds(shape)
