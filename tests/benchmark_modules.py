@@ -1,4 +1,4 @@
-"""Files of ``benchmarks/`` as modules: they are scripts, and no package."""
+"""Programs of ``benchmarks/`` as modules."""
 
 import importlib.util
 from pathlib import Path
@@ -9,9 +9,9 @@ import pytest
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
-def load_benchmark(name: str) -> Any:
-    """``benchmarks/NAME.py`` as a new module. What it sets for its process (path, environment) is taken back."""
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+def loaded(name: str) -> Any:
+    """A program whose ``main`` has not run; what it sets for the whole process as it is imported is set back."""
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -10,12 +10,12 @@ from torch.nn.modules.module import register_module_forward_hook
 
 from lit_an.norms import AttentiveNorm2d
 from lit_an.norms.self_attention import SelfAttention2d
-from tests.benchmark_modules import load_benchmark
+from tests.benchmark_modules import loaded
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
-    return load_benchmark("peer_step")
+    return loaded("peer_step")
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,21 @@
 """The tables of costs in docs/recipes.md: their command lines, and parameters beside the published networks."""
 
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lit_an.training_costs.devices import USABLE
 from lit_an.training_costs.estimate import Setting, estimate
-from tests.benchmark_modules import load_benchmark
+from tests.benchmark_modules import BENCHMARKS, loaded
 from tests.test_configs import parsed
+
+ROOT = BENCHMARKS.parent
 
 
 @pytest.fixture(scope="module")
 def recipes() -> Any:
-    return load_benchmark("recipes")
+    return loaded("recipes")
 
 
 def test_a_recipe_counts_its_own_networks(recipes: Any) -> None:
@@ -30,8 +31,6 @@ def test_a_recipe_counts_its_own_networks(recipes: Any) -> None:
 
 
 # The table of machines in docs/recipes.md.
-
-ROOT = Path(__file__).parent.parent
 
 
 def rows_of_machines() -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from callbacks import GeneratorEMA
-from tests.benchmark_modules import load_benchmark
+from tests.benchmark_modules import loaded
 from tests.training import make_data, make_task, make_trainer
 
 ITERATIONS = 2
@@ -15,7 +15,7 @@ ITERATIONS = 2
 
 @pytest.fixture(scope="module")
 def benchmark() -> Any:
-    return load_benchmark("train_step")
+    return loaded("train_step")
 
 
 @pytest.mark.parametrize("options", [{"share_fakes": True}, {"discriminator_steps": 2}, {"accumulate": 2}], ids=str)

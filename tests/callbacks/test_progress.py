@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import cli
 from callbacks import Checkpointing, IterationProgressBar, progress
 from callbacks.measuring.base import with_progress
 from callbacks.progress import Progress, fitted, progress_line
@@ -137,12 +138,14 @@ def test_a_terminal_shows_one_line_and_what_the_run_is(tmp_path: Path, image_fol
         assert noise not in shown
 
 
-def test_without_a_terminal_there_is_a_header_and_no_control_characters(tmp_path: Path, image_folder: Path) -> None:
-    command = [sys.executable, str(ROOT / "cli.py"), *arguments(image_folder, tmp_path / "run", "--iterations=2")]
-    shown = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "length      2 iterations" in shown.stdout
-    assert "\x1b" not in shown.stdout + shown.stderr
-    assert "\r" not in shown.stdout + shown.stderr
+def test_without_a_terminal_there_is_a_header_and_no_control_characters(
+    tmp_path: Path, image_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments(image_folder, tmp_path / "run", "--iterations=2")) == 0
+    shown = capfd.readouterr()
+    assert "length      2 iterations" in shown.out
+    assert "\x1b" not in shown.out + shown.err
+    assert "\r" not in shown.out + shown.err
 
 
 def test_a_long_measurement_says_how_far_it_is(caplog: pytest.LogCaptureFixture) -> None:

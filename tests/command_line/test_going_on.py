@@ -55,7 +55,7 @@ def test_a_moved_run_goes_on_where_it_lies_and_its_config_makes_a_new_one(
 
 def test_a_whole_number_limits_batches_and_a_fraction_the_share(image_folder: Path, tmp_path: Path) -> None:
     for written in ("1", "1.0"):
-        more = [f"--trainer.limit_val_batches={written}", "--iterations=1"]
+        more = [f"--trainer.limit_val_batches={written}", "--iterations=1", "--trainer.logger=false"]
         assert cli.main(arguments(image_folder, tmp_path / written, *more)) == 0
         text = (tmp_path / written / "config.yaml").read_text()
         assert f"limit_val_batches: {written}\n" in text

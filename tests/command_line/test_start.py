@@ -1,6 +1,7 @@
 """Where a run starts: a file, a run folder or ``auto``, with or without a config; and ``check`` of checkpoints."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,23 @@ def spoil(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.fixture
-def run(image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of two iterations with a checkpoint of each."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def trained(image_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
     more = ["--trainer.callbacks=callbacks.Checkpointing", "--trainer.callbacks.every_iterations=1"]
     assert cli.main(arguments(image_folder, folder, *more)) == 0
-    monkeypatch.delenv("LIT_AN_RUN_FOLDER")
     return folder
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A run of two iterations with a checkpoint of each, for one test alone."""
+    shutil.copytree(trained, tmp_path / "run")
+    checkpoints = tmp_path / "run" / "checkpoints"
+    assert (trained / "checkpoints" / "last.ckpt").samefile(trained / "checkpoints" / "iteration_0000002.ckpt")
+    (checkpoints / "iteration_0000002.ckpt").unlink()
+    (checkpoints / "iteration_0000002.ckpt").hardlink_to(checkpoints / "last.ckpt")
+    return tmp_path / "run"
 
 
 def test_the_same_command_line_begins_and_goes_on(

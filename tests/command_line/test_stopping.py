@@ -14,9 +14,9 @@ import pytest
 import cli
 from lit_an.command_line.stopping import signals_as_exceptions
 from lit_an.files import replacing
-from tests.ablation.test_ablate_command import plan_file
 from tests.command_line.several_processes import Run, is_alive
 from tests.command_line.small_runs import ROOT
+from tests.commands.test_ablate import plan_file
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 

@@ -11,11 +11,18 @@ import torch
 from torch import Tensor, nn
 
 import cli
+from lit_an.commands import norms
 from lit_an.norms import NORMS
 from lit_an.norms.registry import condition_kind
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--channels=8", "--side=8", "--batch=2"]
+
+
+@pytest.fixture(autouse=True)
+def _measured_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fewest passes of each norm: no figure is looked at closely."""
+    monkeypatch.setattr(norms, "_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -238,7 +238,9 @@ def test_another_package_registers_through_its_entry_point(tmp_path: Path) -> No
         "import torch\n"
         "from lit_an.norms import NORMS, norm_factory\n"
         "print('scaled' in NORMS.names(), norm_factory('scaled', scale=3.0)(4)(torch.ones(1, 4, 1, 1)).sum().item())\n"
-        "import cli; cli.main(['norms', '--channels=8', '--side=8'])\n"
+        "import cli, lit_an.commands.norms\n"
+        "lit_an.commands.norms._SECONDS = 0.0\n"
+        "cli.main(['norms', '--channels=8', '--side=8'])\n"
     )
     completed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     first, *lines = completed.stdout.splitlines()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.benchmark_modules import load_benchmark
+from tests.benchmark_modules import loaded
 
 REGISTERS = 255
 # Of the 99 KiB of the smallest device of compute capability 8, so that two programs run at a time; of 227 KiB, four.
@@ -20,7 +20,7 @@ def benchmark() -> Any:
     pytest.importorskip("triton")
     if os.environ.get("TRITON_INTERPRET") == "1":
         pytest.skip("the interpreter takes the compiler's place")
-    return load_benchmark("triton_kernels")
+    return loaded("triton_kernels")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,8 @@ from lit_an.code_version import code_hash
 from tests.ablation.small_studies import write_run
 from tests.command_line.small_runs import ROOT, SMALL_CLASSES
 from tests.training import logged_rows
+
+Ablate = Callable[..., tuple[str, str]]
 
 
 def plan_file(folder: Path, image_folder: Path, *layers: str) -> Path:
@@ -52,27 +54,32 @@ def plan_file(folder: Path, image_folder: Path, *layers: str) -> Path:
     return path
 
 
-def ablate(*options: str, code: int = 0, **kwargs: object) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "cli.py"), "ablate", *options],
-        capture_output=True,
-        text=True,
-        **{"env": {**os.environ, "OMP_NUM_THREADS": "1"}, **kwargs},  # type: ignore[call-overload]
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
+@pytest.fixture
+def ablate(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ablate:
+    """Calls the command, whose runs are processes of one thread; what it prints, errors apart."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def call(*options: str, code: int = 0) -> tuple[str, str]:
+        found = cli.main(["ablate", *options])
+        said = capsys.readouterr()
+        assert found == code, said.out + said.err
+        return said.out, said.err
+
+    return call
 
 
-def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Path, tmp_path: Path) -> None:
+def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(
+    image_folder: Path, tmp_path: Path, ablate: Ablate
+) -> None:
     plan, output = plan_file(tmp_path, image_folder, "none", "attentive"), tmp_path / "out"
-    done = ablate(str(plan), f"--output={output}", "--measure_cost=false", "--vary=seed_everything=3")
+    said, _ = ablate(str(plan), f"--output={output}", "--measure_cost=false", "--vary=seed_everything=3")
     folders = [output / layer / "seed_3" for layer in ("none", "attentive")]
     assert [sorted(logged_rows(folder, "train/generator/adversarial")) for folder in folders] == [[1, 2, 3, 4]] * 2
     assert (output / "report" / "index.html").exists()
-    assert "2 of 2" in done.stdout
+    assert "2 of 2" in said
     before = [(folder / "run.json").read_bytes() for folder in folders]
-    again = ablate(str(plan), f"--output={output}", "--vary=seed_everything=3")
-    assert "all runs are done" in again.stdout
+    said, _ = ablate(str(plan), f"--output={output}", "--vary=seed_everything=3")
+    assert "all runs are done" in said
     assert [(folder / "run.json").read_bytes() for folder in folders] == before
     record = json.loads(before[1])
     with tempfile.TemporaryDirectory() as made:
@@ -89,26 +96,28 @@ def test_a_grid_from_the_plan_to_the_report_does_nothing_twice(image_folder: Pat
     assert record["starts"][0]["code"] == record["code"] == code_hash()
 
 
-def test_the_plan_says_what_it_costs_before_anything_is_started(image_folder: Path, tmp_path: Path) -> None:
+def test_the_plan_says_what_it_costs_before_anything_is_started(
+    image_folder: Path, tmp_path: Path, ablate: Ablate
+) -> None:
     plan, output = plan_file(tmp_path, image_folder, "none", "nothing"), tmp_path / "out"
-    done = ablate(str(plan), f"--output={output}", "--dry_run=true")
-    assert "2 variants × 2 seeds" in done.stdout
-    assert "nothing could not be measured: error: " in done.stdout
-    assert "unknown norm 'nothing'" in done.stdout
+    said, _ = ablate(str(plan), f"--output={output}", "--dry_run=true")
+    assert "2 variants × 2 seeds" in said
+    assert "nothing could not be measured: error: " in said
+    assert "unknown norm 'nothing'" in said
     assert [path.name for path in output.iterdir()] == ["costs.json"]
-    row = next(line for line in done.stdout.splitlines() if line.strip().startswith("none"))
+    row = next(line for line in said.splitlines() if line.strip().startswith("none"))
     assert float(row.split()[4]) > 0  # seconds of an iteration
 
 
-def test_nothing_is_started_if_no_variant_can_be_trained(image_folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_started_if_no_variant_can_be_trained(image_folder: Path, tmp_path: Path, ablate: Ablate) -> None:
     plan, output = plan_file(tmp_path, image_folder, "nothing"), tmp_path / "out"
-    done = ablate(str(plan), f"--output={output}", code=2)
-    assert "error: ablate: no variant can be trained; unknown norm 'nothing'" in done.stderr
+    _, errors = ablate(str(plan), f"--output={output}", code=2)
+    assert "error: ablate: no variant can be trained; unknown norm 'nothing'" in errors
     assert not (output / "nothing").exists()
 
 
 @pytest.mark.slow
-def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: Path) -> None:
+def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: Path, ablate: Ablate) -> None:
     plan = plan_file(tmp_path, image_folder, "attentive")
     ablate(str(plan), f"--output={tmp_path / 'straight'}", "--measure_cost=false")
     output = tmp_path / "killed"
@@ -126,7 +135,9 @@ def test_a_killed_bench_ends_as_one_that_was_not(image_folder: Path, tmp_path: P
 
 
 @pytest.mark.slow
-def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tmp_path: Path) -> None:
+def test_a_norm_of_another_package_takes_part_by_its_name(
+    image_folder: Path, tmp_path: Path, ablate: Ablate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     package = tmp_path / "site"
     (package / "halving-1.0.dist-info").mkdir(parents=True)
     (package / "halving.py").write_text(
@@ -140,8 +151,8 @@ def test_a_norm_of_another_package_takes_part_by_its_name(image_folder: Path, tm
     (package / "halving-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: halving\nVersion: 1.0\n")
     (package / "halving-1.0.dist-info" / "entry_points.txt").write_text("[lit_an.norms]\nhalving = halving:Halving\n")
     plan, output = plan_file(tmp_path, image_folder, "none", "halving"), tmp_path / "out"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(package)}
-    ablate(str(plan), f"--output={output}", "--measure_cost=false", "--vary=seed_everything=0", env=environment)
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    ablate(str(plan), f"--output={output}", "--measure_cost=false", "--vary=seed_everything=0")
     assert sorted(logged_rows(output / "halving" / "seed_0", "train/generator/adversarial")) == [1, 2, 3, 4]
     assert "halving" in (output / "report" / "table.md").read_text()
 
@@ -245,7 +256,7 @@ def test_a_diverged_run_begins_anew_and_one_that_failed_otherwise_goes_on(
         cells.write_record(cell, code_hash(), "failed", exit_code=code)
     assert [state_of(cell, code_hash()) for cell in (diverged, failed)] == ["diverged", "failed"]
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.stand_in"])
+    monkeypatch.setattr(ablate_module, "command_line", lambda: [sys.executable, "-m", "tests.ablation.bench.stand_in"])
     assert cli.main(["ablate", str(plan), f"--output={output}", "--measure_cost=false"]) == 0
     assert [(cell.folder / "starts").read_text() for cell in (diverged, failed)] == ["0\n", "4\n"]
     assert (output / "former" / "none" / "seed_0_1" / "saved").read_text() == "4"

@@ -11,8 +11,8 @@ from lit_an.ablation.bench.cluster import CellJob, run_on_cluster
 from lit_an.ablation.bench.plan import Level
 from lit_an.ablation.bench.processes import RunningCell
 from lit_an.errors import InputError
-from tests.ablation.stand_in import STEPS
-from tests.ablation.test_processes import CODE, COMMAND, ROOT, cells, starts
+from tests.ablation.bench.stand_in import STEPS
+from tests.ablation.bench.test_processes import CODE, COMMAND, ROOT, cells, starts
 
 pytest.importorskip("submitit")
 

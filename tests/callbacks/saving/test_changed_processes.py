@@ -16,7 +16,7 @@ RECORDING = '''
 """Writes down the images of each iteration and process."""
 from pathlib import Path
 from pytorch_lightning.callbacks import Callback
-from tests.callbacks.test_changed_processes import digest
+from tests.callbacks.saving.test_changed_processes import digest
 
 class Record(Callback):
     def on_train_batch_start(self, trainer, task, batch, batch_idx):

@@ -246,7 +246,7 @@ def test_thirty_variants_fit(tmp_path: Path) -> None:
 
 
 def test_the_documented_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "ablation_report.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[3] / "docs" / "ablation_report.md").read_text(encoding="utf-8")
     (snippet,) = re.findall(r"^```python\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
     write_runs(tmp_path / "runs", seeds=(1,))
     monkeypatch.chdir(tmp_path)

@@ -14,10 +14,10 @@ from callbacks.progress import Progress, log_line
 from lit_an.ablation.bench.cells import Cell, cells_of, locked, put_aside, read_record, state_of
 from lit_an.ablation.bench.plan import Level, Plan
 from lit_an.ablation.bench.processes import STILL_RUNS, progress, run_here
-from tests.ablation.stand_in import STEPS
+from tests.ablation.bench.stand_in import STEPS
 
-ROOT = Path(__file__).parent.parent.parent
-COMMAND = [sys.executable, "-m", "tests.ablation.stand_in"]
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-m", "tests.ablation.bench.stand_in"]
 SLOT = {"PYTHONPATH": str(ROOT)}
 CONFIG = ROOT / "configs/class_conditional/earth_quickstart.yaml"
 CODE = "0" * 64
@@ -84,7 +84,7 @@ def _signal_once(cell: Cell, number: int) -> None:
 def test_a_run_saves_and_ends_when_the_bench_is_killed_and_a_second_bench_waits_for_it(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path, Level("x", options={"pause": 0.3}))
     script = (
-        "from pathlib import Path; from tests.ablation.test_processes import *;"
+        "from pathlib import Path; from tests.ablation.bench.test_processes import *;"
         f"(cell,) = cells(Path({str(tmp_path)!r}), Level('x', options={{'pause': 0.3}}));"
         "run_here([cell], CODE, COMMAND, [SLOT], lambda line: None)"
     )

@@ -22,6 +22,8 @@ def _scalars(folder: Path) -> list[str]:
 def _trained(path: Path, image_folder: Path, folder: Path) -> list[str]:
     every = ["--trainer.log_every_n_steps=1", "--trainer.val_check_interval=1"]
     assert cli.main(["fit", f"--config={path}", *toy(path, image_folder, folder), *every]) == 0
+    assert (folder / "checkpoints" / "last.ckpt").exists()
+    assert (folder / "config.yaml").exists()
     return _scalars(folder)
 
 
