@@ -89,10 +89,6 @@ class TrainerCli(LightningCLI):
         """The one that is called, since a parser takes a good part of a second."""
         return {self._command: LightningCLI.subcommands()[self._command]}
 
-    def _dump_config(self) -> None:
-        """What ``save_hyperparameters`` of a task stores; Lightning writes YAML and reads it, which takes longer."""
-        self.config_dump = self.config[self.subcommand].as_dict()
-
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the length and the folder of a run."""
         parser.add_argument(
