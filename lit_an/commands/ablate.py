@@ -163,15 +163,16 @@ def _plan(file: str | None, configs: Sequence[str], vary: Sequence[str]) -> Plan
         varied[key] = values
     given = varied.pop(SEED, None)
     seeds = None if given is None else whole_numbers(given, f"--vary {SEED}: seeds")
-    names = short_names(varied)
-    factors = {names[key]: values_as_levels(key, values) for key, values in varied.items()}
     if file is not None and configs:
         raise InputError("ablate: give a plan or --config, not both; a plan names its configs under config")
-    if file is not None:
-        plan = read_plan(user_path(file))
-        for key, name in names.items():
+    plan = None if file is None else read_plan(user_path(file))
+    # Names that tell them from the options of the plan too.
+    names = short_names(dict.fromkeys([*varied, *([] if plan is None else plan.varied_options())]))
+    factors = {names[key]: values_as_levels(key, values) for key, values in varied.items()}
+    if plan is not None:
+        for key in varied:
             # The plan's levels may set more than this one option, so neither may stand in for the other.
-            if (taken := _factor_of(plan, key, name)) is not None:
+            if (taken := _factor_of(plan, key, names[key])) is not None:
                 raise InputError(f"ablate: {file} varies {taken} already; leave --vary {key} out, or change the plan")
         factors = {**plan.factors, **factors}
         return dataclasses.replace(plan, factors=factors, seeds=plan.seeds if seeds is None else seeds)

@@ -212,6 +212,12 @@ def test_what_a_plan_varies_is_not_replaced_without_a_word(
     assert sentence in capsys.readouterr().err
 
 
+def test_an_option_of_another_part_is_added_to_a_plan_that_varies_one_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("config: base.yaml\nvary: {model.generator.norm: [batch, instance]}\n")
+    plan = ablate_module._plan(str(tmp_path / "plan.yaml"), [], ["model.discriminator.norm=none,layer"])
+    assert list(plan.factors) == ["norm", "discriminator.norm"]
+
+
 def test_runs_of_seeds_that_the_plan_has_no_more_are_named_in_the_report(tmp_path: Path) -> None:
     plan, output = read_plan(_plan_of_options(tmp_path)), tmp_path / "out"
     for cell in cells_of(dataclasses.replace(plan, seeds=(0, 3)), output):

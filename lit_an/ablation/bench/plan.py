@@ -131,6 +131,10 @@ class Plan:
         found = [self._variant(dict(zip(names, each, strict=True))) for each in combinations]
         return [each for each in found if not self.only or any(_matches(each, one) for one in self.only)]
 
+    def varied_options(self) -> list[str]:
+        """The options that levels set."""
+        return list(dict.fromkeys(name for levels in self.factors.values() for each in levels for name in each.options))
+
     def baseline_variant(self) -> Variant | None:
         """The variant that differences are taken to; None if it is not among those that run."""
         wanted = {factor: self.baseline.get(factor, levels[0].name) for factor, levels in self.factors.items()}
