@@ -34,6 +34,7 @@ def silence_notices() -> None:
         "Seed set to ",
         "Restoring states from the checkpoint path",
         "Restored all states from the checkpoint",
+        "Loaded model weights from the checkpoint",
     )
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
         logging.getLogger(name).addFilter(lambda record: not any(part in record.getMessage() for part in silent))
