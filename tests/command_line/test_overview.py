@@ -66,7 +66,7 @@ def test_the_options_of_the_short_help_exist(command: str) -> None:
     assert config["data"]["init_args"]["source"]["init_args"]["root"] == "photographs"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("command", set(cli.COMMANDS) - {"check"})
+@pytest.mark.parametrize("command", sorted(set(cli.COMMANDS) - {"check"}))
 def test_the_help_of_a_command_is_in_words_on_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, command, "--help")
     assert code == 0
