@@ -76,7 +76,6 @@ def our_step(config: str, batch: int, attention_side: int) -> tuple[Step, int]:
     generator_optimizer, discriminator_optimizer = (made["optimizer"] for made in task.configure_optimizers())
     average = GeneratorEMA(0.9999)
     trainer = pl.Trainer(callbacks=[average], logger=False, enable_checkpointing=False, accelerator="cpu")
-    trainer.strategy.connect(task)
     average.setup(trainer, task, "fit")
     average.on_fit_start(trainer, task)
     sides = [

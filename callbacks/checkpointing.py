@@ -182,7 +182,7 @@ class Checkpointing(Checkpoint):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Makes Lightning read and write checkpoint files as this library does."""
-        check_place(trainer, self)
+        check_place(self, trainer, task)
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:  # Lightning's default
             trainer.strategy.checkpoint_io = CheckpointFiles()
         self._folder = CheckpointFolder(Path(trainer.default_root_dir, "checkpoints"), self.keep)

@@ -59,7 +59,7 @@ class GeneratorEMA(Callback):
         self._swapped = False
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
-        check_place(trainer, self)
+        check_place(self, trainer, task)
         self._task = task
         task.averaged_weights = self.averaged_weights
         task.average = lambda: self._held

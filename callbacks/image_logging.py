@@ -55,7 +55,7 @@ class PictureLogger(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Removes what a killed run was writing in the folder."""
-        check_place(trainer, self)
+        check_place(self, trainer, task)
         folder = Path(trainer.default_root_dir, self.folder)
         if stage == "fit" and trainer.is_global_zero and folder.is_dir():
             remove_leftovers(folder)

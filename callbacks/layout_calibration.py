@@ -52,7 +52,7 @@ class LayoutCalibration(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Calibrates before other callbacks copy the weights and a strategy wraps them. A checkpoint overwrites it."""
-        check_place(trainer, self)
+        check_place(self, trainer, task)
         has_layouts = any(isinstance(module, SemanticLayout) for module in task.modules())
         if stage != "fit" or task.iteration > 0 or not has_layouts:
             return

@@ -7,18 +7,18 @@ from lit_an.errors import InputError
 from lit_an.tasks.adversarial import AdversarialTask
 
 
-def check_place(trainer: pl.Trainer, callback: Callback) -> None:
+def check_place(callback: Callback, trainer: pl.Trainer, task: pl.LightningModule) -> None:
     """Checks that a callback follows a task, and is alone of its kind; the command line keeps the last one by itself.
 
     Raises:
         InputError: the trainer trains another kind of module, or has another callback of its class, of one below it or
             of one above it.
     """
-    kind, module = type(callback), trainer.lightning_module
-    if not isinstance(module, AdversarialTask):
+    kind = type(callback)
+    if not isinstance(task, AdversarialTask):
         raise InputError(
             f"{kind.__name__} follows the iterations of a task of lit_an (lit_an.tasks.AdversarialTask), and "
-            f"{type(module).__name__} is none; docs/own_network.md says what a module of your own can use"
+            f"{type(task).__name__} is none; docs/own_network.md says what a module of your own can use"
         )
     kinds = [type(each) for each in trainer.callbacks if each is not callback]  # type: ignore[attr-defined]
     if any(issubclass(each, kind) or (issubclass(kind, each) and hasattr(each, "one_per_run")) for each in kinds):

@@ -92,7 +92,7 @@ class IterationProgressBar(ProgressBar):
     # Training
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        check_place(trainer, self)
+        check_place(self, trainer, pl_module)
         super().setup(trainer, pl_module, stage)
         self._terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         if not trainer.is_global_zero:

@@ -95,7 +95,7 @@ class Measuring(Callback):
 
     def setup(self, trainer: pl.Trainer, task: AdversarialTask, stage: str) -> None:
         """Creates the extractor, so that errors appear before training."""
-        check_place(trainer, self)
+        check_place(self, trainer, task)
         if not hasattr(getattr(trainer, "datamodule", None), "dataset"):
             raise InputError(
                 f"{type(self).__name__} needs a data module with a method dataset(split), such as lit_an.data.ClassData"

@@ -149,7 +149,7 @@ def test_a_plan_of_a_file_says_the_same_when_it_is_written_and_read_again(tmp_pa
 
 
 def test_the_plan_of_the_documentation_is_read(tmp_path: Path) -> None:
-    document = (Path(__file__).parents[2] / "docs" / "ablations.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[3] / "docs" / "ablations.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"^```yaml\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
     (tmp_path / "plan.yaml").write_text(text)
     read = read_plan(tmp_path / "plan.yaml")
