@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin
 
 from jsonargparse import DefaultHelpFormatter
-from jsonargparse._typehints import ActionTypeHint
 
 from lit_an.command_line.short_help import WIDTH
 
@@ -35,7 +34,7 @@ class CommandHelp(DefaultHelpFormatter):
 
     def _get_help_string(self, action: Action) -> str:
         text = (action.help or "").replace("``", "").strip()
-        extra = action.extra_help() if isinstance(action, ActionTypeHint) else ""
+        extra = action.extra_help() if hasattr(action, "extra_help") else ""
         if known := extra.partition("known subclasses: ")[2]:
             text = f"{text.rstrip('.')}. Known: {known}."
         default = _default_of(action)
