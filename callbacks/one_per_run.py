@@ -1,4 +1,4 @@
-"""Callbacks of which a run has one: two would change the same weights, or write the same files."""
+"""Where a callback may stand: behind a task of lit_an, and once where two would change or write the same."""
 
 import pytorch_lightning as pl
 from pytorch_lightning import Callback
